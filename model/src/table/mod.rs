@@ -1,30 +1,16 @@
-//! The compiled routing table.
+//! The compiled routing table: host and base path to a stage, method and path to a route.
+//!
+//! Built away from requests, never changed, replaced as a whole. A [`StageTable`] is compiled from one bundle and shared
+//! by every [`RoutingTable`] that contains that bundle, so a change to one API compiles that API only.
 
-use crate::bundle::{Bundle, BundleKey};
-use crate::violation::Violations;
+mod hosts;
+mod route;
+mod stage;
+mod tree;
 
-/// One (API, stage) pair, compiled.
-#[derive(Debug)]
-pub struct StageTable {
-    key: BundleKey,
-}
+pub use hosts::{LocateError, Located, RoutingTable};
+pub use route::{HttpProxy, Plan, Problem, Route};
+pub use stage::StageTable;
 
-impl StageTable {
-    /// Compiles a bundle.
-    ///
-    /// # Errors
-    /// Every rule that the bundle breaks.
-    pub fn compile(bundle: &Bundle) -> Result<Self, Violations> {
-        Ok(Self { key: bundle.key() })
-    }
-
-    /// Which bundle this is.
-    pub fn key(&self) -> &BundleKey {
-        &self.key
-    }
-
-    /// Number of (resource, method) pairs.
-    pub fn route_count(&self) -> usize {
-        0
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! [`RoutingTable`]: host and base path to a stage.
+
+use super::stage::StageTable;
+use crate::bundle::Hash;
+use crate::domain::{BasePathMapping, CATCH_ALL};
+use crate::id::{RestApiId, StageName, Version};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Everything that a node serves. Immutable; a request loads it once.
+#[derive(Debug, Default)]
+pub struct RoutingTable {
+    version: Version,
+    root_hash: Hash,
+    apis: HashMap<RestApiId, Stages>,
+    domains: HashMap<Box<str>, Vec<BasePath>>,
+    route_count: usize,
+}
+
+#[derive(Debug, Default)]
+struct Stages(HashMap<StageName, Arc<StageTable>>);
+
+#[derive(Debug)]
+struct BasePath {
+    /// Empty for the root; otherwise `/a/b`.
+    path: Box<str>,
+    api: RestApiId,
+    stage: Option<StageName>,
+}
+
+/// The stage that a request reaches, and where its own path begins.
+#[derive(Debug)]
+pub struct Located<'a> {
+    /// The stage.
+    pub stage: &'a Arc<StageTable>,
+    /// The path behind stage or base path, with exactly one leading slash.
+    pub route_path: &'a str,
+    /// What the base path mapping matched, for example `/v1`; empty at the root and for execute-api hosts.
+    pub base_path: &'a str,
+}
+
+/// Why a request reaches no stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocateError {
+    /// No API has this host.
+    UnknownHost,
+    /// The host is known, but nothing is behind this base path or stage.
+    UnknownStage,
+}
+
+impl RoutingTable {
+    /// The table of a node that has no configuration yet: it knows no host.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Puts compiled stages and base path mappings together.
+    pub fn assemble(
+        version: Version,
+        root_hash: Hash,
+        stages: Vec<Arc<StageTable>>,
+        base_path_mappings: &[BasePathMapping],
+    ) -> Self {
+        let mut apis: HashMap<RestApiId, Stages> = HashMap::new();
+        let route_count = stages.iter().map(|stage| stage.route_count()).sum();
+        for stage in stages {
+            let key = stage.key();
+            apis.entry(key.rest_api_id.clone()).or_default().0.insert(key.stage_name.clone(), stage);
+        }
+        let mut domains: HashMap<Box<str>, Vec<BasePath>> = HashMap::new();
+        for mapping in base_path_mappings {
+            domains.entry(mapping.domain_name.to_ascii_lowercase().into()).or_default().push(BasePath {
+                path: if mapping.base_path.is_empty() { "".into() } else { format!("/{}", mapping.base_path).into() },
+                api: mapping.rest_api_id.clone(),
+                stage: mapping.stage.clone(),
+            });
+        }
+        for base_paths in domains.values_mut() {
+            // The longest base path that fits wins, so it is asked first.
+            base_paths.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
+        }
+        Self { version, root_hash, apis, domains, route_count }
+    }
+
+    /// The manifest's version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The manifest's root hash.
+    pub fn root_hash(&self) -> Hash {
+        self.root_hash
+    }
+
+    /// Number of (resource, method) pairs over all stages.
+    pub fn route_count(&self) -> usize {
+        self.route_count
+    }
+
+    /// Every stage, in no order.
+    pub fn stages(&self) -> impl Iterator<Item = &Arc<StageTable>> {
+        self.apis.values().flat_map(|stages| stages.0.values())
+    }
+
+    /// Finds the stage of a request: by domain name, else by execute-api host, else by the catch-all domain.
+    ///
+    /// `host` may carry a port; `path` begins with a slash and has no query.
+    ///
+    /// # Errors
+    /// When nothing is there; the two cases have different answers (section d.2).
+    pub fn locate<'a>(&'a self, host: &str, path: &'a str) -> Result<Located<'a>, LocateError> {
+        let host = host_name(host);
+        if let Some(base_paths) = self.domains.get(&*host) {
+            return self.below(base_paths, path);
+        }
+        if let Some(stages) = self.execute_api(&host) {
+            return stages.by_first_segment(path, true).ok_or(LocateError::UnknownStage);
+        }
+        match self.domains.get(CATCH_ALL) {
+            Some(base_paths) => self.below(base_paths, path),
+            None => Err(LocateError::UnknownHost),
+        }
+    }
+
+    fn execute_api(&self, host: &str) -> Option<&Stages> {
+        let (api, rest) = host.split_once('.')?;
+        let known = rest == "execute-api" || rest.starts_with("execute-api.");
+        if known { self.apis.get(api) } else { None }
+    }
+
+    fn below<'a>(&'a self, base_paths: &'a [BasePath], path: &'a str) -> Result<Located<'a>, LocateError> {
+        let path = one_leading_slash(path);
+        for base in base_paths {
+            let Some(rest) = path.strip_prefix(&*base.path) else { continue };
+            if !(rest.is_empty() || rest.starts_with('/')) {
+                continue;
+            }
+            let stages = self.apis.get(&base.api).ok_or(LocateError::UnknownStage)?;
+            let located = match &base.stage {
+                Some(name) => stages.0.get(name).map(|stage| Located {
+                    stage,
+                    route_path: one_leading_slash(rest),
+                    base_path: "",
+                }),
+                None => stages.by_first_segment(rest, false),
+            };
+            return located.map(|found| Located { base_path: &base.path, ..found }).ok_or(LocateError::UnknownStage);
+        }
+        Err(LocateError::UnknownStage)
+    }
+}
+
+impl Stages {
+    /// Takes the stage from the first segment. Extra slashes before it are ignored, and those behind it do not count for
+    /// matching (section d.1).
+    fn by_first_segment<'a>(&'a self, path: &'a str, by_execute_api: bool) -> Option<Located<'a>> {
+        let path = path.trim_start_matches('/');
+        let (name, rest) = match path.find('/') {
+            Some(at) => path.split_at(at),
+            None => (path, "/"),
+        };
+        let stage = self.0.get(name)?;
+        (stage.has_execute_api() || !by_execute_api).then(|| Located {
+            stage,
+            route_path: one_leading_slash(rest),
+            base_path: "",
+        })
+    }
+}
+
+/// The path from the last of its leading slashes on; `/` for an empty one.
+fn one_leading_slash(path: &str) -> &str {
+    let extra = path.bytes().take_while(|&byte| byte == b'/').count();
+    match extra {
+        0 => "/",
+        _ => &path[extra - 1..],
+    }
+}
+
+/// The host in lower case without its port and without the root label's dot.
+fn host_name(host: &str) -> Cow<'_, str> {
+    let name = match host.rfind(':') {
+        // The last colon of an IPv6 literal without port stands inside the brackets.
+        Some(at) if !host.ends_with(']') => &host[..at],
+        _ => host,
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
