@@ -2,6 +2,8 @@
 //!
 //! `convert` is the only place that knows both sides. Wire types are never stored and never decide anything.
 
+pub mod convert;
+
 /// The management API, as generated.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
 pub mod management {

@@ -1,0 +1,199 @@
+//! Bundles and manifests: their canonical bytes, and the hashes that name them.
+//!
+//! Canonical means: protobuf with fields in the order of their numbers, map entries in the order of their keys (every
+//! generated map is ordered), and no dates and revisions. Both planes hash what this file writes.
+
+use super::{Reader, error};
+use crate::discovery::v1 as wire;
+use crate::management::v1 as management;
+use bytes::Bytes;
+use penstock_model::bundle::{Bundle, BundleKey, BundleRef, Hash, Manifest};
+use penstock_model::definition::ApiDefinition;
+use penstock_model::domain::BasePathMapping;
+use penstock_model::id::Version;
+use penstock_model::violation::Violations;
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+
+/// Why bytes are not a bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleDecodeError {
+    /// They are no protobuf message of this kind.
+    #[error("reading the bytes of a bundle")]
+    Malformed(#[source] prost::DecodeError),
+    /// Fields of it cannot become part of the model.
+    #[error("reading the fields of a bundle")]
+    Rejected(#[source] Violations),
+}
+
+/// The canonical bytes of a bundle.
+pub fn encode_bundle(bundle: &Bundle) -> Bytes {
+    let definition = &bundle.definition;
+    let message = wire::Bundle {
+        rest_api: Some(definition.rest_api.clone().into()),
+        stage: Some(bundle.stage.clone().into()),
+        resources: definition.resources.iter().cloned().map(Into::into).collect(),
+        methods: definition.methods.iter().cloned().map(Into::into).collect(),
+    };
+    message.encode_to_vec().into()
+}
+
+/// Reads what [`encode_bundle`] wrote.
+///
+/// # Errors
+/// The bytes are no bundle, or hold something that this program does not know.
+pub fn decode_bundle(bytes: &[u8]) -> Result<Bundle, BundleDecodeError> {
+    let message = wire::Bundle::decode(bytes).map_err(BundleDecodeError::Malformed)?;
+    read_bundle(message).map_err(BundleDecodeError::Rejected)
+}
+
+fn read_bundle(message: wire::Bundle) -> Result<Bundle, Violations> {
+    let mut read = Reader::default();
+    let rest_api = match message.rest_api {
+        Some(api) => read.below("rest_api", api.try_into()),
+        None => read.take(Err(error("rest_api", "is missing"))),
+    };
+    let stage = match message.stage {
+        Some(stage) => read.below("stage", stage.try_into()),
+        None => read.take(Err(error("stage", "is missing"))),
+    };
+    let mut resources = Vec::with_capacity(message.resources.len());
+    for (at, resource) in message.resources.into_iter().enumerate() {
+        resources.extend(read.below(&format!("resources[{at}]"), resource.try_into()));
+    }
+    let mut methods = Vec::with_capacity(message.methods.len());
+    for (at, method) in message.methods.into_iter().enumerate() {
+        methods.extend(read.below(&format!("methods[{at}]"), method.try_into()));
+    }
+    let (Some(rest_api), Some(stage)) = (rest_api, stage) else {
+        return Err(read.violations);
+    };
+    read.finish(Bundle::new(ApiDefinition { rest_api, resources, methods }, stage))
+}
+
+/// The name of a bundle: SHA-256 of its bytes.
+pub fn bundle_hash(bytes: &[u8]) -> Hash {
+    Hash(Sha256::digest(bytes).into())
+}
+
+/// The root hash of a manifest with these parts: SHA-256 of the message without version and root hash. Revisions of
+/// mappings do not count.
+pub fn manifest_root_hash(bundles: &[BundleRef], base_path_mappings: &[BasePathMapping]) -> Hash {
+    bundle_hash(&manifest_parts(bundles, base_path_mappings).encode_to_vec())
+}
+
+fn manifest_parts(bundles: &[BundleRef], base_path_mappings: &[BasePathMapping]) -> wire::Manifest {
+    let reference = |bundle: &BundleRef| wire::BundleRef {
+        rest_api_id: bundle.key.rest_api_id.to_string(),
+        stage_name: bundle.key.stage_name.to_string(),
+        hash: bundle.hash.0.to_vec(),
+        size_bytes: bundle.size_bytes,
+    };
+    let mapping = |mapping: &BasePathMapping| management::BasePathMapping { revision: 0, ..mapping.clone().into() };
+    wire::Manifest {
+        version: 0,
+        root_hash: Vec::new(),
+        bundles: bundles.iter().map(reference).collect(),
+        base_path_mappings: base_path_mappings.iter().map(mapping).collect(),
+    }
+}
+
+/// The manifest as a message.
+pub fn manifest_to_wire(manifest: &Manifest) -> wire::Manifest {
+    wire::Manifest {
+        version: manifest.version.0,
+        root_hash: manifest.root_hash.0.to_vec(),
+        ..manifest_parts(&manifest.bundles, &manifest.base_path_mappings)
+    }
+}
+
+/// Reads a manifest. Whether its root hash is right is the caller's to ask, with [`manifest_root_hash`]: a newer
+/// control plane may list kinds of things that this program does not see.
+///
+/// # Errors
+/// Every field that cannot become part of the model.
+pub fn manifest_from_wire(message: wire::Manifest) -> Result<Manifest, Violations> {
+    let mut read = Reader::default();
+    let root_hash = read.take(hash("root_hash", &message.root_hash)).unwrap_or_default();
+    let mut bundles = Vec::with_capacity(message.bundles.len());
+    for (at, bundle) in message.bundles.into_iter().enumerate() {
+        let Some(hash) = read.take(hash(&format!("bundles[{at}].hash"), &bundle.hash)) else { continue };
+        let key = BundleKey { rest_api_id: bundle.rest_api_id.into(), stage_name: bundle.stage_name.into() };
+        bundles.push(BundleRef { key, hash, size_bytes: bundle.size_bytes });
+    }
+    let mut base_path_mappings = Vec::with_capacity(message.base_path_mappings.len());
+    for (at, mapping) in message.base_path_mappings.into_iter().enumerate() {
+        base_path_mappings.extend(read.below(&format!("base_path_mappings[{at}]"), mapping.try_into()));
+    }
+    read.finish(Manifest { version: Version(message.version), root_hash, bundles, base_path_mappings })
+}
+
+fn hash(field: &str, bytes: &[u8]) -> Result<Hash, super::ConvertError> {
+    Hash::from_slice(bytes).ok_or_else(|| error(field, format!("must have 32 bytes, not {}", bytes.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::samples;
+    use penstock_model::deployment::Stage;
+    use penstock_model::id::Revision;
+    use proptest::prelude::*;
+
+    fn manifest() -> Manifest {
+        let key = BundleKey { rest_api_id: "abcdefghij".into(), stage_name: "v1".into() };
+        let bundles = vec![BundleRef { key, hash: Hash([7; 32]), size_bytes: 12 }];
+        let base_path_mappings = vec![BasePathMapping {
+            domain_name: "*".into(),
+            rest_api_id: "abcdefghij".into(),
+            stage: Some("v1".into()),
+            ..BasePathMapping::default()
+        }];
+        let root_hash = manifest_root_hash(&bundles, &base_path_mappings);
+        Manifest { version: Version(3), root_hash, bundles, base_path_mappings }
+    }
+
+    #[test]
+    fn a_manifest_comes_back_and_its_root_names_its_parts_only() {
+        let manifest = manifest();
+        assert_eq!(manifest_from_wire(manifest_to_wire(&manifest)), Ok(manifest.clone()));
+
+        let mut mappings = manifest.base_path_mappings.clone();
+        mappings[0].revision = Revision(9);
+        assert_eq!(manifest_root_hash(&manifest.bundles, &mappings), manifest.root_hash);
+        mappings[0].base_path = "v1".into();
+        assert_ne!(manifest_root_hash(&manifest.bundles, &mappings), manifest.root_hash);
+    }
+
+    #[test]
+    fn short_hashes_are_named() {
+        let mut message = manifest_to_wire(&manifest());
+        message.root_hash.pop();
+        message.bundles[0].hash.clear();
+        let violations = manifest_from_wire(message).expect_err("two hashes are short");
+        let fields: Vec<_> = violations.as_slice().iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(fields, ["root_hash", "bundles[0].hash"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_bundle_are_refused() {
+        assert!(matches!(decode_bundle(&[0xff; 9]), Err(BundleDecodeError::Malformed(_))));
+        assert!(matches!(decode_bundle(&[]), Err(BundleDecodeError::Rejected(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn a_bundle_comes_back_and_its_bytes_too(definition in samples::definition(), stage in samples::stage()) {
+            let bundle = Bundle::new(definition, Stage::try_from(stage).expect("the sample is good"));
+            let bytes = encode_bundle(&bundle);
+            let back = decode_bundle(&bytes).expect("we wrote it");
+            prop_assert_eq!(&back, &bundle);
+            prop_assert_eq!(encode_bundle(&back), bytes);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode_bundle(&bytes);
+        }
+    }
+}
