@@ -9,6 +9,10 @@ pub const DESCRIPTION_CHARS_MAX: usize = 1024;
 pub const BINARY_MEDIA_TYPES_MAX: usize = 256;
 /// Most tags of an object.
 pub const TAGS_MAX: usize = 50;
+/// Longest key of a tag, in characters.
+pub const TAG_KEY_CHARS_MAX: usize = 128;
+/// Longest value of a tag, in characters.
+pub const TAG_VALUE_CHARS_MAX: usize = 256;
 /// Most resources of one API. The specification's quota is 300 (section j).
 pub const RESOURCES_PER_API_MAX: usize = 10_000;
 /// Longest path part, in bytes.
@@ -42,6 +46,11 @@ pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 pub const FRAGMENT_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of a document.
 pub const DOCUMENT_DEPTH_MAX: usize = 100;
+/// Most text that a document may stand for once its aliases or references are written out, in bytes: a few kilobytes
+/// of references can stand for gigabytes.
+pub const DOCUMENT_EXPANDED_BYTES_MAX: usize = 8 * DOCUMENT_BYTES_MAX;
+/// Most references that lead from one to the next in a document.
+pub const REFERENCE_HOPS_MAX: usize = 8;
 /// Most violations reported for one request; the rest is counted, not listed.
 pub const VIOLATIONS_MAX: usize = 100;
 /// Largest value of `minimumCompressionSize`, in bytes (section j).
@@ -55,4 +64,5 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const LOOKUP_STEPS_MAX: u32 = 4_096;
 
 const _: () = assert!(TIMEOUT_MS_MIN < TIMEOUT_MS_DEFAULT && TIMEOUT_MS_DEFAULT <= TIMEOUT_MS_MAX);
+const _: () = assert!(DOCUMENT_BYTES_MAX < DOCUMENT_EXPANDED_BYTES_MAX);
 const _: () = assert!(FRAGMENT_BYTES_MAX <= DOCUMENT_BYTES_MAX);

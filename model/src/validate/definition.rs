@@ -1,0 +1,403 @@
+//! Rules that span the objects of one API (section d.3), and what a deployment needs besides.
+
+use super::{method, resource, rest_api};
+use crate::definition::ApiDefinition;
+use crate::id::ResourceId;
+use crate::limits::{PATH_DEPTH_MAX, RESOURCES_PER_API_MAX};
+use crate::method::AuthorizationType;
+use crate::resource::{PathPart, Resource, child_path};
+use crate::violation::Violations;
+use std::collections::{HashMap, HashSet};
+
+/// Checks a whole API: every object, the tree that the resources form, and that methods stand on it once.
+///
+/// A resource is named by its path in field paths, or by its identifier if it has no path: `resources[/a/{b}].pathPart`.
+pub fn definition(api: &ApiDefinition) -> Violations {
+    let mut found = Violations::new();
+    found.add_below("restApi", rest_api(&api.rest_api));
+    // A tree beyond the limit is not walked: the answer would be as large as the tree.
+    if api.resources.len() > RESOURCES_PER_API_MAX {
+        found.add("resources", format!("an API must have at most {RESOURCES_PER_API_MAX} resources"));
+        return found;
+    }
+    let tree = Tree::new(&api.resources);
+    tree.check_root(&mut found, api);
+    tree.check_resources(&mut found);
+    tree.check_siblings(&mut found);
+    tree.check_methods(&mut found, api);
+    found
+}
+
+/// Checks what an API needs before it can be deployed, beyond [`definition`].
+pub fn for_deployment(api: &ApiDefinition) -> Violations {
+    let mut found = Violations::new();
+    if api.methods.is_empty() {
+        found.add("methods", "The REST API doesn't contain any methods");
+    }
+    let tree = Tree::new(&api.resources);
+    for method in &api.methods {
+        let field = || format!("methods[{} {}]", method.http_method, tree.name_of_id(&method.resource_id));
+        if method.integration.is_none() {
+            found.add(format!("{}.integration", field()), "No integration defined for method");
+        }
+        // Serving such a method would open to everybody what its author meant to protect.
+        if method.authorization_type != AuthorizationType::None {
+            let text =
+                format!("{} cannot be enforced yet: only NONE can be deployed", method.authorization_type.as_str());
+            found.add(format!("{}.authorizationType", field()), text);
+        }
+    }
+    found
+}
+
+/// How a resource hangs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// So many segments below a root.
+    Depth(usize),
+    /// Its parents form a circle.
+    Cyclic,
+    /// Some parent does not exist.
+    Dangling,
+}
+
+struct Tree<'a> {
+    resources: &'a [Resource],
+    by_id: HashMap<&'a ResourceId, usize>,
+    standing: Vec<Standing>,
+}
+
+impl<'a> Tree<'a> {
+    fn new(resources: &'a [Resource]) -> Self {
+        let mut by_id = HashMap::with_capacity(resources.len());
+        for (at, resource) in resources.iter().enumerate() {
+            by_id.entry(&resource.id).or_insert(at);
+        }
+        let standing = standing(resources, &by_id);
+        Self { resources, by_id, standing }
+    }
+
+    fn parent(&self, at: usize) -> Option<usize> {
+        self.by_id.get(self.resources[at].parent_id.as_ref()?).copied()
+    }
+
+    /// The path, for those that have one within limits.
+    fn path(&self, at: usize) -> Option<String> {
+        let Standing::Depth(depth @ 0..=PATH_DEPTH_MAX) = self.standing[at] else { return None };
+        let mut parts = Vec::with_capacity(depth);
+        let mut here = at;
+        while let Some(parent) = self.parent(here) {
+            parts.push(self.resources[here].path_part.as_str());
+            here = parent;
+        }
+        Some(parts.into_iter().rev().fold("/".to_owned(), |path, part| child_path(&path, part)))
+    }
+
+    fn name(&self, at: usize) -> String {
+        self.path(at).unwrap_or_else(|| self.resources[at].id.to_string())
+    }
+
+    fn name_of_id(&self, id: &ResourceId) -> String {
+        self.by_id.get(id).map_or_else(|| id.to_string(), |&at| self.name(at))
+    }
+
+    fn check_root(&self, found: &mut Violations, api: &ApiDefinition) {
+        let mut roots = self.resources.iter().filter(|resource| resource.parent_id.is_none());
+        match roots.next() {
+            None => found.add("resources", "an API must have a root resource"),
+            Some(root) if root.id != api.rest_api.root_resource_id => {
+                found.add("restApi.rootResourceId", format!("must name the root resource, {}", root.id));
+            }
+            Some(_) => {}
+        }
+        for extra in roots {
+            found.add(format!("resources[{}].parentId", extra.id), "an API must have only one root resource");
+        }
+    }
+
+    fn check_resources(&self, found: &mut Violations) {
+        for (at, here) in self.resources.iter().enumerate() {
+            let field = || format!("resources[{}]", self.name(at));
+            let broken = resource(here);
+            if !broken.is_empty() {
+                found.add_below(&field(), broken);
+            }
+            if self.by_id.get(&here.id) != Some(&at) {
+                found
+                    .add(format!("{}.id", field()), format!("another resource already has the identifier {}", here.id));
+            }
+            match self.standing[at] {
+                Standing::Cyclic => found.add(format!("{}.parentId", field()), "Resources cannot be cyclical."),
+                Standing::Dangling => {
+                    found.add(format!("{}.parentId", field()), "Invalid Resource identifier specified");
+                }
+                Standing::Depth(depth) if depth > PATH_DEPTH_MAX => {
+                    found.add(
+                        format!("{}.parentId", field()),
+                        format!("a path must have at most {PATH_DEPTH_MAX} segments"),
+                    );
+                }
+                Standing::Depth(_) => self.check_path(found, at),
+            }
+        }
+    }
+
+    /// The rules along one path, from the root down to `at`.
+    fn check_path(&self, found: &mut Violations, at: usize) {
+        let here = &self.resources[at];
+        let Some(parent) = self.parent(at) else { return };
+        let field = || format!("resources[{}].pathPart", self.name(at));
+        if let Ok(PathPart::Greedy(_)) = PathPart::parse(&self.resources[parent].path_part) {
+            let above = &self.resources[parent].path_part;
+            found.add(field(), format!("Cannot create a child of a resource with a greedy path variable: {above}"));
+        }
+        if let Some(name) = variable(&here.path_part) {
+            let mut above = Some(parent);
+            while let Some(ancestor) = above {
+                if variable(&self.resources[ancestor].path_part) == Some(name) {
+                    found.add(field(), format!("the path already has a variable called {name}"));
+                    break;
+                }
+                above = self.parent(ancestor);
+            }
+        }
+        let derived = || self.path(at).unwrap_or_default();
+        if !here.path.is_empty() && here.path != derived() {
+            found.add(
+                format!("resources[{}].path", self.name(at)),
+                format!("does not follow from the tree: {}", here.path),
+            );
+        }
+    }
+
+    fn check_siblings(&self, found: &mut Violations) {
+        let mut names: HashSet<(&ResourceId, &str)> = HashSet::new();
+        let mut variables: HashMap<&ResourceId, &str> = HashMap::new();
+        for (at, here) in self.resources.iter().enumerate() {
+            let Some(parent) = &here.parent_id else { continue };
+            let field = || format!("resources[{}].pathPart", self.name(at));
+            let part = here.path_part.as_str();
+            if !names.insert((parent, part)) {
+                found.add(field(), format!("Another resource with the same parent already has this name: {part}"));
+            } else if variable(part).is_some() {
+                if let Some(sibling) = variables.get(parent) {
+                    let text = format!(
+                        "A sibling ({sibling}) of this resource already has a variable path part -- only one is allowed"
+                    );
+                    found.add(field(), text);
+                } else {
+                    variables.insert(parent, part);
+                }
+            }
+        }
+    }
+
+    fn check_methods(&self, found: &mut Violations, api: &ApiDefinition) {
+        let mut seen = HashSet::new();
+        for one in &api.methods {
+            let field = || format!("methods[{} {}]", one.http_method, self.name_of_id(&one.resource_id));
+            if !self.by_id.contains_key(&one.resource_id) {
+                found.add(format!("{}.resourceId", field()), "Invalid Resource identifier specified");
+            }
+            if !seen.insert((&one.resource_id, one.http_method)) {
+                found.add(field(), "the resource already has a method of this name");
+            }
+            let broken = method(one);
+            if !broken.is_empty() {
+                found.add_below(&field(), broken);
+            }
+        }
+    }
+}
+
+fn variable(part: &str) -> Option<&str> {
+    match PathPart::parse(part) {
+        Ok(PathPart::Param(name) | PathPart::Greedy(name)) => Some(name),
+        Ok(PathPart::Literal(_)) | Err(_) => None,
+    }
+}
+
+/// Climbs from every resource until something known, so the work is linear in their number.
+fn standing(resources: &[Resource], by_id: &HashMap<&ResourceId, usize>) -> Vec<Standing> {
+    let mut known: Vec<Option<Standing>> = vec![None; resources.len()];
+    let mut on_climb = vec![false; resources.len()];
+    for start in 0..resources.len() {
+        let mut climb = Vec::new();
+        let mut here = start;
+        let mut result = loop {
+            if let Some(standing) = known[here] {
+                break standing;
+            }
+            if on_climb[here] {
+                break Standing::Cyclic;
+            }
+            let Some(parent) = &resources[here].parent_id else {
+                known[here] = Some(Standing::Depth(0));
+                break Standing::Depth(0);
+            };
+            on_climb[here] = true;
+            climb.push(here);
+            match by_id.get(parent) {
+                Some(&next) => here = next,
+                None => break Standing::Dangling,
+            }
+        };
+        for &below in climb.iter().rev() {
+            if let Standing::Depth(depth) = result {
+                result = Standing::Depth(depth + 1);
+            }
+            known[below] = Some(result);
+        }
+    }
+    known.into_iter().map(|standing| standing.unwrap_or(Standing::Dangling)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::integration::{Integration, IntegrationType};
+    use crate::method::{Method, Verb};
+    use crate::rest_api::RestApi;
+
+    /// An API with the given (id, parent, part) below the root `r`.
+    fn api(resources: &[(&str, &str, &str)]) -> ApiDefinition {
+        let mut api = ApiDefinition {
+            rest_api: RestApi { name: "api".to_owned(), root_resource_id: "r".into(), ..RestApi::default() },
+            resources: vec![Resource { id: "r".into(), ..Resource::default() }],
+            methods: Vec::new(),
+        };
+        api.resources.extend(resources.iter().map(|&(id, parent, part)| Resource {
+            id: id.into(),
+            parent_id: Some(parent.into()),
+            path_part: part.to_owned(),
+            ..Resource::default()
+        }));
+        api
+    }
+
+    fn found(api: &ApiDefinition) -> String {
+        definition(api).to_string()
+    }
+
+    #[test]
+    fn a_tree_with_every_kind_of_part_is_valid() {
+        let mut api =
+            api(&[("a", "r", "a"), ("b", "a", "{b}"), ("c", "a", "b"), ("d", "b", "{rest+}"), ("e", "r", "{x}")]);
+        assert_eq!(found(&api), "");
+        api.derive_paths();
+        assert_eq!(found(&api), "");
+    }
+
+    #[test]
+    fn siblings_differ_and_one_of_them_is_variable() {
+        let api = api(&[("a", "r", "{a}"), ("b", "r", "{b+}"), ("c", "r", "c"), ("d", "r", "c")]);
+        assert_eq!(
+            found(&api),
+            "resources[/{b+}].pathPart: A sibling ({a}) of this resource already has a variable path part -- only one is \
+             allowed; resources[/c].pathPart: Another resource with the same parent already has this name: c"
+        );
+    }
+
+    #[test]
+    fn nothing_hangs_below_a_greedy_part_and_a_path_names_a_variable_once() {
+        let api = api(&[("a", "r", "{a+}"), ("b", "a", "b"), ("c", "r", "c"), ("d", "c", "{x}"), ("e", "d", "{x}")]);
+        assert_eq!(
+            found(&api),
+            "resources[/{a+}/b].pathPart: Cannot create a child of a resource with a greedy path variable: {a+}; \
+             resources[/c/{x}/{x}].pathPart: the path already has a variable called x"
+        );
+    }
+
+    #[test]
+    fn circles_and_loose_ends_are_found() {
+        let api = api(&[("a", "b", "a"), ("b", "a", "b"), ("c", "a", "c"), ("d", "gone", "d"), ("e", "r", "a/b")]);
+        assert_eq!(
+            found(&api).split("; ").collect::<Vec<_>>(),
+            [
+                "resources[a].parentId: Resources cannot be cyclical.",
+                "resources[b].parentId: Resources cannot be cyclical.",
+                "resources[c].parentId: Resources cannot be cyclical.",
+                "resources[d].parentId: Invalid Resource identifier specified",
+                "resources[/a/b].pathPart: the path part \"a/b\" has the character '/': use letters, digits and \
+                 ._-~:%$@!&'()*+,;= or one {variable}",
+            ]
+        );
+    }
+
+    #[test]
+    fn there_is_exactly_one_root_and_the_settings_name_it() {
+        let mut none = api(&[]);
+        none.resources.clear();
+        assert_eq!(found(&none), "resources: an API must have a root resource");
+        let mut two = api(&[]);
+        two.resources.push(Resource { id: "s".into(), ..Resource::default() });
+        assert_eq!(found(&two), "resources[s].parentId: an API must have only one root resource");
+        let mut misnamed = api(&[]);
+        misnamed.rest_api.root_resource_id = "x".into();
+        assert_eq!(found(&misnamed), "restApi.rootResourceId: must name the root resource, r");
+        let mut twice = api(&[("a", "r", "a"), ("a", "r", "b")]);
+        assert_eq!(found(&twice), "resources[/b].id: another resource already has the identifier a");
+        twice.resources[1].path = "/elsewhere".to_owned();
+        assert!(found(&twice).starts_with("resources[/a].path: does not follow from the tree: /elsewhere"));
+    }
+
+    #[test]
+    fn paths_and_trees_stop_at_their_limits() {
+        let ids: Vec<String> = (0..=PATH_DEPTH_MAX + 1).map(|at| format!("i{at}")).collect();
+        let mut parts = vec![("i0", "r", "a")];
+        parts.extend((1..PATH_DEPTH_MAX).map(|at| (ids[at].as_str(), ids[at - 1].as_str(), "a")));
+        assert_eq!(found(&api(&parts)), "");
+        parts.push((&ids[PATH_DEPTH_MAX], &ids[PATH_DEPTH_MAX - 1], "a"));
+        assert_eq!(
+            found(&api(&parts)),
+            format!("resources[i64].parentId: a path must have at most {PATH_DEPTH_MAX} segments")
+        );
+
+        let mut wide = api(&[]);
+        wide.resources.extend((1..RESOURCES_PER_API_MAX).map(|at| Resource {
+            id: format!("{at}").into(),
+            parent_id: Some("r".into()),
+            path_part: format!("{at}"),
+            ..Resource::default()
+        }));
+        assert_eq!(found(&wide), "");
+        wide.resources.push(Resource { id: "x".into(), ..Resource::default() });
+        assert_eq!(found(&wide), format!("resources: an API must have at most {RESOURCES_PER_API_MAX} resources"));
+    }
+
+    #[test]
+    fn methods_stand_once_on_resources_that_exist() {
+        let mut api = api(&[("a", "r", "a")]);
+        let mut broken = Method::new("".into(), "a".into(), Verb::Get);
+        broken.integration = Some(Integration::new(IntegrationType::Http, None, "http://localhost/"));
+        api.methods = vec![
+            Method::new("".into(), "a".into(), Verb::Get),
+            Method::new("".into(), "a".into(), Verb::Any),
+            broken,
+            Method::new("".into(), "x".into(), Verb::Get),
+        ];
+        assert_eq!(
+            found(&api),
+            "methods[GET /a]: the resource already has a method of this name; methods[GET /a].integration.httpMethod: \
+             Enumeration value for HttpMethod must be non-empty; methods[GET x].resourceId: Invalid Resource identifier \
+             specified"
+        );
+    }
+
+    #[test]
+    fn a_deployment_needs_methods_that_can_be_served() {
+        let mut api = api(&[("a", "r", "a")]);
+        assert_eq!(for_deployment(&api).to_string(), "methods: The REST API doesn't contain any methods");
+        let mut method = Method::new("".into(), "a".into(), Verb::Get);
+        method.authorization_type = AuthorizationType::AwsIam;
+        api.methods = vec![method];
+        assert_eq!(
+            for_deployment(&api).to_string(),
+            "methods[GET /a].integration: No integration defined for method; methods[GET /a].authorizationType: AWS_IAM \
+             cannot be enforced yet: only NONE can be deployed"
+        );
+        api.methods[0].authorization_type = AuthorizationType::None;
+        api.methods[0].integration = Some(Integration::new(IntegrationType::Mock, None, ""));
+        assert!(for_deployment(&api).is_empty());
+    }
+}

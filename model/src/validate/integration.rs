@@ -1,0 +1,263 @@
+//! Rules for [`Integration`] and [`IntegrationResponse`].
+
+use super::{
+    check_count, check_status_code, check_templates, mapping_message, names_header, names_request_parameter, uri,
+};
+use crate::integration::{ConnectionType, Integration, IntegrationType, ResponseTransferMode};
+use crate::limits::{PARAMETERS_MAX, TIMEOUT_MS_MAX, TIMEOUT_MS_MIN};
+use crate::method::Method;
+use crate::response::IntegrationResponse;
+use crate::text::is_parameter_name;
+use crate::violation::Violations;
+
+/// Checks what stands behind `method` (section e.1), its integration responses included.
+pub fn integration(integration: &Integration, method: &Method) -> Violations {
+    let mut found = Violations::new();
+    if integration.kind != IntegrationType::Mock && integration.http_method.is_none() {
+        found.add("httpMethod", "Enumeration value for HttpMethod must be non-empty");
+    }
+    check_uri(&mut found, integration);
+    if !(TIMEOUT_MS_MIN..=TIMEOUT_MS_MAX).contains(&integration.timeout_in_millis) {
+        found.add("timeoutInMillis", format!("Timeout should be between {TIMEOUT_MS_MIN} ms and {TIMEOUT_MS_MAX} ms"));
+    }
+    if integration.connection_type == ConnectionType::VpcLink && integration.connection_id.is_empty() {
+        found.add("connectionId", "a VPC_LINK connection needs the identifier of its link");
+    }
+    let streams = integration.response_transfer_mode == ResponseTransferMode::Stream;
+    if streams && !matches!(integration.kind, IntegrationType::HttpProxy | IntegrationType::AwsProxy) {
+        found.add("responseTransferMode", "only HTTP_PROXY and AWS_PROXY integrations can stream their responses");
+    }
+    if !["", "1.0", "2.0"].contains(&integration.payload_format_version.as_str()) {
+        found.add("payloadFormatVersion", "must be 1.0 or 2.0");
+    }
+    check_count(&mut found, "requestParameters", integration.request_parameters.len(), PARAMETERS_MAX);
+    check_count(&mut found, "cacheKeyParameters", integration.cache_key_parameters.len(), PARAMETERS_MAX);
+    check_templates(&mut found, "requestTemplates", &integration.request_templates);
+    found.add_below("", mapping_violations(integration));
+    check_declared(&mut found, integration, method);
+    for (code, response) in &integration.integration_responses {
+        let field = format!("integrationResponses[{code}]");
+        if *code != response.status_code {
+            found.add(
+                format!("{field}.statusCode"),
+                format!("stands under {code:?} but says {:?}", response.status_code),
+            );
+        }
+        found.add_below(&field, integration_response(response));
+    }
+    found
+}
+
+/// Checks one entry of an integration's responses (section f).
+pub fn integration_response(response: &IntegrationResponse) -> Violations {
+    let mut found = Violations::new();
+    check_status_code(&mut found, "statusCode", &response.status_code);
+    check_count(&mut found, "responseParameters", response.response_parameters.len(), PARAMETERS_MAX);
+    for (target, source) in response.response_parameters.iter().take(PARAMETERS_MAX) {
+        let field = || format!("responseParameters[{target}]");
+        if !names_header(target, "method.response.header.") {
+            let detail = format!("Invalid mapping expression parameter specified: {target}");
+            found.add(field(), mapping_message(&detail));
+        }
+        if !is_source(source, "integration.response.", &["header", "multivalueheader"]) {
+            found.add(field(), mapping_message(&format!("Invalid mapping expression specified: {source}")));
+        }
+    }
+    check_templates(&mut found, "responseTemplates", &response.response_templates);
+    found
+}
+
+fn check_uri(found: &mut Violations, integration: &Integration) {
+    match integration.kind {
+        IntegrationType::Mock => {}
+        IntegrationType::Http | IntegrationType::HttpProxy => {
+            if let Err(text) = uri::http(&integration.uri) {
+                found.add("uri", text);
+            }
+        }
+        IntegrationType::Aws | IntegrationType::AwsProxy => {
+            if let Err(text) = uri::aws(&integration.uri, integration.kind) {
+                found.add("uri", text);
+            }
+        }
+    }
+}
+
+/// Checks the syntax of targets and sources (section e.5).
+fn mapping_violations(integration: &Integration) -> Violations {
+    const PLACES: [&str; 5] = ["path", "querystring", "multivaluequerystring", "header", "multivalueheader"];
+    let mut found = Violations::new();
+    for (target, source) in integration.request_parameters.iter().take(PARAMETERS_MAX) {
+        let field = || format!("requestParameters[{target}]");
+        if !names_request_parameter(target, "integration") {
+            let detail = format!("Invalid mapping expression parameter specified: {target}");
+            found.add(field(), mapping_message(&detail));
+        }
+        if !is_source(source, "method.request.", &PLACES) {
+            found.add(field(), mapping_message(&format!("Invalid mapping expression specified: {source}")));
+        }
+    }
+    found
+}
+
+fn is_source(source: &str, message: &str, places: &[&str]) -> bool {
+    if let Some(literal) = source.strip_prefix('\'') {
+        return literal.ends_with('\'');
+    }
+    if let Some(name) = source.strip_prefix("stageVariables.").or_else(|| source.strip_prefix("context.")) {
+        return is_parameter_name(name);
+    }
+    let Some(part) = source.strip_prefix(message) else { return false };
+    match part.split_once('.') {
+        None => part == "body",
+        Some(("body", json_path)) => !json_path.is_empty(),
+        Some((place, name)) => places.contains(&place) && is_parameter_name(name),
+    }
+}
+
+/// A parameter that a mapping reads must be declared by the method (section e.5). Path variables are declared by the
+/// resource's path, which documents often leave at that (section i.2).
+fn check_declared(found: &mut Violations, integration: &Integration, method: &Method) {
+    for (target, source) in integration.request_parameters.iter().take(PARAMETERS_MAX) {
+        let Some((place, name)) = source.strip_prefix("method.request.").and_then(|part| part.split_once('.')) else {
+            continue;
+        };
+        let place = place.strip_prefix("multivalue").unwrap_or(place);
+        let declared = || method.request_parameters.contains_key(&format!("method.request.{place}.{name}"));
+        if matches!(place, "querystring" | "header") && !declared() {
+            let detail = format!("Invalid mapping expression parameter specified: {source}");
+            found.add(format!("requestParameters[{target}]"), mapping_message(&detail));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::method::Verb;
+
+    const LAMBDA: &str = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:f/invocations";
+
+    fn method() -> Method {
+        let mut method = Method::new("api".into(), "root".into(), Verb::Post);
+        method.request_parameters.insert("method.request.header.X-Known".to_owned(), false);
+        method
+    }
+
+    fn http() -> Integration {
+        Integration::new(IntegrationType::HttpProxy, Some(Verb::Post), "http://localhost/")
+    }
+
+    fn found(integration: &Integration) -> Vec<(String, String)> {
+        super::integration(integration, &method()).into_iter().map(|v| (v.field, v.description)).collect()
+    }
+
+    fn fields(integration: &Integration) -> Vec<String> {
+        found(integration).into_iter().map(|(field, _)| field).collect()
+    }
+
+    #[test]
+    fn every_type_but_mock_needs_a_method_and_a_uri_of_its_kind() {
+        for kind in IntegrationType::ALL {
+            let mut empty = Integration::new(kind, None, "");
+            let expected: &[&str] = if kind == IntegrationType::Mock { &[] } else { &["httpMethod", "uri"] };
+            assert_eq!(fields(&empty), expected, "{kind:?}");
+            empty.http_method = Some(Verb::Post);
+            empty.uri = if kind.is_http() { "https://example.com/{id}".into() } else { LAMBDA.into() };
+            assert_eq!(fields(&empty), [] as [&str; 0], "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_timeout_has_two_ends() {
+        for (timeout_ms, right) in [
+            (TIMEOUT_MS_MIN - 1, false),
+            (TIMEOUT_MS_MIN, true),
+            (TIMEOUT_MS_MAX, true),
+            (TIMEOUT_MS_MAX + 1, false),
+            (u32::MAX, false),
+        ] {
+            let integration = Integration { timeout_in_millis: timeout_ms, ..http() };
+            assert_eq!(fields(&integration).is_empty(), right, "{timeout_ms}");
+        }
+    }
+
+    #[test]
+    fn sources_have_the_shapes_of_the_specification() {
+        let mut integration = http();
+        for (at, good) in [
+            "method.request.path.anything",
+            "method.request.header.X-Known",
+            "method.request.multivalueheader.X-Known",
+            "method.request.body",
+            "method.request.body.a.b[0]",
+            "stageVariables.x",
+            "context.authorizer.claims.sub",
+            "'a literal'",
+            "''",
+        ]
+        .iter()
+        .enumerate()
+        {
+            integration.request_parameters.insert(format!("integration.request.header.h{at}"), (*good).to_owned());
+        }
+        assert_eq!(found(&integration), []);
+        for bad in
+            ["", "'", "'open", "literal", "method.request.cookie.a", "method.request.body.", "$context.x", "context."]
+        {
+            integration.request_parameters = [("integration.request.path.p".to_owned(), bad.to_owned())].into();
+            let expected = mapping_message(&format!("Invalid mapping expression specified: {bad}"));
+            assert_eq!(found(&integration), [("requestParameters[integration.request.path.p]".to_owned(), expected)]);
+        }
+    }
+
+    #[test]
+    fn a_mapping_reads_only_what_the_method_declares() {
+        let mut integration = http();
+        let source = "method.request.querystring.size".to_owned();
+        integration.request_parameters.insert("integration.request.querystring.s".to_owned(), source.clone());
+        let detail = format!("Invalid mapping expression parameter specified: {source}");
+        assert_eq!(found(&integration)[0].1, mapping_message(&detail));
+        let mut declared = method();
+        declared.request_parameters.insert(source, false);
+        assert!(super::integration(&integration, &declared).is_empty());
+    }
+
+    #[test]
+    fn settings_that_exclude_each_other_are_named() {
+        let integration = Integration {
+            response_transfer_mode: ResponseTransferMode::Stream,
+            connection_type: ConnectionType::VpcLink,
+            payload_format_version: "3.0".to_owned(),
+            ..Integration::new(IntegrationType::Mock, None, "")
+        };
+        assert_eq!(fields(&integration), ["connectionId", "responseTransferMode", "payloadFormatVersion"]);
+    }
+
+    #[test]
+    fn responses_are_checked_below_their_code() {
+        let mut integration = http();
+        let response = IntegrationResponse {
+            status_code: "2".to_owned(),
+            response_parameters: [
+                ("method.response.header.A".to_owned(), "integration.response.multivalueheader.A".to_owned()),
+                ("method.response.header.B".to_owned(), "method.request.header.B".to_owned()),
+                ("integration.response.header.C".to_owned(), "'c'".to_owned()),
+            ]
+            .into(),
+            response_templates: [("json".to_owned(), String::new()), ("$default".to_owned(), String::new())].into(),
+            ..IntegrationResponse::default()
+        };
+        integration.integration_responses.insert("200".to_owned(), response);
+        assert_eq!(
+            fields(&integration),
+            [
+                "integrationResponses[200].statusCode",
+                "integrationResponses[200].statusCode",
+                "integrationResponses[200].responseParameters[integration.response.header.C]",
+                "integrationResponses[200].responseParameters[method.response.header.B]",
+                "integrationResponses[200].responseTemplates[json]",
+            ]
+        );
+    }
+}

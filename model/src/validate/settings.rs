@@ -1,0 +1,242 @@
+//! Rules for objects that stand alone: [`RestApi`], [`Resource`], [`Stage`], [`DomainName`], [`BasePathMapping`].
+
+use super::{check_chars, check_count, check_tags, is_media_range};
+use crate::deployment::Stage;
+use crate::domain::{BasePathMapping, CATCH_ALL, DomainName};
+use crate::limits::{
+    BASE_PATH_DEPTH_MAX, BINARY_MEDIA_TYPES_MAX, COMPRESSION_SIZE_BYTES_MAX, DESCRIPTION_CHARS_MAX, NAME_CHARS_MAX,
+    STAGE_NAME_CHARS_MAX, STAGE_VARIABLE_NAME_CHARS_MAX, STAGE_VARIABLE_VALUE_CHARS_MAX, STAGE_VARIABLES_MAX,
+};
+use crate::resource::{PathPart, Resource};
+use crate::rest_api::RestApi;
+use crate::violation::Violations;
+
+/// Checks the settings of an API.
+pub fn rest_api(api: &RestApi) -> Violations {
+    let mut found = Violations::new();
+    if api.name.is_empty() {
+        found.add("name", format!("must have 1 to {NAME_CHARS_MAX} characters"));
+    }
+    check_chars(&mut found, "name", &api.name, NAME_CHARS_MAX);
+    check_chars(&mut found, "description", &api.description, DESCRIPTION_CHARS_MAX);
+    check_chars(&mut found, "version", &api.version, NAME_CHARS_MAX);
+    check_count(&mut found, "binaryMediaTypes", api.binary_media_types.len(), BINARY_MEDIA_TYPES_MAX);
+    for (at, entry) in api.binary_media_types.iter().take(BINARY_MEDIA_TYPES_MAX).enumerate() {
+        if !is_media_range(entry) {
+            let text = format!("{entry:?} must be type/subtype, type/* or */*");
+            found.add(format!("binaryMediaTypes[{at}]"), text);
+        }
+    }
+    if api.minimum_compression_size.is_some_and(|bytes| bytes > COMPRESSION_SIZE_BYTES_MAX) {
+        let text = format!("Invalid minimum compression size, must be between 0 and {COMPRESSION_SIZE_BYTES_MAX}");
+        found.add("minimumCompressionSize", text);
+    }
+    check_tags(&mut found, &api.tags);
+    found
+}
+
+/// Checks one resource by itself; how it stands among others is [`super::definition`]'s subject.
+pub fn resource(resource: &Resource) -> Violations {
+    let mut found = Violations::new();
+    if resource.parent_id.is_some() {
+        if let Err(text) = PathPart::parse(&resource.path_part) {
+            found.add("pathPart", text);
+        }
+    } else if !resource.path_part.is_empty() {
+        found.add("pathPart", "the root resource has no path part");
+    }
+    found
+}
+
+/// Checks a stage (section h.1).
+pub fn stage(stage: &Stage) -> Violations {
+    let mut found = Violations::new();
+    check_stage_name(&mut found, "stageName", stage.stage_name.as_str());
+    check_chars(&mut found, "description", &stage.description, DESCRIPTION_CHARS_MAX);
+    check_count(&mut found, "variables", stage.variables.len(), STAGE_VARIABLES_MAX);
+    for (name, value) in stage.variables.iter().take(STAGE_VARIABLES_MAX) {
+        let field = || format!("variables[{name}]");
+        let named = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if name.is_empty() || !named || name.len() > STAGE_VARIABLE_NAME_CHARS_MAX {
+            let text = format!("a name must be 1 to {STAGE_VARIABLE_NAME_CHARS_MAX} letters, digits or '_'");
+            found.add(field(), text);
+        }
+        let spelled = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#&=,".contains(&b));
+        if value.is_empty() || !spelled || value.len() > STAGE_VARIABLE_VALUE_CHARS_MAX {
+            let text = format!("a value must be 1 to {STAGE_VARIABLE_VALUE_CHARS_MAX} letters, digits or -._~:/?#&=,");
+            found.add(field(), text);
+        }
+    }
+    check_tags(&mut found, &stage.tags);
+    found
+}
+
+/// Checks a domain: the catch-all, or a host name in lower case without a port.
+pub fn domain_name(domain: &DomainName) -> Violations {
+    let mut found = Violations::new();
+    check_domain_name(&mut found, &domain.domain_name);
+    check_tags(&mut found, &domain.tags);
+    found
+}
+
+/// Checks a base path and what it reaches.
+pub fn base_path_mapping(mapping: &BasePathMapping) -> Violations {
+    let mut found = Violations::new();
+    check_domain_name(&mut found, &mapping.domain_name);
+    if !mapping.base_path.is_empty() {
+        let segments = mapping.base_path.split('/');
+        if segments.clone().count() > BASE_PATH_DEPTH_MAX {
+            found.add("basePath", format!("must have at most {BASE_PATH_DEPTH_MAX} segments"));
+        } else if !segments.clone().all(|part| matches!(PathPart::parse(part), Ok(PathPart::Literal(_)))) {
+            found.add("basePath", "must be literal segments with one '/' between them, none at either end");
+        }
+    }
+    if mapping.rest_api_id.is_empty() {
+        found.add("restApiId", "must name the API that the base path reaches");
+    }
+    if let Some(stage) = &mapping.stage {
+        check_stage_name(&mut found, "stage", stage.as_str());
+    }
+    found
+}
+
+fn check_stage_name(found: &mut Violations, field: &str, name: &str) {
+    let spelled = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    if name.is_empty() || !spelled || name.len() > STAGE_NAME_CHARS_MAX {
+        found.add(field, format!("must be 1 to {STAGE_NAME_CHARS_MAX} letters, digits, '_' or '-'"));
+    }
+}
+
+fn check_domain_name(found: &mut Violations, name: &str) {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if name != CATCH_ALL && (name.len() > 253 || !name.split('.').all(label)) {
+        found.add("domainName", format!("must be a host name in lower case without a port, or {CATCH_ALL}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> RestApi {
+        RestApi { name: name.to_owned(), ..RestApi::default() }
+    }
+
+    #[test]
+    fn an_api_has_a_name_of_bounded_length() {
+        for (name, right) in
+            [("", false), ("x", true), (&*"ä".repeat(NAME_CHARS_MAX), true), (&*"ä".repeat(NAME_CHARS_MAX + 1), false)]
+        {
+            assert_eq!(rest_api(&named(name)).is_empty(), right, "{} bytes", name.len());
+        }
+    }
+
+    #[test]
+    fn binary_media_types_have_two_tokens() {
+        let mut api = named("x");
+        for good in ["image/png", "image/*", "*/*", "*/test", "application/vnd.a+json"] {
+            api.binary_media_types = vec![good.to_owned()];
+            assert!(rest_api(&api).is_empty(), "{good}");
+        }
+        for bad in ["", "image", "image/", "/png", "image/png; q=1", "a/b/c", "im age/png"] {
+            api.binary_media_types = vec!["a/b".to_owned(), bad.to_owned()];
+            let found = rest_api(&api);
+            assert_eq!(found.as_slice()[0].field, "binaryMediaTypes[1]", "{bad}");
+        }
+        api.binary_media_types = vec!["a/b".to_owned(); BINARY_MEDIA_TYPES_MAX];
+        assert!(rest_api(&api).is_empty());
+        api.binary_media_types.push("a/b".to_owned());
+        assert_eq!(rest_api(&api).as_slice()[0].field, "binaryMediaTypes");
+    }
+
+    #[test]
+    fn compression_starts_within_the_specified_range() {
+        let mut api = named("x");
+        for (bytes, right) in [(0, true), (COMPRESSION_SIZE_BYTES_MAX, true), (COMPRESSION_SIZE_BYTES_MAX + 1, false)] {
+            api.minimum_compression_size = Some(bytes);
+            assert_eq!(rest_api(&api).is_empty(), right, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn the_root_has_no_path_part_and_every_other_resource_has() {
+        let mut sample = Resource::default();
+        assert!(resource(&sample).is_empty());
+        sample.path_part = "x".to_owned();
+        assert!(!resource(&sample).is_empty());
+        sample.parent_id = Some("root".into());
+        assert!(resource(&sample).is_empty());
+        sample.path_part = String::new();
+        assert!(!resource(&sample).is_empty());
+    }
+
+    #[test]
+    fn stages_have_plain_names_and_plain_variables() {
+        let with = |name: &str, variable: &str, value: &str| Stage {
+            stage_name: name.into(),
+            variables: [(variable.to_owned(), value.to_owned())].into(),
+            ..Stage::default()
+        };
+        assert!(stage(&with("prod-1_x", "up_stream", "host:8080/a?b=c")).is_empty());
+        for (name, variable, value) in [
+            ("", "a", "b"),
+            ("a b", "a", "b"),
+            (&*"a".repeat(STAGE_NAME_CHARS_MAX + 1), "a", "b"),
+            ("s", "", "b"),
+            ("s", "a-b", "b"),
+            ("s", &*"a".repeat(STAGE_VARIABLE_NAME_CHARS_MAX + 1), "b"),
+            ("s", "a", ""),
+            ("s", "a", "b c"),
+            ("s", "a", &*"b".repeat(STAGE_VARIABLE_VALUE_CHARS_MAX + 1)),
+        ] {
+            assert_eq!(stage(&with(name, variable, value)).as_slice().len(), 1, "{name} {variable} {value}");
+        }
+        let mut many = with("s", "v0", "x");
+        many.variables = (0..=STAGE_VARIABLES_MAX).map(|at| (format!("v{at}"), "x".to_owned())).collect();
+        assert_eq!(stage(&many).as_slice()[0].field, "variables");
+    }
+
+    #[test]
+    fn domains_are_host_names_or_the_catch_all() {
+        for (name, right) in [
+            ("*", true),
+            ("api.example.com", true),
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("", false),
+            ("API.example.com", false),
+            ("example.com:8080", false),
+            ("*.example.com", false),
+            ("a..b", false),
+            ("-a.com", false),
+        ] {
+            let domain = DomainName { domain_name: name.to_owned(), ..DomainName::default() };
+            assert_eq!(domain_name(&domain).is_empty(), right, "{name}");
+        }
+    }
+
+    #[test]
+    fn base_paths_are_literal_segments() {
+        let with = |base_path: &str, stage: Option<&str>| BasePathMapping {
+            domain_name: "*".to_owned(),
+            base_path: base_path.to_owned(),
+            rest_api_id: "api".into(),
+            stage: stage.map(Into::into),
+            ..BasePathMapping::default()
+        };
+        assert!(base_path_mapping(&with("", None)).is_empty());
+        assert!(base_path_mapping(&with("v1/images", Some("prod"))).is_empty());
+        for bad in ["/v1", "v1/", "a//b", "{id}", &vec!["a"; BASE_PATH_DEPTH_MAX + 1].join("/")] {
+            assert_eq!(base_path_mapping(&with(bad, None)).as_slice()[0].field, "basePath", "{bad}");
+        }
+        assert_eq!(base_path_mapping(&with("a", Some("no stage"))).as_slice()[0].field, "stage");
+        let nowhere = BasePathMapping { rest_api_id: "".into(), ..with("a", None) };
+        assert_eq!(base_path_mapping(&nowhere).as_slice()[0].field, "restApiId");
+    }
+}

@@ -1,0 +1,232 @@
+//! Whether an integration's URI can name an upstream (section e.1): `http(s)://…` for HTTP types, an ARN for AWS types.
+
+use crate::integration::IntegrationType;
+use crate::limits::URI_BYTES_MAX;
+use crate::text::is_parameter_name;
+use std::net::Ipv6Addr;
+
+const STAGE_VARIABLE: &str = "${stageVariables.";
+/// Stands for a stage variable's value, which is known only when a request arrives: a digit is right in hosts and ports.
+const PLACEHOLDER: char = '1';
+
+/// Checks the address of an HTTP upstream, `{name}` and `${stageVariables.name}` included.
+///
+/// # Errors
+/// The specification's sentence (section l.4), then what is wrong.
+pub(super) fn http(uri: &str) -> Result<(), String> {
+    http_address(uri).map_err(|detail| format!("Invalid HTTP endpoint specified for URI: {detail}"))
+}
+
+fn http_address(uri: &str) -> Result<(), String> {
+    if uri.len() > URI_BYTES_MAX {
+        return Err(format!("it must have at most {URI_BYTES_MAX} bytes"));
+    }
+    let rest = uri
+        .strip_prefix("http://")
+        .or_else(|| uri.strip_prefix("https://"))
+        .ok_or("it must start with http:// or https://")?;
+    if let Some(c) = rest.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '#' | '\\' | '"' | '<' | '>')) {
+        return Err(format!("it must not contain {c:?}"));
+    }
+    let rest = without_stage_variables(rest)?;
+    let (authority, path_and_query) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    check_authority(authority)?;
+    check_braces(path_and_query)
+}
+
+/// Replaces each `${stageVariables.name}` by the placeholder.
+fn without_stage_variables(mut text: &str) -> Result<String, String> {
+    let mut plain = String::with_capacity(text.len());
+    while let Some(at) = text.find("${") {
+        let (before, expression) = text.split_at(at);
+        let name = expression
+            .strip_prefix(STAGE_VARIABLE)
+            .and_then(|rest| rest.split_once('}'))
+            .filter(|(name, _)| is_parameter_name(name));
+        let Some((_, rest)) = name else {
+            return Err("after '$' only {stageVariables.name} may stand in braces".to_owned());
+        };
+        plain.push_str(before);
+        plain.push(PLACEHOLDER);
+        text = rest;
+    }
+    plain.push_str(text);
+    Ok(plain)
+}
+
+fn check_authority(authority: &str) -> Result<(), String> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']').ok_or("the host's '[' is never closed")?;
+            address.parse::<Ipv6Addr>().map_err(|_| format!("{address:?} is not an IPv6 address"))?;
+            ("", port)
+        }
+        None => {
+            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            check_host(host)?;
+            (host, port)
+        }
+    };
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok(()),
+        Some(digits)
+            if digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|port| port != 0) =>
+        {
+            Ok(())
+        }
+        _ => Err(format!("behind the host {host:?} only a port of 1 to 65535 may stand")),
+    }
+}
+
+fn check_host(host: &str) -> Result<(), String> {
+    if host.is_empty() {
+        return Err("it has no host".to_owned());
+    }
+    // Underscores are no host name's, but names that container engines give to services have them.
+    let allowed = |label: &str| {
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    let name = host.strip_suffix('.').unwrap_or(host);
+    if name.len() > 253 || !name.split('.').all(allowed) {
+        return Err(format!("{host:?} is not a host name or address; variables of the path cannot stand in it"));
+    }
+    Ok(())
+}
+
+/// Braces must pair up around names.
+fn check_braces(mut text: &str) -> Result<(), String> {
+    while let Some(at) = text.find(['{', '}']) {
+        let inner = text[at..].strip_prefix('{').and_then(|rest| rest.split_once('}'));
+        match inner {
+            Some((name, rest)) if is_parameter_name(name) => text = rest,
+            Some((name, _)) => {
+                return Err(format!("{{{name}}} must have a name of letters, digits, '.', '_', '$' or '-'"));
+            }
+            None => return Err("its braces do not pair up".to_owned()),
+        }
+    }
+    Ok(())
+}
+
+/// Checks the ARN of an `AWS` or `AWS_PROXY` integration.
+///
+/// # Errors
+/// One of the specification's three sentences (section l.4).
+pub(super) fn aws(uri: &str, kind: IntegrationType) -> Result<(), &'static str> {
+    const INVALID: &str = "Invalid ARN specified in the request";
+    if uri.len() > URI_BYTES_MAX || !uri.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+        return Err(INVALID);
+    }
+    let parts: Vec<&str> = uri.splitn(6, ':').collect();
+    let ["arn", partition, "apigateway", region, service, target] = parts[..] else {
+        return Err(INVALID);
+    };
+    if [partition, region, service].iter().any(|part| part.is_empty()) {
+        return Err(INVALID);
+    }
+    let (path, action) = (target.strip_prefix("path/"), target.strip_prefix("action/"));
+    if path.or(action).is_none_or(str::is_empty) {
+        return Err("AWS ARN for integration must contain path or action");
+    }
+    let proxy_target = match service {
+        "lambda" => path.is_some_and(is_invocation),
+        "firehose" => action.is_some(),
+        _ => false,
+    };
+    if kind == IntegrationType::AwsProxy && !proxy_target {
+        return Err("Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream \
+                    invocations.");
+    }
+    Ok(())
+}
+
+/// `{api version}/functions/{function}/invocations`, or its streaming form (section k).
+fn is_invocation(path: &str) -> bool {
+    let Some((_, rest)) = path.split_once("/functions/") else { return false };
+    let function = rest.strip_suffix("/invocations").or_else(|| rest.strip_suffix("/response-streaming-invocations"));
+    function.is_some_and(|function| !function.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_http_upstreams() {
+        for good in [
+            "http://localhost:9000/upload",
+            "https://api.example.com",
+            "http://image_resizer:8000/{proxy}?size={size}",
+            "http://[::1]:8080/",
+            "https://${stageVariables.host}/v1/{id}",
+            "https://${stageVariables.env}.internal:${stageVariables.port}/x?key=${stageVariables.key}",
+            "http://10.0.0.1?x=1",
+            "http://example.com./",
+        ] {
+            assert_eq!(http(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost:9000",
+            "ftp://example.com",
+            "http://",
+            "http:///path",
+            "http://?x",
+            "http://ho st/",
+            "http://a..b/",
+            "http://{host}/",
+            "http://user@example.com/",
+            "http://example.com:0/",
+            "http://example.com:65536/",
+            "http://example.com:+80/",
+            "http://example.com:http/",
+            "http://[::1/",
+            "http://[nonsense]/",
+            "http://[::1]x/",
+            "http://example.com/{id",
+            "http://example.com/id}",
+            "http://example.com/{proxy+}",
+            "http://example.com/{}",
+            "http://example.com/${context.stage}",
+            "http://example.com/${stageVariables.}",
+            "http://example.com/${stageVariables.x",
+            "http://example.com/#top",
+            "http://exämple.com/",
+            "${stageVariables.scheme}://example.com",
+        ] {
+            let error = http(bad).expect_err(bad);
+            assert!(error.starts_with("Invalid HTTP endpoint specified for URI: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_be_as_long_as_the_limit_and_no_longer() {
+        let base = "http://example.com/";
+        let longest = format!("{base}{}", "a".repeat(URI_BYTES_MAX - base.len()));
+        assert_eq!(http(&longest), Ok(()));
+        assert!(http(&format!("{longest}a")).is_err());
+    }
+
+    #[test]
+    fn arns_of_aws_integrations() {
+        let lambda = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/\
+                      arn:aws:lambda:us-east-1:123456789012:function:f/invocations";
+        let streaming = "arn:aws:apigateway:eu-west-1:lambda:path/2021-11-15/functions/\
+                         ${stageVariables.f}/response-streaming-invocations";
+        let firehose = "arn:aws-cn:apigateway:cn-north-1:firehose:action/PutRecord";
+        for good in [lambda, streaming, firehose] {
+            assert_eq!(aws(good, IntegrationType::AwsProxy), Ok(()), "{good}");
+        }
+        let s3 = "arn:aws:apigateway:us-east-1:s3:path/{bucket}/{key}";
+        assert_eq!(aws(s3, IntegrationType::Aws), Ok(()));
+        assert!(aws(s3, IntegrationType::AwsProxy).is_err_and(|text| text.contains("'AWS_PROXY' currently only")));
+        for no_target in ["arn:aws:apigateway:us-east-1:sqs:queue", "arn:aws:apigateway:us-east-1:sqs:path/"] {
+            let error = aws(no_target, IntegrationType::Aws);
+            assert_eq!(error, Err("AWS ARN for integration must contain path or action"), "{no_target}");
+        }
+        for bad in ["", "http://x", "arn:aws:lambda:us-east-1:123456789012:function:f", "arn:aws:apigateway::s3:path/a"]
+        {
+            assert_eq!(aws(bad, IntegrationType::Aws), Err("Invalid ARN specified in the request"), "{bad}");
+        }
+    }
+}
