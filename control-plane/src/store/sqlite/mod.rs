@@ -1,0 +1,150 @@
+//! The store in one SQLite file: one writing connection, a few reading ones, WAL, every commit flushed to the disk.
+//!
+//! Opened once by `lib.rs`. A lock file keeps a second process away from the directory: two of them would publish
+//! the same versions with different contents.
+
+mod reads;
+mod writes;
+
+use super::{Cause, Reads, Result, Store, StoreError, Writes};
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlSafeStr as _, Sqlite, Transaction};
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+/// The database's name in the data directory.
+const FILE_NAME: &str = "penstock.db";
+/// The lock file's name in the data directory.
+const LOCK_NAME: &str = "penstock.lock";
+/// Longest wait for SQLite's own locks (a backup may hold one), in milliseconds.
+const BUSY_TIMEOUT_MS: u64 = 10_000;
+/// Longest wait for a connection, in milliseconds.
+const ACQUIRE_TIMEOUT_MS: u64 = 15_000;
+/// Reading connections; each is a thread.
+const READERS_MAX: u32 = 4;
+
+/// The migrations in their order. They are never edited once released.
+const MIGRATIONS: [(i64, &str, &str); 5] = [
+    (1, "rest apis", include_str!("../../../../migrations/sqlite/0001_rest_apis.sql")),
+    (2, "resources and methods", include_str!("../../../../migrations/sqlite/0002_resources_and_methods.sql")),
+    (3, "deployments and stages", include_str!("../../../../migrations/sqlite/0003_deployments_and_stages.sql")),
+    (4, "domain names", include_str!("../../../../migrations/sqlite/0004_domain_names.sql")),
+    (5, "publication", include_str!("../../../../migrations/sqlite/0005_publication.sql")),
+];
+
+/// See the module.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    // Held for as long as the store lives: the lock ends with the file handle, also when the process is killed.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the database in `directory`, making both if they are not there, and brings it to the newest format.
+    ///
+    /// # Errors
+    /// Another process has it, it is damaged, or it is of a newer program.
+    pub async fn open(directory: &Path) -> Result<Self> {
+        let lock = lock(directory)?;
+        let options = SqliteConnectOptions::new()
+            .filename(directory.join(FILE_NAME))
+            .busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))
+            .foreign_keys(true);
+        let writer = pool(1)
+            .connect_with(
+                options
+                    .clone()
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full),
+            )
+            .await?;
+        check(&writer).await?;
+        migrator().run(&writer).await?;
+        let readers = pool(READERS_MAX).connect_with(options.read_only(true)).await?;
+        Ok(Self { writer, readers, _lock: lock })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn read(&self) -> Result<Box<dyn Reads>> {
+        Ok(Box::new(Session { tx: self.readers.begin().await? }))
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Writes>> {
+        Ok(Box::new(Session { tx: self.writer.begin_with("BEGIN IMMEDIATE").await? }))
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// One transaction; rolled back when it is dropped.
+#[derive(Debug)]
+struct Session {
+    tx: Transaction<'static, Sqlite>,
+}
+
+fn lock(directory: &Path) -> Result<File> {
+    let prepare = || {
+        fs::create_dir_all(directory)?;
+        File::options().create(true).truncate(false).write(true).open(directory.join(LOCK_NAME))
+    };
+    let failed = |source| StoreError::Directory { path: directory.to_owned(), source };
+    let file = prepare().map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: directory.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_millis(ACQUIRE_TIMEOUT_MS))
+        // Connections to a file do not grow stale.
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// Looks for damage before anything is built on it: reads every page once, stops at the first finding.
+async fn check(pool: &SqlitePool) -> Result<()> {
+    let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(pool).await?;
+    if verdict == "ok" { Ok(()) } else { Err(StoreError::Corrupt { what: verdict, source: None }) }
+}
+
+fn migrator() -> Migrator {
+    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.map(migration).to_vec())
+}
+
+fn decode<T: DeserializeOwned>(what: &str, body: &str) -> Result<T> {
+    serde_json::from_str(body)
+        .map_err(|error| StoreError::Corrupt { what: what.to_owned(), source: Some(Cause::from(error)) })
+}
+
+fn decode_one<T: DeserializeOwned>(what: &str, body: Option<String>) -> Result<Option<T>> {
+    body.map(|body| decode(what, &body)).transpose()
+}
+
+fn decode_all<T: DeserializeOwned>(what: &str, bodies: Vec<String>) -> Result<Vec<T>> {
+    bodies.iter().map(|body| decode(what, body)).collect()
+}
+
+fn encode<T: Serialize>(object: &T) -> Result<String> {
+    serde_json::to_string(object).map_err(StoreError::Encode)
+}
