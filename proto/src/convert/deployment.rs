@@ -14,12 +14,12 @@ impl TryFrom<wire::Deployment> for Deployment {
     fn try_from(deployment: wire::Deployment) -> Result<Self, Violations> {
         let mut read = Reader::default();
         let route_count =
-            u32::try_from(deployment.route_count).map_err(|_| error("route_count", "must not be negative"));
+            u32::try_from(deployment.route_count).map_err(|_| error("routeCount", "must not be negative"));
         let converted = Self {
             id: deployment.id.into(),
             rest_api_id: deployment.rest_api_id.into(),
             description: deployment.description,
-            created_at_ms: read.take(millis("created_date", deployment.created_date)).unwrap_or_default(),
+            created_at_ms: read.take(millis("createdDate", deployment.created_date)).unwrap_or_default(),
             route_count: read.take(route_count).unwrap_or_default(),
             automatic: deployment.automatic,
         };
@@ -55,8 +55,8 @@ impl TryFrom<wire::Stage> for Stage {
             variables: stage.variables,
             auto_deploy: stage.auto_deploy,
             tags: stage.tags,
-            created_at_ms: read.take(millis("created_date", stage.created_date)).unwrap_or_default(),
-            last_updated_at_ms: read.take(millis("last_updated_date", stage.last_updated_date)).unwrap_or_default(),
+            created_at_ms: read.take(millis("createdDate", stage.created_date)).unwrap_or_default(),
+            last_updated_at_ms: read.take(millis("lastUpdatedDate", stage.last_updated_date)).unwrap_or_default(),
             revision: read.take(revision(stage.revision)).unwrap_or_default(),
         };
         read.finish(converted)

@@ -50,8 +50,8 @@ pub fn decode_bundle(bytes: &[u8]) -> Result<Bundle, BundleDecodeError> {
 fn read_bundle(message: wire::Bundle) -> Result<Bundle, Violations> {
     let mut read = Reader::default();
     let rest_api = match message.rest_api {
-        Some(api) => read.below("rest_api", api.try_into()),
-        None => read.take(Err(error("rest_api", "is missing"))),
+        Some(api) => read.below("restApi", api.try_into()),
+        None => read.take(Err(error("restApi", "is missing"))),
     };
     let stage = match message.stage {
         Some(stage) => read.below("stage", stage.try_into()),
@@ -114,7 +114,7 @@ pub fn manifest_to_wire(manifest: &Manifest) -> wire::Manifest {
 /// Every field that cannot become part of the model.
 pub fn manifest_from_wire(message: wire::Manifest) -> Result<Manifest, Violations> {
     let mut read = Reader::default();
-    let root_hash = read.take(hash("root_hash", &message.root_hash)).unwrap_or_default();
+    let root_hash = read.take(hash("rootHash", &message.root_hash)).unwrap_or_default();
     let mut bundles = Vec::with_capacity(message.bundles.len());
     for (at, bundle) in message.bundles.into_iter().enumerate() {
         let Some(hash) = read.take(hash(&format!("bundles[{at}].hash"), &bundle.hash)) else { continue };
@@ -123,7 +123,7 @@ pub fn manifest_from_wire(message: wire::Manifest) -> Result<Manifest, Violation
     }
     let mut base_path_mappings = Vec::with_capacity(message.base_path_mappings.len());
     for (at, mapping) in message.base_path_mappings.into_iter().enumerate() {
-        base_path_mappings.extend(read.below(&format!("base_path_mappings[{at}]"), mapping.try_into()));
+        base_path_mappings.extend(read.below(&format!("basePathMappings[{at}]"), mapping.try_into()));
     }
     read.finish(Manifest { version: Version(message.version), root_hash, bundles, base_path_mappings })
 }
@@ -172,7 +172,7 @@ mod tests {
         message.bundles[0].hash.clear();
         let violations = manifest_from_wire(message).expect_err("two hashes are short");
         let fields: Vec<_> = violations.as_slice().iter().map(|v| v.field.as_str()).collect();
-        assert_eq!(fields, ["root_hash", "bundles[0].hash"]);
+        assert_eq!(fields, ["rootHash", "bundles[0].hash"]);
     }
 
     #[test]

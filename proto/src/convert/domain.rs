@@ -21,7 +21,7 @@ impl TryFrom<wire::DomainName> for DomainName {
         let converted = Self {
             domain_name: domain.domain_name,
             tags: domain.tags,
-            created_at_ms: read.take(millis("created_date", domain.created_date)).unwrap_or_default(),
+            created_at_ms: read.take(millis("createdDate", domain.created_date)).unwrap_or_default(),
             revision: read.take(revision(domain.revision)).unwrap_or_default(),
         };
         read.finish(converted)

@@ -35,7 +35,7 @@ fn kind_to_wire(kind: IntegrationType) -> wire::integration::Type {
 
 fn passthrough(number: i32) -> Result<PassthroughBehavior, ConvertError> {
     use wire::integration::PassthroughBehavior as W;
-    Ok(match known::<W>("passthrough_behavior", number)? {
+    Ok(match known::<W>("passthroughBehavior", number)? {
         W::Unspecified | W::WhenNoMatch => PassthroughBehavior::WhenNoMatch,
         W::WhenNoTemplates => PassthroughBehavior::WhenNoTemplates,
         W::Never => PassthroughBehavior::Never,
@@ -53,7 +53,7 @@ fn passthrough_to_wire(behavior: PassthroughBehavior) -> wire::integration::Pass
 
 fn connection_type(number: i32) -> Result<ConnectionType, ConvertError> {
     use wire::integration::ConnectionType as W;
-    Ok(match known::<W>("connection_type", number)? {
+    Ok(match known::<W>("connectionType", number)? {
         W::Unspecified | W::Internet => ConnectionType::Internet,
         W::VpcLink => ConnectionType::VpcLink,
     })
@@ -69,7 +69,7 @@ fn connection_type_to_wire(kind: ConnectionType) -> wire::integration::Connectio
 
 fn transfer_mode(number: i32) -> Result<ResponseTransferMode, ConvertError> {
     use wire::integration::ResponseTransferMode as W;
-    Ok(match known::<W>("response_transfer_mode", number)? {
+    Ok(match known::<W>("responseTransferMode", number)? {
         W::Unspecified | W::Buffered => ResponseTransferMode::Buffered,
         W::Stream => ResponseTransferMode::Stream,
     })
@@ -84,7 +84,7 @@ fn transfer_mode_to_wire(mode: ResponseTransferMode) -> wire::integration::Respo
 }
 
 fn content_handling(number: i32) -> Result<Option<ContentHandling>, ConvertError> {
-    Ok(match known::<wire::ContentHandling>("content_handling", number)? {
+    Ok(match known::<wire::ContentHandling>("contentHandling", number)? {
         wire::ContentHandling::Unspecified | wire::ContentHandling::Passthrough => None,
         wire::ContentHandling::ConvertToBinary => Some(ContentHandling::ConvertToBinary),
         wire::ContentHandling::ConvertToText => Some(ContentHandling::ConvertToText),
@@ -102,7 +102,7 @@ fn content_handling_to_wire(handling: Option<ContentHandling>) -> wire::ContentH
 fn timeout(ms: i32) -> Result<u32, ConvertError> {
     match ms {
         0 => Ok(TIMEOUT_MS_DEFAULT),
-        _ => u32::try_from(ms).map_err(|_| error("timeout_in_millis", "must not be negative")),
+        _ => u32::try_from(ms).map_err(|_| error("timeoutInMillis", "must not be negative")),
     }
 }
 
@@ -113,13 +113,13 @@ impl TryFrom<wire::Integration> for Integration {
         let mut read = Reader::default();
         let mut integration_responses = BTreeMap::new();
         for (code, response) in integration.integration_responses {
-            if let Some(response) = read.below(&format!("integration_responses.{code}"), response.try_into()) {
+            if let Some(response) = read.below(&format!("integrationResponses[{code}]"), response.try_into()) {
                 integration_responses.insert(code, response);
             }
         }
         let http_method = match integration.http_method.as_str() {
             "" => None,
-            text => read.take(verb("http_method", text)),
+            text => read.take(verb("httpMethod", text)),
         };
         let tls = integration.tls_config.unwrap_or_default();
         let passthrough_behavior = read.take(passthrough(integration.passthrough_behavior)).unwrap_or_default();

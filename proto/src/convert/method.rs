@@ -18,7 +18,7 @@ pub fn verb(field: &str, text: &str) -> Result<Verb, ConvertError> {
 
 fn authorization_type(text: &str) -> Result<AuthorizationType, ConvertError> {
     AuthorizationType::parse(text).ok_or_else(|| {
-        error("authorization_type", format!("{text:?} is not one of NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS"))
+        error("authorizationType", format!("{text:?} is not one of NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS"))
     })
 }
 
@@ -29,16 +29,16 @@ impl TryFrom<wire::Method> for Method {
         let mut read = Reader::default();
         let mut method_responses = BTreeMap::new();
         for (code, response) in method.method_responses {
-            if let Some(response) = read.below(&format!("method_responses.{code}"), response.try_into()) {
+            if let Some(response) = read.below(&format!("methodResponses[{code}]"), response.try_into()) {
                 method_responses.insert(code, response);
             }
         }
         let integration = method
             .method_integration
-            .and_then(|integration| read.below("method_integration", Integration::try_from(integration)));
+            .and_then(|integration| read.below("methodIntegration", Integration::try_from(integration)));
         let authorization_type = read.take(authorization_type(&method.authorization_type)).unwrap_or_default();
         let revision = read.take(revision(method.revision)).unwrap_or_default();
-        let Some(http_method) = read.take(verb("http_method", &method.http_method)) else {
+        let Some(http_method) = read.take(verb("httpMethod", &method.http_method)) else {
             return Err(read.violations);
         };
         read.finish(Self {
@@ -127,10 +127,10 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "method_responses.200.revision",
-                "method_integration.content_handling",
-                "method_integration.type",
-                "http_method"
+                "methodResponses[200].revision",
+                "methodIntegration.contentHandling",
+                "methodIntegration.type",
+                "httpMethod"
             ]
         );
     }

@@ -29,7 +29,7 @@ use penstock_model::violation::{Violations, Warning};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct ConvertError {
-    /// The field's path below the message, in the spelling of the `.proto` files.
+    /// The field's path below the message, in the spelling of the JSON mapping.
     pub field: String,
     /// What is wrong with it.
     pub reason: String,
@@ -130,18 +130,18 @@ mod tests {
     #[test]
     fn dates_survive_and_an_absent_one_is_zero() {
         for ms in [1, 999, 1_000, 1_763_000_000_123, -1, -1_500] {
-            assert_eq!(millis("created_date", timestamp(ms)), Ok(ms));
+            assert_eq!(millis("createdDate", timestamp(ms)), Ok(ms));
         }
         assert_eq!(timestamp(0), None);
-        assert_eq!(millis("created_date", None), Ok(0));
+        assert_eq!(millis("createdDate", None), Ok(0));
     }
 
     #[test]
     fn impossible_dates_and_revisions_are_named() {
         let far = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
-        assert_eq!(millis("created_date", Some(far)).map_err(|e| e.field), Err("created_date".to_owned()));
+        assert_eq!(millis("createdDate", Some(far)).map_err(|e| e.field), Err("createdDate".to_owned()));
         let odd = prost_types::Timestamp { seconds: 1, nanos: -1 };
-        assert!(millis("created_date", Some(odd)).is_err());
+        assert!(millis("createdDate", Some(odd)).is_err());
         assert!(revision(-1).is_err());
         assert_eq!(revision(7), Ok(Revision(7)));
     }

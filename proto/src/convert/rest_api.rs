@@ -19,7 +19,7 @@ pub fn fidelity(field: &str, number: i32) -> Result<Fidelity, ConvertError> {
 
 fn api_key_source(number: i32) -> Result<ApiKeySource, ConvertError> {
     use wire::rest_api::ApiKeySource as W;
-    Ok(match known::<W>("api_key_source", number)? {
+    Ok(match known::<W>("apiKeySource", number)? {
         W::Unspecified | W::Header => ApiKeySource::Header,
         W::Authorizer => ApiKeySource::Authorizer,
     })
@@ -32,7 +32,7 @@ impl TryFrom<wire::RestApi> for RestApi {
         let mut read = Reader::default();
         let minimum_compression_size = api.minimum_compression_size.map(|size| {
             u32::try_from(size).map_err(|_| {
-                error("minimum_compression_size", "Invalid minimum compression size, must be between 0 and 10485760")
+                error("minimumCompressionSize", "Invalid minimum compression size, must be between 0 and 10485760")
             })
         });
         let converted = Self {
@@ -47,7 +47,7 @@ impl TryFrom<wire::RestApi> for RestApi {
             disable_execute_api_endpoint: api.disable_execute_api_endpoint,
             root_resource_id: api.root_resource_id.into(),
             tags: api.tags,
-            created_at_ms: read.take(millis("created_date", api.created_date)).unwrap_or_default(),
+            created_at_ms: read.take(millis("createdDate", api.created_date)).unwrap_or_default(),
             revision: read.take(revision(api.revision)).unwrap_or_default(),
         };
         read.finish(converted)
@@ -99,7 +99,7 @@ mod tests {
         };
         let violations = RestApi::try_from(bad).expect_err("four fields are bad");
         let fields: Vec<_> = violations.as_slice().iter().map(|v| v.field.as_str()).collect();
-        assert_eq!(fields, ["fidelity", "minimum_compression_size", "api_key_source", "revision"]);
+        assert_eq!(fields, ["fidelity", "minimumCompressionSize", "apiKeySource", "revision"]);
     }
 
     #[test]
