@@ -1,6 +1,6 @@
 //! The `image-resizer` process: flags, log, stop signal, and then the library.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use anyhow::Context;
 use clap::Parser;
@@ -23,7 +23,8 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { settings, log } = Cli::parse();
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(io::stderr).init();
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(log).with_ansi(colours).with_writer(io::stderr).init();
     // Before the socket is open: a stop signal that comes first must not be lost.
     let terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;

@@ -141,3 +141,54 @@ impl Refusal {
 }
 
 const INTERNAL: &str = "The picture could not be made smaller; this is not the fault of the request.";
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use fast_image_resize::ResizeError;
+    use image::ImageError;
+
+    use super::*;
+    use crate::picture::Dimensions;
+
+    fn image_error() -> ImageError {
+        ImageError::IoError(io::Error::other("secret of the decoder"))
+    }
+
+    async fn lost_worker() -> tokio::task::JoinError {
+        let worker = tokio::spawn(std::future::pending::<()>());
+        worker.abort();
+        worker.await.unwrap_err()
+    }
+
+    /// Every variant but `BodyBroken`, whose cause only hyper can make: a test from outside breaks a body.
+    #[tokio::test]
+    async fn each_refusal_has_its_status_and_its_reason() {
+        let size = Dimensions { width: 9000, height: 9000 };
+        let table = [
+            (Refusal::UnknownPath, 404, "unknown_path"),
+            (Refusal::Method { allow: "POST" }, 405, "method_not_allowed"),
+            (Refusal::Width, 400, "bad_width"),
+            (Refusal::BodyTooLarge, 413, "body_too_large"),
+            (Refusal::BodyIdle, 408, "body_idle"),
+            (Refusal::Busy(admission::Full), 503, "busy"),
+            (Refusal::WorkerLost(lost_worker().await), 500, "worker_lost"),
+            (PictureError::UnknownFormat.into(), 415, "unknown_format"),
+            (PictureError::Truncated.into(), 415, "truncated"),
+            (PictureError::Contradictory.into(), 415, "contradictory"),
+            (PictureError::Undecodable(image_error()).into(), 415, "undecodable"),
+            (PictureError::TooManyPixels(size).into(), 422, "too_many_pixels"),
+            (PictureError::BeyondLimits(image_error()).into(), 422, "beyond_limits"),
+            (PictureError::Resize(ResizeError::PixelTypesAreDifferent).into(), 500, "resize_failed"),
+            (PictureError::Encode(image_error()).into(), 500, "encode_failed"),
+        ];
+        for (refusal, status, reason) in table {
+            assert_eq!((refusal.status().as_u16(), refusal.reason()), (status, reason));
+            assert!(!refusal.message().contains("secret"), "the cause is for the log only");
+            let response = refusal.to_response();
+            assert_eq!(response.headers().contains_key(ALLOW), status == 405);
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), status == 503);
+        }
+    }
+}
