@@ -124,6 +124,21 @@ async fn a_client_that_asks_first_is_refused_before_it_sends() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_refused_in_the_middle_of_sending_still_hears_why() {
+    let resizer = Resizer::start().await;
+    // More than all buffers on the way hold: unread, it would stop the client or reset the connection.
+    let body_bytes = 16 * 1024 * 1024;
+    let mut sent =
+        format!("POST /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {body_bytes}\r\n\r\n")
+            .into_bytes();
+    sent.resize(sent.len() + body_bytes, b'x');
+    let answer = raw(resizer.address, sent).await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert_serves(resizer.address).await;
+    resizer.stop().await;
+}
+
+#[tokio::test]
 async fn broken_chunks_are_400_and_a_client_that_leaves_costs_nothing() {
     let resizer = Resizer::start().await;
     let broken = b"POST /upload HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n".to_vec();
