@@ -1,0 +1,358 @@
+//! Random lives of a node: an honest control plane, a lying one, cuts, delays and time, all drawn from one seed. The
+//! invariants are checked after every step; a failure names its seed, and the seed tells the same story again.
+
+use super::*;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+const SEEDS: u64 = 400;
+const STEPS: usize = 600;
+const HONEST_STEPS_MAX: usize = 2_000;
+const APIS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// xorshift64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// A control plane that follows the protocol, and whose words may be turned around on their way.
+#[derive(Default)]
+struct Control {
+    newest: Option<Manifest>,
+    texts: HashMap<Hash, String>,
+    /// What the node holds or refused, as far as this stream knows.
+    known: HashSet<Hash>,
+    held_before: HashSet<Hash>,
+    greeted: bool,
+    unanswered: Option<Manifest>,
+    answered: Option<Hash>,
+}
+
+struct World {
+    random: Random,
+    now: Duration,
+    node: Node,
+    control: Control,
+    connect: Option<Duration>,
+    up: bool,
+    on_the_way: VecDeque<Incoming>,
+    job: Option<(u64, Vec<Uncompiled>)>,
+    live: Option<Table<Part>>,
+    /// Every manifest that the node could have verified.
+    delivered: HashMap<(Version, Hash), Manifest>,
+    /// Of the activation that was delivered last.
+    policy: Option<Policy>,
+    applied: Option<(Version, Hash)>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let (node, first) = Node::new(seed);
+        let mut world = Self {
+            random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            now: Duration::ZERO,
+            node,
+            control: Control::default(),
+            connect: None,
+            up: false,
+            on_the_way: VecDeque::new(),
+            job: None,
+            live: None,
+            delivered: HashMap::new(),
+            policy: None,
+            applied: None,
+        };
+        world.obey(vec![first]);
+        world
+    }
+
+    fn tell(&mut self, event: Event<Part>) {
+        let actions = self.node.handle(self.now, event);
+        self.obey(actions);
+        self.check();
+    }
+
+    fn obey(&mut self, actions: Vec<Action<Part>>) {
+        for action in actions {
+            match action {
+                Action::Connect { after } => {
+                    assert!(self.connect.is_none(), "it connects once");
+                    assert!(after <= Duration::from_millis(BACKOFF_MS_MAX));
+                    self.up = false;
+                    self.on_the_way.clear();
+                    self.connect = Some(self.now + after);
+                }
+                Action::Send(message) => {
+                    assert!(self.up, "it speaks on an open stream only: {message:?}");
+                    self.heard(message);
+                }
+                Action::Close { reason } => {
+                    assert!(!reason.is_empty());
+                    self.up = false;
+                }
+                Action::Compile { build, bundles } => {
+                    for bundle in &bundles {
+                        assert_eq!(bundle_hash(&bundle.bytes), bundle.hash, "unverified bytes are never compiled");
+                    }
+                    self.job = Some((build, bundles));
+                }
+                Action::Swap(table) => self.swap(table),
+            }
+        }
+    }
+
+    fn swap(&mut self, table: Table<Part>) {
+        let manifest = &self.delivered[&(table.version, table.root_hash)];
+        assert_eq!(manifest_root_hash(&manifest.bundles, &manifest.base_path_mappings), table.root_hash);
+        if let Some(before) = &self.live {
+            assert!(table.version >= before.version, "versions only grow");
+        }
+        let previous = |key: &BundleKey| self.live.iter().flat_map(|live| &live.stages).find(|part| part.key == *key);
+        let mut expected = Vec::new();
+        for bundle in &manifest.bundles {
+            if self.control.texts[&bundle.hash].starts_with("bad") {
+                assert_ne!(self.policy, Some(Policy::AllOrNothing));
+                expected.extend(previous(&bundle.key).cloned());
+            } else {
+                expected.push(Part { key: bundle.key.clone(), hash: bundle.hash });
+            }
+        }
+        assert_eq!(table.stages, expected);
+        let count = table.stages.len() as u64;
+        self.live = Some(table);
+        self.tell(Event::Swapped { result: Ok(count) });
+    }
+
+    /// The control plane hears the node.
+    fn heard(&mut self, message: Outgoing) {
+        let live = self.live.as_ref().map(|table| (table.version, table.root_hash));
+        match message {
+            Outgoing::Hello { serving, held_bundles, refused_bundles } => {
+                assert_eq!(serving, live);
+                let held: Vec<Hash> = self.live.iter().flat_map(|table| &table.stages).map(|part| part.hash).collect();
+                assert_eq!(held_bundles, held, "it claims what it holds, and nothing else");
+                self.control.known = held_bundles.into_iter().chain(refused_bundles).collect();
+                self.control.greeted = true;
+            }
+            Outgoing::Applied { version, root_hash, route_count, .. } => {
+                assert_eq!(live, Some((version, root_hash)), "applied means serving");
+                assert_eq!(route_count, self.live.as_ref().unwrap().stages.len() as u64);
+                self.applied = Some((version, root_hash));
+                self.control.unanswered = None;
+            }
+            Outgoing::Refused { version, bundle: Some(hash), .. } => {
+                assert!(self.control.texts[&hash].starts_with("bad"), "a good bundle of {version} was refused");
+            }
+            Outgoing::Refused { version, bundle: None, .. } => {
+                if self.control.unanswered.as_ref().is_none_or(|manifest| manifest.version != version) {
+                    return;
+                }
+                // Nothing of it is held, but for what was held before and what was refused.
+                let known = std::mem::take(&mut self.control.held_before);
+                let texts = &self.control.texts;
+                self.control.known.retain(|hash| known.contains(hash) || texts[hash].starts_with("bad"));
+                self.control.unanswered = None;
+            }
+            Outgoing::Heartbeat { serving } => assert_eq!(serving, live),
+        }
+    }
+
+    fn check(&self) {
+        let live = self.live.as_ref().map(|table| (table.version, table.root_hash));
+        assert!(self.node.swapping.is_some() || self.node.serving() == live);
+        assert_eq!(self.node.is_connected(), self.up || self.connect.is_none());
+        assert!(self.node.buffered_bytes() <= SYNC_BYTES_MAX);
+    }
+
+    fn publish(&mut self) {
+        let mut bundles = Vec::new();
+        for api in APIS {
+            if self.random.chance(80) {
+                let kind = if self.random.chance(15) { "bad" } else { "good" };
+                let text = format!("{kind} {api} {}", self.random.below(3));
+                self.control.texts.insert(bundle_hash(text.as_bytes()), text.clone());
+                bundles.push((api, text));
+            }
+        }
+        let bundles: Vec<(&str, &str)> = bundles.iter().map(|(api, text)| (*api, text.as_str())).collect();
+        let before = self.control.newest.as_ref().map(|m| m.version.0).max(self.live.as_ref().map(|t| t.version.0));
+        self.control.newest = Some(manifest(before.unwrap_or_default() + 1, &bundles));
+        self.control.answered = None;
+    }
+
+    /// The control plane says everything up to the activation, as far as the node lacks it.
+    fn push(&mut self) {
+        let control = &mut self.control;
+        let Some(newest) = control.newest.clone().filter(|m| control.answered != Some(m.root_hash)) else { return };
+        if !control.greeted || control.unanswered.is_some() {
+            return;
+        }
+        let listed: HashSet<Hash> = newest.bundles.iter().map(|bundle| bundle.hash).collect();
+        control.held_before = control.known.clone();
+        control.known.retain(|hash| listed.contains(hash));
+        self.on_the_way.push_back(Incoming::Manifest(newest.clone()));
+        for bundle in &newest.bundles {
+            if control.known.insert(bundle.hash) {
+                let text = control.texts[&bundle.hash].clone();
+                let cut = 1 + self.random.below(text.len() - 1);
+                let (first, second) = (&text.as_bytes()[..cut], &text.as_bytes()[cut..]);
+                for (offset, data, last) in [(0, first, false), (cut as u64, second, true)] {
+                    let data = Bytes::copy_from_slice(data);
+                    self.on_the_way.push_back(Incoming::Chunk(Chunk { hash: bundle.hash, offset, data, last }));
+                }
+            }
+        }
+        let policy = if self.random.chance(30) { Policy::AllOrNothing } else { Policy::Quarantine };
+        self.on_the_way.push_back(activate(&newest, policy));
+        control.answered = Some(newest.root_hash);
+        control.unanswered = Some(newest);
+    }
+
+    fn deliver(&mut self, lies: bool) {
+        let Some(mut message) = self.on_the_way.pop_front() else { return };
+        if lies && self.random.chance(8) {
+            match self.random.below(4) {
+                0 => return,
+                1 => self.on_the_way.push_front(message.clone()),
+                _ => self.twist(&mut message),
+            }
+        }
+        if let Incoming::Manifest(manifest) = &message
+            && manifest_root_hash(&manifest.bundles, &manifest.base_path_mappings) == manifest.root_hash
+        {
+            self.delivered.insert((manifest.version, manifest.root_hash), manifest.clone());
+        }
+        if let Incoming::Activate { policy, .. } = &message {
+            self.policy = Some(*policy);
+        }
+        self.tell(Event::Received(message));
+    }
+
+    fn twist(&mut self, message: &mut Incoming) {
+        let (way, number) = (self.random.below(5), self.random.below(usize::MAX) as u64);
+        match message {
+            Incoming::Manifest(m) => match way {
+                0 => m.root_hash.0[3] ^= 1,
+                1 => m.version = Version(number % 8),
+                2 => m.bundles.reverse(),
+                3 => m.bundles.iter_mut().for_each(|bundle| bundle.size_bytes ^= number),
+                _ => m.bundles.iter_mut().for_each(|bundle| bundle.hash.0[0] ^= 1),
+            },
+            Incoming::Chunk(chunk) => match way {
+                0 => chunk.hash.0[5] ^= 1,
+                1 => chunk.offset = number,
+                2 => chunk.data = Bytes::from(vec![7; chunk.data.len()]),
+                3 => chunk.last = !chunk.last,
+                _ => chunk.data.clear(),
+            },
+            Incoming::Activate { version, root_hash, policy } => match way {
+                0 => version.0 = number,
+                1 => root_hash.0[9] ^= 1,
+                2 => *policy = Policy::Unknown(7),
+                3 => *message = Incoming::Malformed("twisted".to_owned()),
+                _ => *message = Incoming::Unknown,
+            },
+            other => *other = Incoming::Malformed("twisted".to_owned()),
+        }
+    }
+
+    fn step(&mut self, lies: bool) {
+        match self.random.below(12) {
+            0 if lies => self.publish(),
+            0..=1 => self.push(),
+            2..=6 => self.deliver(lies),
+            7 => {
+                if let Some((build, bundles)) = self.job.take() {
+                    self.tell(Event::Compiled { build, results: compile(bundles) });
+                }
+            }
+            8 => self.tell_heartbeat(),
+            9 => {
+                self.now += Duration::from_millis(self.random.below(1_500) as u64);
+                self.tell(Event::Tick);
+            }
+            10 if lies && self.random.chance(20) && self.connect.is_none() => {
+                self.tell(Event::Closed { reason: "cut".to_owned(), superseded: false });
+            }
+            _ => self.connect(lies),
+        }
+    }
+
+    fn tell_heartbeat(&mut self) {
+        if self.up {
+            let newest = self.control.newest.as_ref().map(|m| m.version).unwrap_or_default();
+            self.tell(Event::Received(Incoming::Heartbeat { newest }));
+        }
+    }
+
+    fn connect(&mut self, lies: bool) {
+        let Some(at) = self.connect.take() else { return };
+        self.now = self.now.max(at);
+        if lies && self.random.chance(30) {
+            let superseded = self.random.chance(15);
+            self.tell(Event::Closed { reason: "nobody there".to_owned(), superseded });
+            return;
+        }
+        self.up = true;
+        self.control.greeted = false;
+        self.control.unanswered = None;
+        self.control.answered = None;
+        self.tell(Event::Connected);
+    }
+
+    /// With an honest control plane and a clean configuration the node comes to serve the newest.
+    fn recover(&mut self) {
+        let before = self.control.newest.as_ref().map(|m| m.version.0).max(self.live.as_ref().map(|t| t.version.0));
+        let texts = ["good a 9", "good b 9"];
+        for text in texts {
+            self.control.texts.insert(bundle_hash(text.as_bytes()), text.to_owned());
+        }
+        let newest = manifest(before.unwrap_or_default() + 1, &[("a", texts[0]), ("b", texts[1])]);
+        let goal = Some((newest.version, newest.root_hash));
+        if self.connect.is_none() {
+            // Words were lost; a control plane that waits in vain for an answer ends the stream.
+            self.tell(Event::Closed { reason: "no answer".to_owned(), superseded: false });
+        }
+        self.control.newest = Some(newest);
+        self.control.answered = None;
+        for _ in 0..HONEST_STEPS_MAX {
+            if self.applied == goal {
+                return;
+            }
+            self.step(false);
+        }
+        panic!("it never came to serve {goal:?}, but {:?}", self.node.serving());
+    }
+}
+
+#[test]
+fn no_life_breaks_an_invariant_and_each_recovers() {
+    let mut swaps = 0;
+    for seed in 1..=SEEDS {
+        let life = || {
+            let mut world = World::new(seed);
+            for _ in 0..STEPS {
+                world.step(true);
+            }
+            let swapped = world.applied.is_some();
+            world.recover();
+            swapped
+        };
+        match catch_unwind(AssertUnwindSafe(life)) {
+            Ok(swapped) => swaps += u64::from(swapped),
+            Err(_) => panic!("the life of seed {seed} broke"),
+        }
+    }
+    assert!(swaps > SEEDS / 2, "only {swaps} lives of {SEEDS} applied anything: they test little");
+}
