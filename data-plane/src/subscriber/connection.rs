@@ -1,0 +1,98 @@
+//! One stream to a control plane: opening it, both of its directions, and its end in words.
+
+use super::build::in_words;
+use super::wire::shortened;
+use penstock_proto::discovery::v1 as wire;
+use penstock_proto::discovery::v1::discovery_service_client::DiscoveryServiceClient;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Endpoint, Uri};
+use tonic::{Code, Status, Streaming};
+
+/// Longest wait for the connection, in milliseconds.
+const CONNECT_MS_MAX: u64 = 3_000;
+/// Longest wait for the connection and the opening of the stream together, in milliseconds.
+const OPEN_MS_MAX: u64 = 5_000;
+/// Messages to the control plane that are on their way at a time.
+const WINDOW_MESSAGES: usize = 16;
+/// Largest message that is taken, in bytes: a manifest with every bundle that a node takes.
+const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// A connection in the making; an error is in words.
+pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Connection, String>> + Send>>;
+
+/// A stream that is open.
+pub(super) struct Connection {
+    /// `None` once the last word is said.
+    outgoing: Option<mpsc::Sender<wire::NodeMessage>>,
+    incoming: Streaming<wire::ControlMessage>,
+}
+
+/// How a stream ended.
+pub(super) struct End {
+    /// In words.
+    pub(super) reason: String,
+    /// The control plane has a newer stream with our id.
+    pub(super) superseded: bool,
+}
+
+/// Opens a stream, after a while.
+pub(super) fn open(address: Uri, after: Duration) -> Connecting {
+    Box::pin(async move {
+        tokio::time::sleep(after).await;
+        let bound = Duration::from_millis(OPEN_MS_MAX);
+        match tokio::time::timeout(bound, subscribe(&address)).await {
+            Ok(opened) => opened.map_err(|reason| format!("{address}: {reason}")),
+            Err(_) => Err(format!("{address}: no answer within {OPEN_MS_MAX} ms")),
+        }
+    })
+}
+
+async fn subscribe(address: &Uri) -> Result<Connection, String> {
+    let endpoint =
+        Endpoint::from(address.clone()).connect_timeout(Duration::from_millis(CONNECT_MS_MAX)).tcp_nodelay(true);
+    let channel = endpoint.connect().await.map_err(|error| in_words(&error))?;
+    let mut client = DiscoveryServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let (outgoing, requests) = mpsc::channel(WINDOW_MESSAGES);
+    let response = client.subscribe(ReceiverStream::new(requests)).await.map_err(|status| End::of(&status).reason)?;
+    Ok(Connection { outgoing: Some(outgoing), incoming: response.into_inner() })
+}
+
+impl Connection {
+    /// The next message, or the end. Cancelling it loses nothing.
+    pub(super) async fn next(&mut self) -> Result<wire::ControlMessage, End> {
+        match self.incoming.message().await {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(End { reason: "the control plane ended the stream".to_owned(), superseded: false }),
+            Err(status) => Err(End::of(&status)),
+        }
+    }
+
+    /// Where messages go, while they may.
+    pub(super) fn sender(&self) -> Option<mpsc::Sender<wire::NodeMessage>> {
+        self.outgoing.clone()
+    }
+
+    /// Says as much of `messages` as there is room for, and ends our half of the stream.
+    pub(super) fn say_last(&mut self, messages: &mut VecDeque<wire::NodeMessage>) {
+        if let Some(outgoing) = self.outgoing.take() {
+            for message in messages.drain(..) {
+                // The other side learns the reason if it reads; it is no use to wait for one that does not.
+                let _ = outgoing.try_send(message);
+            }
+        }
+    }
+}
+
+impl End {
+    fn of(status: &Status) -> Self {
+        let reason = match status.message() {
+            "" => status.code().description().to_owned(),
+            message => shortened(message.to_owned()),
+        };
+        Self { reason, superseded: status.code() == Code::AlreadyExists }
+    }
+}
