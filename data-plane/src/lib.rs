@@ -1,3 +1,32 @@
-//! Placeholder.
+//! Penstock's data plane: a proxy that streams requests through a routing table which is swapped while they run.
+//!
+//! A request crosses `server` (accept, framing) → `gateway` (all control flow) → `live_table` (one load) → the model
+//! (resolve) → `exchange` (heads) → `body` (streams) → `upstream` (send); `record` writes what became of it. A
+//! configuration crosses `subscriber` → `subscription` → the model (compile) → `live_table` (swap).
+//!
+//! Each worker is a thread with its own runtime, listener and upstream connections; the subscription and the operators'
+//! pages live on a runtime apart.
 
+mod access_log;
+mod body;
+mod error;
+mod exchange;
 pub mod framing;
+mod gateway;
+mod identity;
+mod inbound;
+mod limits;
+pub mod live_table;
+mod metrics;
+mod ops;
+mod process;
+mod record;
+mod server;
+mod settings;
+pub mod subscriber;
+pub mod subscription;
+mod upstream;
+
+pub use access_log::AccessLogFormat;
+pub use process::{BindError, Bound, RunError, bind, run};
+pub use settings::Settings;

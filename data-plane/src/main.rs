@@ -1,2 +1,24 @@
-//! Placeholder.
-fn main() {}
+//! The `penstock-data-plane` program.
+
+use anyhow::Context as _;
+use clap::Parser;
+use penstock_data_plane::Settings;
+use tracing_subscriber::EnvFilter;
+
+/// Penstock's proxy: serves what the control plane publishes.
+#[derive(Parser)]
+#[command(name = "penstock-data-plane", version)]
+struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+
+    /// What to log on standard error, for example info or penstock_data_plane=debug
+    #[arg(long, env = "PENSTOCK_LOG", default_value = "info", value_name = "FILTER")]
+    log: EnvFilter,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(std::io::stderr).init();
+    penstock_data_plane::run(arguments.settings).context("the proxy stopped")
+}

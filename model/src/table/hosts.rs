@@ -31,13 +31,13 @@ struct BasePath {
 
 /// The stage that a request reaches, and where its own path begins.
 #[derive(Debug)]
-pub struct Located<'a> {
+pub struct Located<'t, 'p> {
     /// The stage.
-    pub stage: &'a Arc<StageTable>,
+    pub stage: &'t Arc<StageTable>,
     /// The path behind stage or base path, with exactly one leading slash.
-    pub route_path: &'a str,
+    pub route_path: &'p str,
     /// What the base path mapping matched, for example `/v1`; empty at the root and for execute-api hosts.
-    pub base_path: &'a str,
+    pub base_path: &'t str,
 }
 
 /// Why a request reaches no stage.
@@ -109,7 +109,7 @@ impl RoutingTable {
     ///
     /// # Errors
     /// When nothing is there; the two cases have different answers (section d.2).
-    pub fn locate<'a>(&'a self, host: &str, path: &'a str) -> Result<Located<'a>, LocateError> {
+    pub fn locate<'t, 'p>(&'t self, host: &str, path: &'p str) -> Result<Located<'t, 'p>, LocateError> {
         let host = host_name(host);
         if let Some(base_paths) = self.domains.get(&*host) {
             return self.below(base_paths, path);
@@ -129,7 +129,7 @@ impl RoutingTable {
         if known { self.apis.get(api) } else { None }
     }
 
-    fn below<'a>(&'a self, base_paths: &'a [BasePath], path: &'a str) -> Result<Located<'a>, LocateError> {
+    fn below<'t, 'p>(&'t self, base_paths: &'t [BasePath], path: &'p str) -> Result<Located<'t, 'p>, LocateError> {
         let path = one_leading_slash(path);
         for base in base_paths {
             let Some(rest) = path.strip_prefix(&*base.path) else { continue };
@@ -154,7 +154,7 @@ impl RoutingTable {
 impl Stages {
     /// Takes the stage from the first segment. Extra slashes before it are ignored, and those behind it do not count for
     /// matching (section d.1).
-    fn by_first_segment<'a>(&'a self, path: &'a str, by_execute_api: bool) -> Option<Located<'a>> {
+    fn by_first_segment<'t, 'p>(&'t self, path: &'p str, by_execute_api: bool) -> Option<Located<'t, 'p>> {
         let path = path.trim_start_matches('/');
         let (name, rest) = match path.find('/') {
             Some(at) => path.split_at(at),

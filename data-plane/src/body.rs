@@ -1,0 +1,173 @@
+//! Bodies in both directions: streams with backpressure, a bound on silence, and an honest end.
+//!
+//! Nothing here holds more than the frame that passes. A body that stops early ends in an error, never in an end.
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Why a streamed body ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// No byte came for the idle limit.
+    #[error("no byte came for too long")]
+    Idle,
+    /// The sender broke off, or broke the framing.
+    #[error("the sender broke off")]
+    Broken,
+}
+
+/// What the rest of the request may know about a body on its way. Shared within one thread.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bytes: Cell<u64>,
+    last: Cell<Instant>,
+    failure: Cell<Option<BodyError>>,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self { bytes: Cell::new(0), last: Cell::new(Instant::now()), failure: Cell::new(None) })
+    }
+
+    /// Bytes that passed.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// When the last frame passed, or the body was made.
+    pub(crate) fn last(&self) -> Instant {
+        self.last.get()
+    }
+
+    /// Why it ended early, if it did.
+    pub(crate) fn failure(&self) -> Option<BodyError> {
+        self.failure.get()
+    }
+
+    fn passed(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes as u64);
+        self.last.set(Instant::now());
+    }
+}
+
+/// A body on its way from one side to the other.
+pub(crate) struct StreamBody {
+    inner: Incoming,
+    progress: Rc<Progress>,
+    idle_limit: Duration,
+    /// Made when the body first has to wait, then moved on: most bodies never wait.
+    idle_timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl StreamBody {
+    pub(crate) fn new(inner: Incoming, progress: Rc<Progress>, idle_limit: Duration) -> Self {
+        Self { inner, progress, idle_limit, idle_timer: None }
+    }
+
+    fn fail(&self, error: BodyError) -> BodyError {
+        self.progress.failure.set(Some(error));
+        error
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let deadline = self.progress.last() + self.idle_limit;
+        let timer = self.idle_timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(cx).map(|()| BodyError::Idle)
+    }
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.progress.passed(frame.data_ref().map_or(0, Bytes::len));
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(self.fail(BodyError::Broken)))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let error = ready!(self.poll_idle(cx));
+                Poll::Ready(Some(Err(self.fail(error))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// What the client gets: an answer of ours, or the upstream's as it comes. `T` is dropped when the body has ended or was
+/// given up, which is when a request is over.
+pub(crate) enum ResponseBody<T> {
+    /// Whole and small.
+    Whole(Option<Bytes>, Option<T>),
+    /// As it comes.
+    Stream(StreamBody, Option<T>),
+}
+
+impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Whole(bytes, end) => {
+                if let Some(end) = end.take() {
+                    end.complete();
+                }
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Stream(stream, end) => {
+                let frame = ready!(Pin::new(&mut *stream).poll_frame(cx));
+                // hyper does not ask again behind the last frame of a body whose length it knows.
+                let over = match &frame {
+                    None => true,
+                    Some(Ok(_)) => stream.is_end_stream(),
+                    Some(Err(_)) => false,
+                };
+                if over && let Some(end) = end.take() {
+                    end.complete();
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes, _) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Stream(stream, _) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Stream(stream, _) => stream.size_hint(),
+        }
+    }
+}
+
+/// Told when a body has been handed on completely; dropping it untold means that it was cut.
+pub(crate) trait EndOfBody {
+    /// The last byte was handed on.
+    fn complete(self);
+}

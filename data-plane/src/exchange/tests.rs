@@ -1,0 +1,163 @@
+//! Heads in both directions, header by header.
+
+use super::*;
+use bytes::Bytes;
+use http_body_util::{Empty, Full, StreamBody};
+use penstock_model::bundle::Bundle;
+use penstock_model::definition::ApiDefinition;
+use penstock_model::deployment::Stage;
+use penstock_model::integration::{Integration, IntegrationType};
+use penstock_model::method::{Method as ApiMethod, Verb};
+use penstock_model::resource::Resource;
+use penstock_model::table::{Plan, StageTable};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+fn route(fidelity: Fidelity, uri: &str, verb: Verb, parameters: &[(&str, &str)]) -> Arc<Route> {
+    let mut definition = ApiDefinition::default();
+    definition.rest_api.id = "api7".into();
+    definition.rest_api.fidelity = fidelity;
+    definition.resources.push(Resource { id: "r".into(), path: "/files/{name+}".into(), ..Resource::default() });
+    let mut method = ApiMethod::new("api7".into(), "r".into(), Verb::Any);
+    let mut integration = Integration::new(IntegrationType::HttpProxy, Some(verb), uri);
+    integration.request_parameters = parameters.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    method.integration = Some(integration);
+    definition.methods.push(method);
+    let bundle = Bundle::new(definition, Stage { stage_name: "prod".into(), ..Stage::default() });
+    Arc::clone(&StageTable::compile(&bundle).expect("compiles").routes()[0])
+}
+
+fn sent<B: Body>(route: &Route, request: http::request::Builder, body: B) -> Result<Request<B>, ProxyError> {
+    let (head, ()) = request.uri("/prod/files/a/b?x=1").body(()).expect("a request").into_parts();
+    let inbound = Inbound {
+        head: &head,
+        host: "api7.execute-api.test",
+        route_path: "/files/a/b",
+        request_id: uuid::Uuid::nil(),
+        extended_request_id: "ext=",
+        client: ([192, 0, 2, 7], 4000).into(),
+        time_ms: 0,
+    };
+    let Plan::HttpProxy(proxy) = &route.plan else { panic!("{:?}", route.plan) };
+    upstream_request(route, proxy, &inbound, 8080, "Root=1-a-b", body)
+}
+
+fn get(fidelity: Fidelity) -> Arc<Route> {
+    route(
+        fidelity,
+        "http://up.test:81/base/{name}",
+        Verb::Any,
+        &[("integration.request.path.name", "method.request.path.name")],
+    )
+}
+
+#[test]
+fn the_upstream_gets_the_clients_headers_but_not_the_connections() {
+    let builder = Request::builder()
+        .method("GET")
+        .header("host", "api7.execute-api.test")
+        .header("accept", "image/png")
+        .header("accept", "image/jpeg")
+        .header("authorization", "Bearer x")
+        .header("connection", "keep-alive, X-Private, TE")
+        .header("x-private", "secret")
+        .header("keep-alive", "timeout=5")
+        .header("te", "trailers")
+        .header("upgrade", "websocket")
+        .header("via", "1.1 other")
+        .header("x-forwarded-for", "203.0.113.9")
+        .header("x-forwarded-proto", "https")
+        .header("max-forwards", "3")
+        .header("content-encoding", "gzip")
+        .header("x-custom", "kept");
+    let request = sent(&get(Fidelity::Transparent), builder, Empty::<Bytes>::new()).expect("a request");
+    assert_eq!(request.uri(), "/base/a/b?x=1");
+    let mut lines: Vec<String> =
+        request.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "accept: image/jpeg",
+            "accept: image/png",
+            "authorization: Bearer x",
+            "connection: te",
+            "content-encoding: gzip",
+            "host: up.test:81",
+            "te: trailers",
+            "x-amzn-apigateway-api-id: api7",
+            "x-amzn-trace-id: Root=1-a-b",
+            "x-custom: kept",
+            "x-forwarded-for: 203.0.113.9, 192.0.2.7",
+            "x-forwarded-port: 8080",
+            "x-forwarded-proto: http",
+        ]
+    );
+}
+
+#[test]
+fn the_aws_fidelity_forwards_neither_encoding_nor_trailers() {
+    let builder = Request::builder().header("content-encoding", "gzip").header("te", "trailers").header("trailer", "x");
+    let request = sent(&get(Fidelity::Aws), builder, Empty::<Bytes>::new()).expect("a request");
+    for name in ["content-encoding", "te", "trailer", "connection"] {
+        assert!(!request.headers().contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn a_body_without_a_length_is_announced_whatever_the_method() {
+    let stream = StreamBody::new(futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>());
+    let builder = Request::builder().method("GET").header("trailer", "x-sum");
+    let request = sent(&get(Fidelity::Transparent), builder, stream).expect("a request");
+    assert_eq!(request.headers()["transfer-encoding"], "chunked");
+    assert_eq!(request.headers()["trailer"], "x-sum");
+    let whole = sent(&get(Fidelity::Transparent), Request::builder().method("POST"), Full::new(Bytes::from("abc")));
+    assert!(!whole.expect("a request").headers().contains_key("transfer-encoding"));
+}
+
+#[test]
+fn mapped_headers_replace_passed_ones_and_absent_sources_are_left_out() {
+    let route = route(
+        Fidelity::Transparent,
+        "http://up.test/x",
+        Verb::Put,
+        &[
+            ("integration.request.header.X-Custom", "'mapped'"),
+            ("integration.request.header.Host", "'other.test'"),
+            ("integration.request.header.X-None", "method.request.header.absent"),
+            ("integration.request.header.Via", "'dropped'"),
+            ("integration.request.querystring.id", "context.requestId"),
+        ],
+    );
+    let builder = Request::builder().method("POST").header("x-custom", "own").header("x-custom", "own too");
+    let request = sent(&route, builder, Empty::<Bytes>::new()).expect("a request");
+    assert_eq!(request.method(), "PUT");
+    assert_eq!(request.uri(), "/x?x=1&id=00000000-0000-0000-0000-000000000000");
+    let headers = request.headers();
+    assert_eq!(headers.get_all("x-custom").iter().collect::<Vec<_>>(), ["mapped"]);
+    assert_eq!(headers["host"], "other.test");
+    assert!(!headers.contains_key("x-none") && !headers.contains_key("via"));
+}
+
+#[test]
+fn a_mapped_value_cannot_smuggle_a_line() {
+    let route = route(
+        Fidelity::Transparent,
+        "http://up.test/x",
+        Verb::Any,
+        &[("integration.request.header.X-Q", "method.request.querystring.q")],
+    );
+    let (head, ()) = Request::builder().uri("/x?q=a%0d%0aEvil:%201").body(()).expect("a request").into_parts();
+    let inbound = Inbound {
+        head: &head,
+        host: "h",
+        route_path: "/x",
+        request_id: uuid::Uuid::nil(),
+        extended_request_id: "",
+        client: ([192, 0, 2, 7], 4000).into(),
+        time_ms: 0,
+    };
+    let Plan::HttpProxy(proxy) = &route.plan else { panic!("{:?}", route.plan) };
+    let result = upstream_request(&route, proxy, &inbound, 80, "Root=1-a-b", Empty::<Bytes>::new());
+    assert!(matches!(result, Err(ProxyError::Unsendable)));
+}

@@ -1,0 +1,128 @@
+//! The operators' listener: is it alive, is it ready, what does it count, what does it serve. On the control runtime, so
+//! that looking at the proxy cannot hurt its traffic.
+
+use crate::limits::{ADMIN_CONNECTION_MS, ADMIN_CONNECTIONS_MAX};
+use crate::live_table::LiveTable;
+use crate::metrics::Metrics;
+use crate::subscriber::SubscriberStatus;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+/// What the pages show.
+#[derive(Clone)]
+pub(crate) struct Ops {
+    pub(crate) live_table: LiveTable,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) subscriber: SubscriberStatus,
+    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) node_id: Arc<str>,
+}
+
+/// Serves until dropped.
+pub(crate) async fn serve(listener: TcpListener, ops: Ops) {
+    let permits = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let ops = ops.clone();
+        tokio::spawn(async move {
+            let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(ops.answer(&request))));
+            let connection =
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            // Both ends of this are ours or an operator's; a slow one is cut.
+            let _ = timeout(Duration::from_millis(ADMIN_CONNECTION_MS), connection).await;
+            drop(permit);
+        });
+    }
+}
+
+impl Ops {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return json_response(StatusCode::METHOD_NOT_ALLOWED, &json!({"message": "only GET is served here"}));
+        }
+        match request.uri().path() {
+            "/health/live" => json_response(StatusCode::OK, &json!({"status": "alive"})),
+            "/health/ready" => self.ready(),
+            "/metrics" => self.metrics(),
+            "/config" => json_response(StatusCode::OK, &self.config()),
+            _ => json_response(
+                StatusCode::NOT_FOUND,
+                &json!({"message": "try /health/live, /health/ready, /metrics or /config"}),
+            ),
+        }
+    }
+
+    /// Ready with the first configuration, and until the drain begins; a control plane that is gone does not count.
+    fn ready(&self) -> Response<Full<Bytes>> {
+        let (status, word) = if *self.draining.borrow() {
+            (StatusCode::SERVICE_UNAVAILABLE, "draining")
+        } else if self.live_table.is_ready() {
+            (StatusCode::OK, "ready")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "waiting for the first configuration")
+        };
+        json_response(status, &json!({"status": word}))
+    }
+
+    fn config(&self) -> serde_json::Value {
+        let table = self.live_table.load();
+        let stages: Vec<_> = table
+            .stages()
+            .map(|stage| {
+                let key = stage.key();
+                json!({"restApiId": key.rest_api_id.as_str(), "stageName": key.stage_name.as_str(), "routes": stage.route_count()})
+            })
+            .collect();
+        json!({
+            "nodeId": &*self.node_id,
+            "version": table.version().0,
+            "rootHash": table.root_hash().to_string(),
+            "routes": table.route_count(),
+            "stages": stages,
+            "controlPlane": self.subscriber.snapshot(),
+        })
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        let table = self.live_table.load();
+        self.metrics.config_version.set(i64::try_from(table.version().0).unwrap_or(i64::MAX));
+        self.metrics.config_routes.set(i64::try_from(table.route_count()).unwrap_or(i64::MAX));
+        self.metrics.control_plane_connected.set(self.subscriber.is_connected().into());
+        match self.metrics.render() {
+            Ok(text) => {
+                let mut response = Response::new(Full::new(Bytes::from(text)));
+                let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+                response.headers_mut().insert(CONTENT_TYPE, kind);
+                response
+            }
+            Err(_) => json_response(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &json!({"message": "the metrics could not be written"}),
+            ),
+        }
+    }
+}
+
+fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,282 @@
+//! One proxy process: binds every socket first, then runs until told to stop.
+
+use crate::access_log::AccessLog;
+use crate::gateway::Gateway;
+use crate::identity::IdSource;
+use crate::limits::LISTEN_BACKLOG;
+use crate::live_table::LiveTable;
+use crate::metrics::Metrics;
+use crate::ops::{self, Ops};
+use crate::server;
+use crate::settings::Settings;
+use crate::subscriber::{self, SubscriberStatus};
+use crate::upstream::{TlsClients, Upstreams};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// What this program calls itself towards the control plane.
+const BUILD: &str = concat!("penstock-data-plane/", env!("CARGO_PKG_VERSION"));
+
+/// Binding a socket failed.
+#[derive(Debug, thiserror::Error)]
+#[error("binding {what} to {address} (change it with {flag})")]
+pub struct BindError {
+    what: &'static str,
+    address: SocketAddr,
+    flag: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+/// The process could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The operating system refused a thread or a runtime.
+    #[error("starting {0}")]
+    Start(&'static str, #[source] io::Error),
+    /// A thread that serves clients died.
+    #[error("a worker panicked")]
+    Worker,
+}
+
+/// A proxy whose sockets are bound, so that its addresses are known.
+#[derive(Debug)]
+pub struct Bound {
+    settings: Settings,
+    listeners: Vec<TcpListener>,
+    admin: TcpListener,
+    proxy_addr: SocketAddr,
+    admin_addr: SocketAddr,
+}
+
+/// Binds every socket of a proxy: one for each worker, all on the same address, and the operators' one.
+///
+/// # Errors
+/// When an address is taken or not ours.
+pub fn bind(settings: Settings) -> Result<Bound, BindError> {
+    let proxy_error = |source| BindError { what: "the proxy", address: settings.listen, flag: "--listen", source };
+    let first = listen(settings.listen, false).map_err(proxy_error)?;
+    let proxy_addr = first.local_addr().map_err(proxy_error)?;
+    drop(first);
+    let mut listeners = Vec::with_capacity(settings.worker_count());
+    for _ in 0..settings.worker_count() {
+        listeners.push(listen(proxy_addr, true).map_err(proxy_error)?);
+    }
+    let admin_error = |source| BindError {
+        what: "the admin listener",
+        address: settings.admin_listen,
+        flag: "--admin-listen",
+        source,
+    };
+    let admin = listen(settings.admin_listen, false).map_err(admin_error)?;
+    let admin_addr = admin.local_addr().map_err(admin_error)?;
+    Ok(Bound { listeners, admin, proxy_addr, admin_addr, settings })
+}
+
+/// Several listeners share one address, and the kernel spreads connections over them, when each says so. The first
+/// listener does not, so that an address which another process shares is found to be taken.
+fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// What the threads of a process share.
+struct Shared {
+    live_table: LiveTable,
+    metrics: Arc<Metrics>,
+    log: AccessLog,
+    tls: Arc<TlsClients>,
+}
+
+impl Bound {
+    /// Address that clients reach.
+    pub fn proxy_addr(&self) -> SocketAddr {
+        self.proxy_addr
+    }
+
+    /// Address of the operators' pages.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin_addr
+    }
+
+    /// Serves until `shutdown` is done, then drains. Blocks the calling thread, which must not belong to a runtime.
+    ///
+    /// # Errors
+    /// When threads cannot be started, or one of them died.
+    pub fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let metrics = Arc::new(Metrics::new());
+        let (log, log_writer) = AccessLog::start(self.settings.access_log, Arc::clone(&metrics))
+            .map_err(|error| RunError::Start("the access log", error))?;
+        let shared = Shared { live_table: LiveTable::new(), metrics, log, tls: Arc::new(TlsClients::default()) };
+        let control = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("control")
+            .enable_all()
+            .build()
+            .map_err(|error| RunError::Start("the control runtime", error))?;
+        let drain = watch::Sender::new(false);
+        let mut workers = Vec::with_capacity(self.listeners.len());
+        let connections_max = (self.settings.connections_max as usize).div_ceil(self.listeners.len());
+        let drain_deadline = Duration::from_millis(self.settings.drain_deadline_ms);
+        for listener in self.listeners {
+            let worker = Worker {
+                listener,
+                port: self.proxy_addr.port(),
+                live_table: shared.live_table.clone(),
+                metrics: Arc::clone(&shared.metrics),
+                log: shared.log.clone(),
+                tls: Arc::clone(&shared.tls),
+                connections_max,
+                drain: drain.subscribe(),
+                drain_deadline,
+            };
+            workers.push(worker.start()?);
+        }
+        let ended = control.block_on(supervise(&self.settings, self.admin, &shared, &drain, workers, shutdown));
+        control.shutdown_background();
+        // The last sender goes with `shared`, which ends the writer once it has written everything.
+        drop(shared);
+        if let Some(writer) = log_writer {
+            // A writer that panicked has lost lines, which is no reason to call the drain a failure.
+            let _ = writer.join();
+        }
+        ended
+    }
+}
+
+/// Runs everything that is not on the request path, and waits for the workers.
+async fn supervise(
+    settings: &Settings,
+    admin: TcpListener,
+    shared: &Shared,
+    drain: &watch::Sender<bool>,
+    workers: Vec<JoinHandle<Result<(), RunError>>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let status = SubscriberStatus::new();
+    let node_id = settings.node_name();
+    let admin =
+        tokio::net::TcpListener::from_std(admin).map_err(|error| RunError::Start("the admin listener", error))?;
+    let ops = Ops {
+        live_table: shared.live_table.clone(),
+        metrics: Arc::clone(&shared.metrics),
+        subscriber: status.clone(),
+        draining: drain.subscribe(),
+        node_id: node_id.as_str().into(),
+    };
+    let admin = tokio::spawn(ops::serve(admin, ops));
+    let mut stop = drain.subscribe();
+    let subscription = subscriber::Settings {
+        node_id,
+        control_planes: settings.control_plane.clone(),
+        build: BUILD.to_owned(),
+        labels: settings.labels.iter().cloned().collect(),
+    };
+    let subscriber = tokio::spawn(subscriber::run(subscription, shared.live_table.clone(), status, async move {
+        // The sender outlives this task; if it did not, that too would mean to stop.
+        let _ = stop.wait_for(|&stop| stop).await;
+    }));
+    let mut joined = tokio::task::spawn_blocking(move || join(workers));
+    let ended = tokio::select! {
+        // A worker ends before the drain only by dying.
+        ended = &mut joined => ended,
+        () = shutdown => {
+            tracing::info!("draining");
+            drain.send_replace(true);
+            joined.await
+        }
+    };
+    drain.send_replace(true);
+    // The subscriber says goodbye to the control plane; it must not hold up the end.
+    let _ = tokio::time::timeout(Duration::from_secs(1), subscriber).await;
+    admin.abort();
+    ended.unwrap_or(Err(RunError::Worker))
+}
+
+fn join(workers: Vec<JoinHandle<Result<(), RunError>>>) -> Result<(), RunError> {
+    workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Err(RunError::Worker)))
+}
+
+/// What one worker thread starts with.
+struct Worker {
+    listener: TcpListener,
+    port: u16,
+    live_table: LiveTable,
+    metrics: Arc<Metrics>,
+    log: AccessLog,
+    tls: Arc<TlsClients>,
+    connections_max: usize,
+    drain: watch::Receiver<bool>,
+    drain_deadline: Duration,
+}
+
+impl Worker {
+    fn start(self) -> Result<JoinHandle<Result<(), RunError>>, RunError> {
+        std::thread::Builder::new()
+            .name("worker".into())
+            .spawn(move || self.run())
+            .map_err(|error| RunError::Start("a worker thread", error))
+    }
+
+    fn run(self) -> Result<(), RunError> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())
+            .map_err(|error| RunError::Start("a worker's runtime", error))?;
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(self.listener)
+                .map_err(|error| RunError::Start("a worker's listener", error))?;
+            let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
+            let gateway = Rc::new(Gateway {
+                live_table: self.live_table,
+                upstreams: Upstreams::new(self.tls),
+                ids: IdSource::new(seed),
+                log: self.log,
+                metrics: self.metrics,
+                listener_port: self.port,
+            });
+            server::serve(listener, gateway, self.connections_max, self.drain, self.drain_deadline).await;
+            Ok(())
+        })
+    }
+}
+
+/// Binds, says where, and serves until SIGTERM or SIGINT: what the programs call.
+///
+/// # Errors
+/// When the sockets cannot be bound or the process cannot run.
+pub fn run(settings: Settings) -> anyhow::Result<()> {
+    let print_addresses = settings.print_addresses;
+    let bound = bind(settings)?;
+    tracing::info!(proxy = %bound.proxy_addr(), admin = %bound.admin_addr(), "listening");
+    if print_addresses {
+        println!("{}", serde_json::json!({"proxy": bound.proxy_addr(), "admin": bound.admin_addr()}));
+    }
+    Ok(bound.run(terminated())?)
+}
+
+/// Done when the operating system asks the process to stop.
+async fn terminated() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be heard: stop this process by killing it");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

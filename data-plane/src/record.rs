@@ -1,0 +1,173 @@
+//! [`Record`]: one request's line in the access log and its share of the metrics, written once, whatever happens.
+//!
+//! Made when the head has arrived, carried by the response body, written when that is dropped: at its end, or when
+//! either side gave up.
+
+use crate::access_log::{AccessLog, Entry};
+use crate::body::{BodyError, EndOfBody, Progress};
+use crate::error::{Origin, ProxyError};
+use crate::inbound::protocol;
+use crate::metrics::Metrics;
+use crate::upstream::Lease;
+use http::request::Parts;
+use penstock_model::id::Version;
+use penstock_model::table::Route;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What became of a request, so far.
+pub(crate) struct Record {
+    log: AccessLog,
+    metrics: Arc<Metrics>,
+    started: Instant,
+    /// The parts of the line that only a log needs; `None` when there is no log.
+    line: Option<Box<Line>>,
+    pub(crate) request: Rc<Progress>,
+    pub(crate) response: Rc<Progress>,
+    outcome: Outcome,
+    status: u16,
+    complete: bool,
+    lease: Option<Lease>,
+}
+
+struct Line {
+    request_id: uuid::Uuid,
+    method: http::Method,
+    host: String,
+    path: String,
+    protocol: &'static str,
+    client: SocketAddr,
+    time_ms: u64,
+    config_version: u64,
+    upstream_wait: Option<Duration>,
+    route: Option<Arc<Route>>,
+}
+
+#[derive(Clone, Copy)]
+struct Outcome {
+    reason: &'static str,
+    origin: Origin,
+}
+
+impl Record {
+    /// Begins the record of a request.
+    pub(crate) fn begin(
+        log: &AccessLog,
+        metrics: &Arc<Metrics>,
+        head: &Parts,
+        request_id: uuid::Uuid,
+        client: SocketAddr,
+        time_ms: u64,
+    ) -> Self {
+        metrics.requests_active.inc();
+        let line = log.is_on().then(|| {
+            Box::new(Line {
+                request_id,
+                method: head.method.clone(),
+                host: String::new(),
+                path: head.uri.path().to_owned(),
+                protocol: protocol(head.version),
+                client,
+                time_ms,
+                config_version: 0,
+                upstream_wait: None,
+                route: None,
+            })
+        });
+        Self {
+            log: log.clone(),
+            metrics: Arc::clone(metrics),
+            started: Instant::now(),
+            line,
+            request: Progress::new(),
+            response: Progress::new(),
+            outcome: Outcome { reason: "ok", origin: Origin::Upstream },
+            status: 0,
+            complete: false,
+            lease: None,
+        }
+    }
+
+    /// Notes which configuration and route the request met.
+    pub(crate) fn routed(&mut self, host: &str, version: Version, route: Option<&Arc<Route>>) {
+        if let Some(line) = &mut self.line {
+            host.clone_into(&mut line.host);
+            line.config_version = version.0;
+            line.route = route.cloned();
+        }
+    }
+
+    /// Notes that the upstream has answered.
+    pub(crate) fn answered(&mut self, status: u16, wait: Duration, lease: Lease) {
+        self.status = status;
+        self.lease = Some(lease);
+        if let Some(line) = &mut self.line {
+            line.upstream_wait = Some(wait);
+        }
+    }
+
+    /// Notes that the gateway answers itself.
+    pub(crate) fn failed(&mut self, error: &ProxyError, status: u16) {
+        self.status = status;
+        self.outcome = Outcome { reason: error.reason(), origin: error.origin() };
+        self.metrics.failure(error.reason());
+    }
+
+    /// Why the response ended early: because of its sender, or because nobody took it.
+    fn cut(&self) -> Outcome {
+        match self.response.failure() {
+            Some(BodyError::Broken) => Outcome { reason: "upstream_broke", origin: Origin::Upstream },
+            Some(BodyError::Idle) => Outcome { reason: "upstream_idle", origin: Origin::Upstream },
+            None => Outcome { reason: "client_gone", origin: Origin::Client },
+        }
+    }
+}
+
+impl EndOfBody for Record {
+    fn complete(mut self) {
+        self.complete = true;
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.complete {
+            self.outcome = self.cut();
+            self.metrics.failure(self.outcome.reason);
+        }
+        let duration = self.started.elapsed();
+        self.metrics.requests_active.dec();
+        self.metrics.response(self.status);
+        self.metrics.request_bytes.inc_by(self.request.bytes());
+        self.metrics.response_bytes.inc_by(self.response.bytes());
+        self.metrics.duration.observe(duration.as_secs_f64());
+        let Some(line) = self.line.take() else { return };
+        let route = line.route.as_deref();
+        self.log.write(Entry {
+            request_id: line.request_id,
+            method: line.method,
+            host: line.host,
+            path: line.path,
+            status: self.status,
+            reason: self.outcome.reason,
+            origin: self.outcome.origin.as_str(),
+            api: route.map(|route| route.key.rest_api_id.to_string()).unwrap_or_default(),
+            stage: route.map(|route| route.key.stage_name.to_string()).unwrap_or_default(),
+            resource: route.map(|route| route.resource_path.clone()).unwrap_or_default(),
+            client: line.client,
+            protocol: line.protocol,
+            request_bytes: self.request.bytes(),
+            response_bytes: self.response.bytes(),
+            duration,
+            upstream_wait: line.upstream_wait,
+            config_version: line.config_version,
+            time_ms: line.time_ms,
+        });
+    }
+}

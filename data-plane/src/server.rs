@@ -1,0 +1,224 @@
+//! One worker's server: accepts, holds a permit for each connection, tells HTTP/1.1 from HTTP/2, drains.
+
+use crate::framing::{FramingLimits, GuardedIo};
+use crate::gateway::{ClientConnection, Gateway};
+use crate::limits::{
+    ACCEPT_BACKOFF_MS, H2_CONNECTION_WINDOW_BYTES, H2_HEADER_LIST_BYTES_MAX, H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS,
+    H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, HEAD_READ_TIMEOUT_MS, STREAM_BUFFER_BYTES,
+};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+/// What every HTTP/2 connection begins with (RFC 9113 section 3.4).
+const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Serves until `drain` says so, then lets what runs finish, at most for `drain_deadline`. Connections that are left
+/// then are cut when the worker's runtime ends.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    gateway: Rc<Gateway>,
+    connections_max: usize,
+    mut drain: watch::Receiver<bool>,
+    drain_deadline: Duration,
+) {
+    let permits = Arc::new(Semaphore::new(connections_max));
+    let sweeper = Rc::clone(&gateway);
+    let sweeper = tokio::task::spawn_local(async move { sweeper.upstreams.sweep().await });
+    let connections_drain = drain.clone();
+    tokio::select! {
+        () = accept(&listener, &gateway, &permits, &connections_drain) => {}
+        // An error means that the sender is gone, which is a reason to stop as well.
+        _ = drain.wait_for(|&draining| draining) => {}
+    }
+    // The kernel has completed these connections already; closing the listener would reset them.
+    while let Ok(Ok((stream, address))) = timeout(Duration::ZERO, listener.accept()).await {
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { break };
+        spawn(&gateway, stream, address, permit, drain.clone());
+    }
+    drop(listener);
+    let all = u32::try_from(connections_max).unwrap_or(u32::MAX);
+    if timeout(drain_deadline, permits.acquire_many(all)).await.is_err() {
+        tracing::warn!(
+            connections = connections_max - permits.available_permits(),
+            "the drain deadline is over: cutting the connections that are left"
+        );
+    }
+    sweeper.abort();
+}
+
+async fn accept(
+    listener: &TcpListener,
+    gateway: &Rc<Gateway>,
+    permits: &Arc<Semaphore>,
+    drain: &watch::Receiver<bool>,
+) {
+    let (first, longest) = ACCEPT_BACKOFF_MS;
+    let mut pause_ms = first;
+    loop {
+        // No permit, no accept: further clients wait in the kernel, where they cost nothing.
+        let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                pause_ms = first;
+                spawn(gateway, stream, address, permit, drain.clone());
+            }
+            Err(error) => {
+                // Most of all "too many open files": waiting lets connections end.
+                tracing::warn!(%error, pause_ms, "accepting a connection failed");
+                gateway.metrics.failure("accept_failed");
+                sleep(Duration::from_millis(pause_ms)).await;
+                pause_ms = (pause_ms * 2).min(longest);
+            }
+        }
+    }
+}
+
+fn spawn(
+    gateway: &Rc<Gateway>,
+    stream: TcpStream,
+    address: SocketAddr,
+    permit: OwnedSemaphorePermit,
+    drain: watch::Receiver<bool>,
+) {
+    let gateway = Rc::clone(gateway);
+    gateway.metrics.connections_accepted.inc();
+    gateway.metrics.connections_active.inc();
+    tokio::task::spawn_local(async move {
+        // Small answers must not wait for the acknowledgement of the ones before.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "setting TCP_NODELAY");
+        }
+        if let Err(error) = connection(&gateway, stream, address, drain).await {
+            tracing::debug!(%error, %address, "connection ended");
+        }
+        gateway.metrics.connections_active.dec();
+        drop(permit);
+    });
+}
+
+async fn connection(
+    gateway: &Rc<Gateway>,
+    mut stream: TcpStream,
+    address: SocketAddr,
+    drain: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut prefix = Vec::new();
+    let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
+    let detected = {
+        let mut drained = drain.clone();
+        tokio::select! {
+            detected = timeout(limit, is_h2(&mut stream, &mut prefix)) => detected,
+            // Nothing was asked yet, so nothing is lost.
+            _ = drained.wait_for(|&draining| draining), if prefix.is_empty() => return Ok(()),
+        }
+    };
+    match detected {
+        Err(_) => Ok(()),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(true)) => serve_h2(gateway, Prefixed::new(stream, prefix), address, drain).await,
+        Ok(Ok(false)) => serve_h1(gateway, stream, &prefix, address, drain).await,
+    }
+}
+
+/// Reads as far as it takes to tell the two protocols apart; usually one byte decides.
+async fn is_h2(stream: &mut TcpStream, prefix: &mut Vec<u8>) -> io::Result<bool> {
+    let mut buffer = [0; H2_PREFACE.len()];
+    while prefix.len() < H2_PREFACE.len() {
+        let read = stream.read(&mut buffer[prefix.len()..]).await?;
+        if read == 0 {
+            return Ok(false);
+        }
+        prefix.extend_from_slice(&buffer[prefix.len()..prefix.len() + read]);
+        if !H2_PREFACE.starts_with(prefix) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn serve_h1(
+    gateway: &Rc<Gateway>,
+    stream: TcpStream,
+    prefix: &[u8],
+    address: SocketAddr,
+    mut drain: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let (io, violations) = GuardedIo::new(stream, prefix, FramingLimits::default());
+    let client = Rc::new(ClientConnection { address, violations: Some(violations) });
+    let service = service_fn(|request| {
+        let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
+        async move { gateway.serve(&client, request).await }
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(HEAD_READ_TIMEOUT_MS))
+        // A client may close its sending side behind its request and still wait for the answer.
+        .half_close(true)
+        .max_buf_size(STREAM_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(io), service);
+    let served = tokio::select! {
+        served = &mut connection => served,
+        _ = drain.wait_for(|&draining| draining) => {
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
+        }
+    };
+    connection.into_parts().io.into_inner().close().await;
+    served.map_err(io::Error::other)
+}
+
+async fn serve_h2(
+    gateway: &Rc<Gateway>,
+    io: Prefixed,
+    address: SocketAddr,
+    mut drain: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let client = Rc::new(ClientConnection { address, violations: None });
+    let service = service_fn(|request| {
+        let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
+        async move { gateway.serve(&client, request).await }
+    });
+    let connection = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(H2_STREAMS_MAX)
+        .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(H2_SEND_BUFFER_BYTES)
+        .max_header_list_size(H2_HEADER_LIST_BYTES_MAX)
+        .keep_alive_interval(Duration::from_millis(H2_PING_INTERVAL_MS))
+        .keep_alive_timeout(Duration::from_millis(H2_PING_TIMEOUT_MS))
+        .serve_connection(TokioIo::new(io), service);
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        _ = drain.wait_for(|&draining| draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    served.map_err(io::Error::other)
+}
+
+/// Runs hyper's HTTP/2 streams on this worker's own thread.
+#[derive(Clone)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move { drop(future.await) });
+    }
+}
+
+mod prefixed;
+use prefixed::Prefixed;
