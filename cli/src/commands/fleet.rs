@@ -1,0 +1,220 @@
+//! `penstock routes`, `nodes` and `config`: what is published, and who serves it.
+
+use clap::Args;
+use penstock_proto::management::v1 as pb;
+use serde_json::json;
+
+use super::{Context, count, time};
+use crate::client::{PAGE_SIZE, pages};
+use crate::exit::{Doing, Failure};
+use crate::output::Fields;
+use crate::output::table::{Column, Table};
+
+/// List what is served: every route of every stage
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  penstock routes
+  penstock routes image-api --stage prod
+  penstock routes --output json | jq -r '.items[] | select(.problem != \"\") | .path'
+
+REACHED AT shows host and base path, where * is any host.")]
+pub(crate) struct Routes {
+    /// Id or name of an API; without it, the routes of every API
+    api: Option<String>,
+    /// Only this stage
+    #[arg(long, default_value = "", hide_default_value = true)]
+    stage: String,
+}
+
+/// List the proxies and what they serve
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  penstock nodes
+  penstock nodes --output json | jq '.version as $v | all(.items[]; .appliedVersion == $v)'")]
+pub(crate) struct Nodes {}
+
+/// Show which configuration is published
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  penstock config --output json | jq -r .version")]
+pub(crate) struct Config {}
+
+impl Routes {
+    /// # Errors
+    /// Whatever the control plane refuses.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let control_plane = context.connect().await?;
+        let apis = match &self.api {
+            Some(named) => vec![control_plane.api(named).await?],
+            None => control_plane.apis("").await?,
+        };
+        let only = if self.api.is_some() { apis[0].id.as_str() } else { "" };
+        let routes = pages("listing the routes", |page_token| {
+            let mut client = control_plane.fleet();
+            let request = pb::ListRoutesRequest {
+                rest_api_id: only.to_owned(),
+                stage_name: self.stage.clone(),
+                page_size: PAGE_SIZE,
+                page_token,
+            };
+            async move { client.list_routes(request).await }
+        })
+        .await?;
+        context.output.list(&routes, || routes_table(&routes, &apis))
+    }
+}
+
+fn routes_table(routes: &[pb::Route], apis: &[pb::RestApi]) -> Table {
+    let columns = [
+        Column::elastic("API"),
+        Column::text("STAGE"),
+        Column::text("METHOD"),
+        Column::elastic("PATH"),
+        Column::text("TYPE"),
+        Column::elastic("UPSTREAM"),
+        Column::elastic("REACHED AT"),
+        Column::elastic("PROBLEM"),
+    ];
+    let mut table = Table::new("No routes. `penstock deploy API --stage STAGE` publishes some.", columns);
+    for route in routes {
+        table.row([
+            api_name(&route.rest_api_id, apis),
+            route.stage_name.clone(),
+            route.http_method.clone(),
+            route.path.clone(),
+            route.integration_type.clone(),
+            route.uri.clone(),
+            route.base_urls.join(" "),
+            route.problem.clone(),
+        ]);
+    }
+    table
+}
+
+/// The name where it is enough, with the id where several APIs share it.
+fn api_name(id: &str, apis: &[pb::RestApi]) -> String {
+    let Some(api) = apis.iter().find(|api| api.id == id) else { return id.to_owned() };
+    let shared = apis.iter().filter(|other| other.name == api.name).count() > 1;
+    if shared { format!("{} ({id})", api.name) } else { api.name.clone() }
+}
+
+impl Nodes {
+    /// # Errors
+    /// Whatever the control plane refuses.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let control_plane = context.connect().await?;
+        let answer = control_plane.fleet().list_nodes(pb::ListNodesRequest {}).await.doing("listing the nodes")?;
+        let version = answer.version;
+        context.output.list_with(&answer.items, json!({ "version": version.to_string() }), || {
+            nodes_table(&answer.items, version)
+        })?;
+        if answer.items.is_empty() {
+            return Ok(());
+        }
+        let serving = answer.items.iter().filter(|node| node.connected && node.applied_version >= version).count();
+        let connected = answer.items.iter().filter(|node| node.connected).count();
+        context.output.note(&format!("\n{serving} of {connected} connected serve version {version}."))?;
+        for (node, refusal) in answer.items.iter().flat_map(|node| node.refusals.iter().map(move |one| (node, one))) {
+            let what = format!("{}/{}", refusal.rest_api_id, refusal.stage_name);
+            context.output.note(&format!("{} refuses {what}: {}", node.id, refusal.reason))?;
+        }
+        Ok(())
+    }
+}
+
+fn nodes_table(nodes: &[pb::Node], version: u64) -> Table {
+    let columns = [
+        Column::text("NODE"),
+        Column::text("STATE"),
+        Column::number("VERSION"),
+        Column::number("ROUTES"),
+        Column::number("BUILT IN"),
+        Column::number("REFUSED"),
+        Column::text("ADDRESS"),
+        Column::text("LAST SEEN"),
+        Column::elastic("BUILD"),
+    ];
+    let mut table = Table::new("No proxy has connected yet.", columns);
+    for node in nodes {
+        table.row([
+            node.id.clone(),
+            state(node, version).to_owned(),
+            node.applied_version.to_string(),
+            node.route_count.to_string(),
+            microseconds(node.build_time_us),
+            node.refusals.len().to_string(),
+            node.peer.clone(),
+            time(node.last_seen),
+            node.build.clone(),
+        ]);
+    }
+    table
+}
+
+fn state(node: &pb::Node, version: u64) -> &'static str {
+    match (node.connected, node.applied_version >= version) {
+        (false, _) => "gone",
+        (true, true) => "current",
+        (true, false) => "behind",
+    }
+}
+
+/// A short time in a unit that fits it.
+fn microseconds(us: i64) -> String {
+    match us {
+        0 => String::new(),
+        1..1_000 => format!("{us} µs"),
+        1_000..1_000_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        _ => format!("{}.{} s", us / 1_000_000, us % 1_000_000 / 100_000),
+    }
+}
+
+impl Config {
+    /// # Errors
+    /// Whatever the control plane refuses.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let control_plane = context.connect().await?;
+        let request = pb::GetConfigurationRequest {};
+        let config = control_plane.fleet().get_configuration(request).await.doing("reading the configuration")?;
+        context.output.object(&config, || {
+            Fields::default()
+                .add("version", config.version.to_string())
+                .add("root hash", &config.root_hash)
+                .add("bundles", format!("{}, {} bytes", config.bundle_count, config.bundle_bytes))
+                .add("routes", count(config.route_count, "route"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(id: &str, name: &str) -> pb::RestApi {
+        pb::RestApi { id: id.into(), name: name.into(), ..Default::default() }
+    }
+
+    #[test]
+    fn an_id_is_added_only_where_names_are_shared() {
+        let apis = [api("a", "images"), api("b", "files"), api("c", "files")];
+        assert_eq!(api_name("a", &apis), "images");
+        assert_eq!(api_name("c", &apis), "files (c)");
+        assert_eq!(api_name("gone", &apis), "gone");
+    }
+
+    #[test]
+    fn a_node_is_current_behind_or_gone() {
+        let node = |connected, applied_version| pb::Node { connected, applied_version, ..Default::default() };
+        assert_eq!(state(&node(true, 7), 7), "current");
+        assert_eq!(state(&node(true, 8), 7), "current", "it may know a version that was published since");
+        assert_eq!(state(&node(true, 6), 7), "behind");
+        assert_eq!(state(&node(false, 7), 7), "gone");
+    }
+
+    #[test]
+    fn short_times_have_fitting_units() {
+        let texts: Vec<_> = [0, 999, 1_000, 12_340, 999_999, 1_200_000].into_iter().map(microseconds).collect();
+        assert_eq!(texts, ["", "999 µs", "1.0 ms", "12.3 ms", "999.9 ms", "1.2 s"]);
+    }
+}
