@@ -1,4 +1,20 @@
 //! The control plane: stores what operators configure, validates it by asking the model, and publishes what serves.
+//!
+//! A change crosses `api` (decode) → `app` (the one write pipeline) → `store` (one transaction) → `publication` (what
+//! is served now) → `publisher` (the newest one, for every subscriber). Arrows go one way only: the application knows
+//! no transport, the store no rule.
 
+pub mod api;
+pub mod app;
+mod connection;
+pub mod fleet;
+mod ops;
+mod process;
 pub mod publication;
+pub mod publisher;
+mod settings;
 pub mod store;
+pub mod surroundings;
+
+pub use process::{BindError, Bound, RunError, bind};
+pub use settings::Settings;

@@ -1,0 +1,200 @@
+//! [`Conversation`]: the control plane's side of one node's stream, without the stream. Decides what to say next and
+//! what an answer means; waits for nothing.
+
+use super::End;
+use super::hello::Hello;
+use super::limits::{Limits, REASON_BYTES_MAX, SMALL_SYNC_BYTES_MAX};
+use super::push::Push;
+use crate::fleet::{Membership, Refusal, Serving};
+use crate::publication::Publication;
+use penstock_model::bundle::{Hash, Manifest};
+use penstock_model::id::Version;
+use penstock_proto::discovery::v1 as wire;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wire::node_message::Kind;
+
+/// One node's stream after its hello.
+pub(super) struct Conversation {
+    pub(super) member: Membership,
+    limits: Limits,
+    chunk_bytes: usize,
+    /// Bundles that the node certainly holds.
+    held: HashSet<Hash>,
+    /// Bundles of the newest manifest sent that the node refused.
+    refused: HashSet<Hash>,
+    /// The newest that was offered here, whatever the answer.
+    offered: Option<Version>,
+    /// What is being said, until its answer: at most one.
+    push: Option<Push>,
+    heartbeat_due: bool,
+    heard_at: Instant,
+    /// When the stream last took a message, or had none to take.
+    progress_at: Instant,
+}
+
+/// Whether a publication may be offered now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// It is on its way.
+    Made,
+    /// So much is missing that it needs admission.
+    NeedsAdmission,
+    /// An answer is outstanding, or the node was offered it already.
+    NotNow,
+}
+
+impl Conversation {
+    pub(super) fn new(hello: Hello, member: Membership, limits: Limits, now: Instant) -> Self {
+        let refused = member.refused_before().clone();
+        Self {
+            member,
+            limits,
+            chunk_bytes: hello.chunk_bytes,
+            held: hello.held,
+            refused,
+            offered: None,
+            push: None,
+            heartbeat_due: false,
+            heard_at: now,
+            progress_at: now,
+        }
+    }
+
+    /// Offers `newest` if nothing is outstanding. However many versions went by meanwhile, this is the next one.
+    pub(super) fn offer(&mut self, newest: &Arc<Publication>, admitted: bool, now: Instant) -> Offer {
+        // Version 0 is what stands there before anything was published.
+        let news = newest.version > self.offered.unwrap_or_default();
+        if self.push.is_some() || !news {
+            return Offer::NotNow;
+        }
+        let is_known = |hash: &Hash| self.held.contains(hash) || self.refused.contains(hash);
+        let push = Push::new(Arc::clone(newest), self.chunk_bytes, is_known);
+        if push.missing_bytes() > SMALL_SYNC_BYTES_MAX && !admitted {
+            return Offer::NeedsAdmission;
+        }
+        let listed = push.listed();
+        self.member.offered(&listed);
+        self.refused.retain(|hash| listed.contains(hash));
+        self.offered = Some(newest.version);
+        self.push = Some(push);
+        self.progress_at = now;
+        Offer::Made
+    }
+
+    /// Whether [`Self::next_message`] has one.
+    pub(super) fn has_message(&self) -> bool {
+        self.heartbeat_due || self.is_sending()
+    }
+
+    /// Whether part of an offer is still to be said.
+    pub(super) fn is_sending(&self) -> bool {
+        self.push.as_ref().is_some_and(|push| !push.is_over())
+    }
+
+    /// The next message; to be called when the stream has room for it.
+    pub(super) fn next_message(&mut self, newest: &Manifest, now: Instant) -> Option<wire::ControlMessage> {
+        self.progress_at = now;
+        if std::mem::take(&mut self.heartbeat_due) {
+            let beat = wire::Heartbeat {
+                active_version: newest.version.0,
+                active_root_hash: newest.root_hash.0.to_vec(),
+            };
+            return Some(wire::ControlMessage { kind: Some(wire::control_message::Kind::Heartbeat(beat)) });
+        }
+        self.push.as_mut().and_then(Push::next_message)
+    }
+
+    /// Takes what the node said.
+    pub(super) fn hear(&mut self, message: wire::NodeMessage, now: Instant, now_ms: i64) -> Result<(), End> {
+        self.heard_at = now;
+        self.member.seen(now_ms);
+        match message.kind {
+            Some(Kind::Hello(_)) => Err(End::Violation("hello must come first and once".to_owned())),
+            Some(Kind::Applied(applied)) => self.hear_applied(&applied),
+            Some(Kind::Refused(refused)) => self.hear_refused(refused),
+            Some(Kind::Heartbeat(beat)) => {
+                let serving = match beat.active_version {
+                    0 => None,
+                    version => Some((Version(version), root("heartbeat.active_root_hash", &beat.active_root_hash)?)),
+                };
+                self.member.reported(serving);
+                Ok(())
+            }
+            // A newer node says things that we need not understand; it lives.
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at the clock; to be called once per heartbeat.
+    pub(super) fn tick(&mut self, now: Instant) -> Result<(), End> {
+        let since = |then: Instant| now.saturating_duration_since(then);
+        if since(self.heard_at) > self.limits.silence_max() {
+            return Err(End::Silent(self.limits.silence_max().as_millis()));
+        }
+        // A heartbeat that still waits is a message that the stream does not take.
+        if self.has_message() {
+            if since(self.progress_at) > Duration::from_millis(self.limits.stall_ms_max) {
+                return Err(End::Stalled(self.limits.stall_ms_max));
+            }
+        } else if self.push.is_some() {
+            if since(self.progress_at) > Duration::from_millis(self.limits.answer_ms_max) {
+                return Err(End::Unanswered(self.limits.answer_ms_max));
+            }
+        } else {
+            self.progress_at = now;
+        }
+        self.heartbeat_due = true;
+        Ok(())
+    }
+
+    fn hear_applied(&mut self, applied: &wire::Applied) -> Result<(), End> {
+        let (version, root_hash) = (Version(applied.version), root("applied.root_hash", &applied.root_hash)?);
+        let (route_count, build_time_us) = (applied.route_count, applied.build_time_us);
+        self.member.applied(Serving { version, root_hash, route_count, build_time_us });
+        let answers = |push: &mut Push| {
+            push.is_over() && push.publication().version == version && push.publication().manifest.root_hash == root_hash
+        };
+        if let Some(push) = self.push.take_if(answers) {
+            self.held = push.listed();
+            self.held.retain(|hash| !self.refused.contains(hash));
+        }
+        Ok(())
+    }
+
+    fn hear_refused(&mut self, refused: wire::Refused) -> Result<(), End> {
+        let version = Version(refused.version);
+        let reason = shortened(refused.reason);
+        let node = self.member.id();
+        if refused.bundle_hash.is_empty() {
+            tracing::warn!(%node, %version, reason, "a node refused a manifest");
+            self.member.refused(Refusal { version, bundle: None, reason });
+            // The rest of it need not be said. It is offered again when there is a newer one.
+            self.push.take_if(|push| push.publication().version == version);
+            return Ok(());
+        }
+        let hash = root("refused.bundle_hash", &refused.bundle_hash)?;
+        let manifest = self.push.as_ref().map(|push| &push.publication().manifest);
+        let bundle = manifest.and_then(|manifest| manifest.bundles.iter().find(|bundle| bundle.hash == hash));
+        // What we did not offer, nobody asked about; keeping it would let a node fill our memory.
+        let Some(bundle) = bundle else { return Ok(()) };
+        let key = bundle.key.clone();
+        tracing::warn!(%node, %version, api = %key.rest_api_id, stage = %key.stage_name, reason, "a node refused a bundle");
+        self.member.refused(Refusal { version, bundle: Some((hash, key)), reason });
+        self.refused.insert(hash);
+        Ok(())
+    }
+}
+
+fn root(field: &str, bytes: &[u8]) -> Result<Hash, End> {
+    Hash::from_slice(bytes).ok_or_else(|| End::Violation(format!("{field} must have 32 bytes")))
+}
+
+fn shortened(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(REASON_BYTES_MAX));
+    text
+}
+
+#[cfg(test)]
+mod tests;

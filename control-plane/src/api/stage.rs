@@ -1,0 +1,47 @@
+//! Stages.
+
+use super::mask::{Field, Mask, writable};
+use super::page::Page;
+use super::{Answer, Management, object, optional, read, revision, wire, written};
+use penstock_model::deployment::Stage;
+use tonic::{Request, Response};
+use wire::stage_service_server::StageService;
+
+const WRITABLE: &[Field<Stage>] = writable!(Stage: deployment_id, description, variables, auto_deploy, tags);
+
+#[tonic::async_trait]
+impl StageService for Management {
+    async fn create_stage(&self, request: Request<wire::CreateStageRequest>) -> Answer<wire::Stage> {
+        written(self.app.create_stage(object("stage", request.into_inner().stage)?).await?)
+    }
+
+    async fn get_stage(&self, request: Request<wire::GetStageRequest>) -> Answer<wire::Stage> {
+        let request = request.into_inner();
+        read(self.app.stage(&request.rest_api_id.into(), &request.stage_name.into()).await?)
+    }
+
+    async fn list_stages(&self, request: Request<wire::ListStagesRequest>) -> Answer<wire::ListStagesResponse> {
+        let request = request.into_inner();
+        let page = Page::read("stages", &[&request.rest_api_id], 2, request.page_size, &request.page_token)?;
+        let after = (page.after_part(0), page.after_part(1));
+        let api = optional(request.rest_api_id);
+        let found = self.app.stages(api.as_ref(), after, page.fetch()).await?;
+        let found: Vec<wire::Stage> = found.into_iter().map(Into::into).collect();
+        let (items, next_page_token) = page.cut(found, |s| vec![s.rest_api_id.clone(), s.stage_name.clone()]);
+        Ok(Response::new(wire::ListStagesResponse { items, next_page_token }))
+    }
+
+    async fn update_stage(&self, request: Request<wire::UpdateStageRequest>) -> Answer<wire::Stage> {
+        let request = request.into_inner();
+        let wanted: Stage = object("stage", request.stage)?;
+        let mask = Mask::read(request.update_mask, WRITABLE)?;
+        let (api, name, at) = (wanted.rest_api_id.clone(), wanted.stage_name.clone(), wanted.revision);
+        written(self.app.update_stage(&api, &name, at, move |stored| mask.write(stored, wanted)).await?)
+    }
+
+    async fn delete_stage(&self, request: Request<wire::DeleteStageRequest>) -> Answer<()> {
+        let request = request.into_inner();
+        let at = revision(request.revision)?;
+        written(self.app.delete_stage(&request.rest_api_id.into(), &request.stage_name.into(), at).await?)
+    }
+}

@@ -1,0 +1,28 @@
+//! Bounds of what one control plane keeps and does at once. Those of single objects are in the model.
+
+/// Most APIs.
+pub const REST_APIS_MAX: u64 = 100_000;
+/// Most stages over all APIs. A manifest lists each, and it travels as one message of about 100 bytes for each.
+pub const STAGES_MAX: u64 = 20_000;
+/// Most domain names.
+pub const DOMAIN_NAMES_MAX: u64 = 20_000;
+/// Most base path mappings over all domains. They travel in the manifest too.
+pub const BASE_PATH_MAPPINGS_MAX: u64 = 20_000;
+/// Most deployments of one API that were asked for; the automatic ones are counted apart.
+pub const DEPLOYMENTS_PER_API_MAX: u64 = 1_000;
+/// Automatic deployments of one API that are kept when no stage uses them: so far one can roll back.
+pub const SPARE_DEPLOYMENTS_MAX: usize = 20;
+/// Most changes that wait for their turn.
+pub const WRITERS_WAITING_MAX: usize = 256;
+/// Longest wait of a change for its turn, in milliseconds.
+pub const WRITE_WAIT_MS_MAX: u64 = 30_000;
+/// Random identifiers tried until one is free.
+pub const ID_ATTEMPTS_MAX: usize = 16;
+/// Length of an API's identifier, in characters.
+pub const REST_API_ID_CHARS: usize = 10;
+/// Length of the identifiers of resources and deployments, in characters.
+pub const CHILD_ID_CHARS: usize = 6;
+/// Objects in one page of a list when the caller names no number.
+pub const PAGE_SIZE_DEFAULT: u32 = 100;
+/// Most objects in one page of a list.
+pub const PAGE_SIZE_MAX: u32 = 500;

@@ -1,0 +1,140 @@
+//! The use cases, one file for each noun: what an operator can do, without a transport and without SQL.
+//!
+//! Called by `api/`. Reads see one consistent state and never wait for a writer. Writes all go through one pipeline,
+//! [`change`]: begin, apply, validate, compile, count the version, commit, publish. Time and identifiers come in
+//! through [`Surroundings`].
+
+mod change;
+mod deploy;
+mod deployments;
+mod diff;
+mod documents;
+mod domain_names;
+mod error;
+mod fragments;
+mod integrations;
+pub mod limits;
+mod load;
+mod methods;
+mod resources;
+mod rest_apis;
+mod routes;
+mod stages;
+
+pub use documents::{ExportRequest, ImportRequest, Imported, PutRequest, StageSpec};
+pub use error::{Error, Result};
+pub use fragments::{Applied, FragmentRequest};
+pub use limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+pub use methods::MethodKey;
+pub use routes::{ListedRoute, RouteKey};
+
+use crate::publication::Publication;
+use crate::publisher::Publisher;
+use crate::store::{Reads, Store};
+use change::Change;
+use penstock_model::id::{Revision, Version};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, Semaphore};
+
+/// What use cases take from the outside world.
+pub trait Surroundings: Send + Sync {
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> i64;
+    /// A random text of so many lower-case letters and digits.
+    fn random_id(&self, chars: usize) -> String;
+}
+
+/// What a write made, and the version of the published configuration that contains it.
+#[derive(Clone, Debug)]
+pub struct Written<T> {
+    /// The object as it is stored now.
+    pub value: T,
+    /// Answered to the caller, who may wait for nodes to reach it.
+    pub version: Version,
+}
+
+/// The application. Cheap to clone; every clone is the same one.
+#[derive(Clone)]
+pub struct App {
+    shared: Arc<Shared>,
+}
+
+/// What all changes share.
+struct Shared {
+    store: Arc<dyn Store>,
+    publisher: Arc<Publisher>,
+    surroundings: Arc<dyn Surroundings>,
+    /// The newest publication. Whoever holds it is the one writer.
+    gate: Arc<Mutex<Arc<Publication>>>,
+    /// Places in the queue for the gate.
+    queue: Semaphore,
+    compiles: AtomicU64,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("version", &self.newest().version).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Loads what the store holds and publishes it: a crash between a commit and its publication loses nothing.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn start(store: Arc<dyn Store>, surroundings: Arc<dyn Surroundings>) -> Result<Self> {
+        let publication = Arc::new(load::recover(store.as_ref()).await?);
+        let publisher = Arc::new(Publisher::new(Arc::clone(&publication)));
+        let shared = Shared {
+            store,
+            publisher,
+            surroundings,
+            gate: Arc::new(Mutex::new(publication)),
+            queue: Semaphore::new(limits::WRITERS_WAITING_MAX),
+            compiles: AtomicU64::new(0),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Where nodes hear of new publications.
+    pub fn publisher(&self) -> &Arc<Publisher> {
+        &self.shared.publisher
+    }
+
+    /// What is published now.
+    pub fn newest(&self) -> Arc<Publication> {
+        self.shared.publisher.newest()
+    }
+
+    /// How many stages were compiled since the start.
+    pub fn compile_count(&self) -> u64 {
+        self.shared.compiles.load(Ordering::Relaxed)
+    }
+
+    async fn read(&self) -> Result<Box<dyn Reads>> {
+        Ok(self.shared.store.read().await?)
+    }
+
+    /// Begins a change, when all earlier ones are through.
+    async fn begin(&self) -> Result<Change> {
+        let Ok(_place) = self.shared.queue.try_acquire() else {
+            return Err(Error::Unavailable("too many changes are waiting: try again".to_owned()));
+        };
+        let gate = Arc::clone(&self.shared.gate).lock_owned();
+        let Ok(base) = tokio::time::timeout(Duration::from_millis(limits::WRITE_WAIT_MS_MAX), gate).await else {
+            return Err(Error::Unavailable("earlier changes take too long: try again".to_owned()));
+        };
+        Change::begin(Arc::clone(&self.shared), base).await
+    }
+}
+
+/// Whether a caller who expects `expected` may change an object that is at `stored`.
+fn check_revision(what: &str, expected: Revision, stored: Revision) -> Result<()> {
+    if expected.permits(stored) {
+        return Ok(());
+    }
+    Err(Error::Stale(format!("{what} is at revision {}, not {}: read it again", stored.0, expected.0)))
+}

@@ -1,0 +1,99 @@
+//! Stages: the names under which deployments serve.
+
+use super::deploy::{Origin, snapshot};
+use super::error::{Error, Result};
+use super::{App, Written, check_revision, rest_apis};
+use crate::store::Reads;
+use penstock_model::deployment::Stage;
+use penstock_model::id::{RestApiId, Revision, StageName};
+
+fn unknown() -> Error {
+    Error::NotFound("Invalid Stage identifier specified".to_owned())
+}
+
+impl App {
+    /// Makes a stage. One with `auto_deploy` that names no deployment makes its first one itself.
+    pub async fn create_stage(&self, mut stage: Stage) -> Result<Written<Stage>> {
+        let mut change = self.begin().await?;
+        let api = stage.rest_api_id.clone();
+        let definition = change.tx.definition(&api).await?.ok_or_else(|| rest_apis::unknown(&api))?;
+        if change.tx.stage(&api, &stage.stage_name).await?.is_some() {
+            return Err(Error::AlreadyExists("Stage already exists".to_owned()));
+        }
+        if stage.auto_deploy && stage.deployment_id.is_empty() {
+            let snapshot = snapshot(&definition, Origin::Automatic)?;
+            stage.deployment_id = change.deploy(&snapshot, Origin::Automatic, "").await?.id;
+        }
+        let value = change.add_stage(stage).await?;
+        Ok(Written { value, version: change.commit().await?.version })
+    }
+
+    /// One stage.
+    pub async fn stage(&self, api: &RestApiId, name: &StageName) -> Result<Stage> {
+        find(&mut *self.read().await?, api, name).await
+    }
+
+    /// Stages of one API, or of all, by API and name, behind `after`.
+    pub async fn stages(&self, api: Option<&RestApiId>, after: (&str, &str), limit: u32) -> Result<Vec<Stage>> {
+        let mut reads = self.read().await?;
+        let Some(api) = api else { return Ok(reads.stages(after, limit).await?) };
+        let stages = reads.stages_of_api(api, after.1, limit).await?;
+        if stages.is_empty() && reads.rest_api(api).await?.is_none() {
+            return Err(rest_apis::unknown(api));
+        }
+        Ok(stages)
+    }
+
+    /// Changes a stage: `apply` edits it; its key and dates are put back. Rollback is another deployment id.
+    pub async fn update_stage(
+        &self,
+        api: &RestApiId,
+        name: &StageName,
+        revision: Revision,
+        apply: impl FnOnce(&mut Stage) + Send,
+    ) -> Result<Written<Stage>> {
+        let mut change = self.begin().await?;
+        if change.tx.rest_api(api).await?.is_none() {
+            return Err(rest_apis::unknown(api));
+        }
+        let before = change.tx.stage(api, name).await?.ok_or_else(unknown)?;
+        check_revision("the stage", revision, before.revision)?;
+        let mut stage = before.clone();
+        apply(&mut stage);
+        stage.rest_api_id = before.rest_api_id.clone();
+        stage.stage_name = before.stage_name.clone();
+        stage.created_at_ms = before.created_at_ms;
+        stage.last_updated_at_ms = before.last_updated_at_ms;
+        stage.revision = before.revision;
+        let value = change.replace_stage(&before, stage).await?;
+        Ok(Written { value, version: change.commit().await?.version })
+    }
+
+    /// Deletes a stage that no mapping names; its deployment stays.
+    pub async fn delete_stage(&self, api: &RestApiId, name: &StageName, revision: Revision) -> Result<Written<()>> {
+        let mut change = self.begin().await?;
+        if change.tx.rest_api(api).await?.is_none() {
+            return Err(rest_apis::unknown(api));
+        }
+        let stage = change.tx.stage(api, name).await?.ok_or_else(unknown)?;
+        check_revision("the stage", revision, stage.revision)?;
+        let mappings = change.tx.base_path_mappings_of_api(api).await?;
+        if let Some(mapping) = mappings.iter().find(|mapping| mapping.stage.as_ref() == Some(name)) {
+            let place = format!("{}/{}", mapping.domain_name, mapping.base_path);
+            let reason = format!("Base path mappings pointing to this stage must be moved or deleted: {place}");
+            return Err(Error::FailedPrecondition(reason));
+        }
+        change.tx.delete_stage(api, name).await?;
+        change.touch(&stage);
+        Ok(Written { value: (), version: change.commit().await?.version })
+    }
+}
+
+/// One stage, or the answer about one that is not there.
+pub(super) async fn find(reads: &mut dyn Reads, api: &RestApiId, name: &StageName) -> Result<Stage> {
+    match reads.stage(api, name).await? {
+        Some(stage) => Ok(stage),
+        None if reads.rest_api(api).await?.is_none() => Err(rest_apis::unknown(api)),
+        None => Err(unknown()),
+    }
+}

@@ -1,0 +1,294 @@
+//! [`Fleet`]: which nodes are subscribed, what they serve, and what they refused.
+//!
+//! Each subscriber's stream writes through its [`Membership`]; the management API reads. Nothing here decides what is
+//! sent, and nothing is stored: a control plane that starts anew learns everything from the nodes' first words.
+
+use penstock_model::bundle::{BundleKey, Hash};
+use penstock_model::id::{NodeId, Version};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Most nodes that are connected at a time.
+pub const CONNECTED_NODES_MAX: usize = 10_000;
+/// Most nodes that are remembered after they left; the one that was seen longest ago is forgotten first.
+pub const DISCONNECTED_NODES_MAX: usize = 1_000;
+/// Most refusals that are shown for a node; the oldest is forgotten first.
+pub const REFUSALS_PER_NODE_MAX: usize = 100;
+
+/// A node, as far as the control plane knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeState {
+    /// Unique in the fleet.
+    pub id: NodeId,
+    /// Name and version of its program.
+    pub build: String,
+    /// For people and for choosing nodes.
+    pub labels: BTreeMap<String, String>,
+    /// Address that its stream came from.
+    pub peer: String,
+    /// Whether its stream is open.
+    pub connected: bool,
+    /// When its newest stream was opened, in milliseconds since 1970.
+    pub connected_since_ms: i64,
+    /// When it last said anything, in milliseconds since 1970.
+    pub last_seen_ms: i64,
+    /// What it says that it serves.
+    pub serving: Option<Serving>,
+    /// Of the newest manifest that it was sent.
+    pub refusals: Vec<Refusal>,
+}
+
+/// What a node serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// Of the manifest.
+    pub version: Version,
+    /// Of the manifest.
+    pub root_hash: Hash,
+    /// (resource, method) pairs; 0 until the node answered an activation on this control plane.
+    pub route_count: u64,
+    /// From the activate message to the swap, in microseconds; 0 as above.
+    pub build_time_us: u64,
+}
+
+/// What a node does not serve, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Of the manifest.
+    pub version: Version,
+    /// Which bundle, and of which pair; `None`: the manifest itself.
+    pub bundle: Option<(Hash, BundleKey)>,
+    /// In the node's words.
+    pub reason: String,
+}
+
+/// What a node says when it comes.
+#[derive(Clone, Debug, Default)]
+pub struct Joining {
+    /// Unique in the fleet.
+    pub id: NodeId,
+    /// Name and version of its program.
+    pub build: String,
+    /// For people and for choosing nodes.
+    pub labels: BTreeMap<String, String>,
+    /// Address that its stream came from.
+    pub peer: String,
+    /// What it serves.
+    pub serving: Option<(Version, Hash)>,
+    /// Bundles that it refused and still knows of; `None`: it does not say.
+    pub refused: Option<HashSet<Hash>>,
+}
+
+/// There are [`CONNECTED_NODES_MAX`] nodes already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{CONNECTED_NODES_MAX} nodes are connected, which is the limit")]
+pub struct FleetFull;
+
+/// All nodes that are, or recently were, subscribed.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    nodes: Mutex<Nodes>,
+}
+
+#[derive(Debug, Default)]
+struct Nodes {
+    entries: HashMap<NodeId, Entry>,
+    streams: u64,
+    connected: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    state: NodeState,
+    /// The stream that may write here.
+    stream: u64,
+    /// Dropped when another stream takes the node over.
+    place: Option<oneshot::Sender<()>>,
+}
+
+/// A stream's place in the fleet; dropping it says that the node left.
+#[derive(Debug)]
+pub struct Membership {
+    fleet: Arc<Fleet>,
+    id: NodeId,
+    stream: u64,
+    superseded: oneshot::Receiver<()>,
+    refused: HashSet<Hash>,
+}
+
+impl Fleet {
+    /// Takes a node in. A stream that was open for the same id loses its place.
+    ///
+    /// # Errors
+    /// When there are too many; the node should come back later.
+    pub fn join(self: &Arc<Self>, joining: Joining, now_ms: i64) -> Result<Membership, FleetFull> {
+        let mut nodes = self.lock();
+        let before = nodes.entries.remove(&joining.id);
+        let was_connected = before.as_ref().is_some_and(|entry| entry.state.connected);
+        if nodes.connected - usize::from(was_connected) >= CONNECTED_NODES_MAX {
+            nodes.entries.extend(before.map(|entry| (joining.id, entry)));
+            return Err(FleetFull);
+        }
+        let refusals = before.map(|entry| still_refused(entry.state, &joining)).unwrap_or_default();
+        let mut refused: HashSet<Hash> = refusals.iter().filter_map(Refusal::hash).collect();
+        refused.extend(joining.refused.iter().flatten());
+        nodes.streams += 1;
+        nodes.connected += usize::from(!was_connected);
+        let (place, superseded) = oneshot::channel();
+        let serving = joining.serving.map(|(version, root_hash)| Serving::reported(version, root_hash));
+        let state = NodeState {
+            id: joining.id.clone(),
+            build: joining.build,
+            labels: joining.labels,
+            peer: joining.peer,
+            connected: true,
+            connected_since_ms: now_ms,
+            last_seen_ms: now_ms,
+            serving,
+            refusals,
+        };
+        let stream = nodes.streams;
+        nodes.entries.insert(joining.id.clone(), Entry { state, stream, place: Some(place) });
+        drop(nodes);
+        Ok(Membership { fleet: Arc::clone(self), id: joining.id, stream, superseded, refused })
+    }
+
+    /// Every node: connected ones first, then by id.
+    pub fn nodes(&self) -> Vec<NodeState> {
+        let mut all: Vec<NodeState> = self.lock().entries.values().map(|entry| entry.state.clone()).collect();
+        all.sort_by(|a, b| (!a.connected, &a.id).cmp(&(!b.connected, &b.id)));
+        all
+    }
+
+    /// Number of nodes whose stream is open.
+    pub fn connected_count(&self) -> usize {
+        self.lock().connected
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Nodes> {
+        // No change below can panic half way.
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self, id: &NodeId, stream: u64) {
+        let mut nodes = self.lock();
+        let Some(entry) = nodes.entries.get_mut(id).filter(|entry| entry.stream == stream) else { return };
+        entry.state.connected = false;
+        entry.place = None;
+        nodes.connected -= 1;
+        nodes.forget_the_oldest();
+    }
+}
+
+impl Nodes {
+    fn forget_the_oldest(&mut self) {
+        if self.entries.len() - self.connected <= DISCONNECTED_NODES_MAX {
+            return;
+        }
+        let gone = self.entries.values().map(|entry| &entry.state).filter(|state| !state.connected);
+        if let Some(oldest) = gone.min_by_key(|state| state.last_seen_ms).map(|state| state.id.clone()) {
+            self.entries.remove(&oldest);
+        }
+    }
+}
+
+/// What a node that comes back still refuses. It knows best, since a new program may take what the old one refused;
+/// about one that does not say, we know as long as it did not start anew.
+fn still_refused(before: NodeState, joining: &Joining) -> Vec<Refusal> {
+    let mut refusals = before.refusals;
+    match &joining.refused {
+        Some(refused) => refusals.retain(|refusal| refusal.hash().is_some_and(|hash| refused.contains(&hash))),
+        None if joining.serving.is_none() || joining.build != before.build => refusals.clear(),
+        None => {}
+    }
+    refusals
+}
+
+impl Serving {
+    fn reported(version: Version, root_hash: Hash) -> Self {
+        Self { version, root_hash, route_count: 0, build_time_us: 0 }
+    }
+}
+
+impl Refusal {
+    fn hash(&self) -> Option<Hash> {
+        self.bundle.as_ref().map(|(hash, _)| *hash)
+    }
+}
+
+impl Membership {
+    /// Which node this is.
+    pub fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    /// Bundles that the node had refused when it came.
+    pub fn refused_before(&self) -> &HashSet<Hash> {
+        &self.refused
+    }
+
+    /// Returns when another stream took the node over.
+    pub async fn superseded(&mut self) {
+        // The sender is dropped then, and at no other time while this membership lives.
+        let _ = (&mut self.superseded).await;
+    }
+
+    /// The node said anything.
+    pub fn seen(&self, now_ms: i64) {
+        self.change(|state| state.last_seen_ms = now_ms);
+    }
+
+    /// The node says, unasked, what it serves.
+    pub fn reported(&self, serving: Option<(Version, Hash)>) {
+        self.change(|state| {
+            let known = state.serving.map(|known| (known.version, known.root_hash));
+            if known != serving {
+                state.serving = serving.map(|(version, root_hash)| Serving::reported(version, root_hash));
+            }
+        });
+    }
+
+    /// The node was sent a manifest of these bundles: what it refused of others does not matter any more.
+    pub fn offered(&self, bundles: &HashSet<Hash>) {
+        self.change(|state| {
+            state.refusals.retain(|refusal| refusal.hash().is_none_or(|hash| bundles.contains(&hash)));
+        });
+    }
+
+    /// The node serves what it was sent.
+    pub fn applied(&self, serving: Serving) {
+        self.change(|state| {
+            state.serving = Some(serving);
+            state.refusals.retain(|refusal| refusal.bundle.is_some());
+        });
+    }
+
+    /// The node refused a bundle, or the manifest.
+    pub fn refused(&self, refusal: Refusal) {
+        self.change(|state| {
+            state.refusals.retain(|known| known.hash() != refusal.hash());
+            if state.refusals.len() >= REFUSALS_PER_NODE_MAX {
+                state.refusals.remove(0);
+            }
+            state.refusals.push(refusal);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut NodeState)) {
+        let mut nodes = self.fleet.lock();
+        // A stream that lost its place says nothing any more.
+        if let Some(entry) = nodes.entries.get_mut(&self.id).filter(|entry| entry.stream == self.stream) {
+            change(&mut entry.state);
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.fleet.leave(&self.id, self.stream);
+    }
+}
+
+#[cfg(test)]
+mod tests;
