@@ -3,7 +3,7 @@
 use super::{method, resource, rest_api};
 use crate::definition::ApiDefinition;
 use crate::id::ResourceId;
-use crate::limits::{PATH_DEPTH_MAX, RESOURCES_PER_API_MAX};
+use crate::limits::{PATH_DEPTH_MAX, RESOURCES_PER_API_MAX, VIOLATIONS_MAX};
 use crate::method::AuthorizationType;
 use crate::resource::{PathPart, Resource, child_path};
 use crate::violation::Violations;
@@ -12,25 +12,27 @@ use std::collections::{HashMap, HashSet};
 /// Checks a whole API: every object, the tree that the resources form, and that methods stand on it once.
 ///
 /// A resource is named by its path in field paths, or by its identifier if it has no path: `resources[/a/{b}].pathPart`.
+///
+/// At most [`VIOLATIONS_MAX`] violations are listed; a last one without a field counts the rest.
 pub fn definition(api: &ApiDefinition) -> Violations {
-    let mut found = Violations::new();
+    let mut found = Capped::default();
     found.add_below("restApi", rest_api(&api.rest_api));
     // A tree beyond the limit is not walked: the answer would be as large as the tree.
     if api.resources.len() > RESOURCES_PER_API_MAX {
         found.add("resources", format!("an API must have at most {RESOURCES_PER_API_MAX} resources"));
-        return found;
+        return found.finish();
     }
     let tree = Tree::new(&api.resources);
     tree.check_root(&mut found, api);
     tree.check_resources(&mut found);
     tree.check_siblings(&mut found);
     tree.check_methods(&mut found, api);
-    found
+    found.finish()
 }
 
 /// Checks what an API needs before it can be deployed, beyond [`definition`].
 pub fn for_deployment(api: &ApiDefinition) -> Violations {
-    let mut found = Violations::new();
+    let mut found = Capped::default();
     if api.methods.is_empty() {
         found.add("methods", "The REST API doesn't contain any methods");
     }
@@ -47,7 +49,41 @@ pub fn for_deployment(api: &ApiDefinition) -> Violations {
             found.add(format!("{}.authorizationType", field()), text);
         }
     }
-    found
+    found.finish()
+}
+
+/// Violations up to the limit. A definition has so many objects that its violations could be larger than itself.
+#[derive(Default)]
+struct Capped {
+    listed: Violations,
+    unlisted: usize,
+}
+
+impl Capped {
+    fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        if self.listed.as_slice().len() < VIOLATIONS_MAX {
+            self.listed.add(field, description);
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    fn add_below(&mut self, prefix: &str, others: Violations) {
+        for violation in others {
+            if self.listed.as_slice().len() < VIOLATIONS_MAX {
+                self.listed.add_below(prefix, Violations::one(violation.field, violation.description));
+            } else {
+                self.unlisted += 1;
+            }
+        }
+    }
+
+    fn finish(mut self) -> Violations {
+        if self.unlisted > 0 {
+            self.listed.add("", format!("{} more violations are not listed", self.unlisted));
+        }
+        self.listed
+    }
 }
 
 /// How a resource hangs.
@@ -101,7 +137,7 @@ impl<'a> Tree<'a> {
         self.by_id.get(id).map_or_else(|| id.to_string(), |&at| self.name(at))
     }
 
-    fn check_root(&self, found: &mut Violations, api: &ApiDefinition) {
+    fn check_root(&self, found: &mut Capped, api: &ApiDefinition) {
         let mut roots = self.resources.iter().filter(|resource| resource.parent_id.is_none());
         match roots.next() {
             None => found.add("resources", "an API must have a root resource"),
@@ -115,7 +151,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn check_resources(&self, found: &mut Violations) {
+    fn check_resources(&self, found: &mut Capped) {
         for (at, here) in self.resources.iter().enumerate() {
             let field = || format!("resources[{}]", self.name(at));
             let broken = resource(here);
@@ -143,7 +179,7 @@ impl<'a> Tree<'a> {
     }
 
     /// The rules along one path, from the root down to `at`.
-    fn check_path(&self, found: &mut Violations, at: usize) {
+    fn check_path(&self, found: &mut Capped, at: usize) {
         let here = &self.resources[at];
         let Some(parent) = self.parent(at) else { return };
         let field = || format!("resources[{}].pathPart", self.name(at));
@@ -170,7 +206,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn check_siblings(&self, found: &mut Violations) {
+    fn check_siblings(&self, found: &mut Capped) {
         let mut names: HashSet<(&ResourceId, &str)> = HashSet::new();
         let mut variables: HashMap<&ResourceId, &str> = HashMap::new();
         for (at, here) in self.resources.iter().enumerate() {
@@ -192,7 +228,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn check_methods(&self, found: &mut Violations, api: &ApiDefinition) {
+    fn check_methods(&self, found: &mut Capped, api: &ApiDefinition) {
         let mut seen = HashSet::new();
         for one in &api.methods {
             let field = || format!("methods[{} {}]", one.http_method, self.name_of_id(&one.resource_id));
@@ -382,6 +418,17 @@ mod tests {
              Enumeration value for HttpMethod must be non-empty; methods[GET x].resourceId: Invalid Resource identifier \
              specified"
         );
+    }
+
+    #[test]
+    fn the_rest_of_many_violations_is_counted() {
+        let mut api = api(&[]);
+        api.methods = (0..VIOLATIONS_MAX + 5).map(|_| Method::new("".into(), "x".into(), Verb::Get)).collect();
+        let found = definition(&api);
+        assert_eq!(found.as_slice().len(), VIOLATIONS_MAX + 1);
+        let rest = 2 * (VIOLATIONS_MAX + 5) - 1 - VIOLATIONS_MAX;
+        let last = &found.as_slice()[VIOLATIONS_MAX];
+        assert_eq!(last.to_string(), format!("{rest} more violations are not listed"));
     }
 
     #[test]

@@ -35,7 +35,8 @@ pub fn integration(integration: &Integration, method: &Method) -> Violations {
     check_templates(&mut found, "requestTemplates", &integration.request_templates);
     found.add_below("", mapping_violations(integration));
     check_declared(&mut found, integration, method);
-    for (code, response) in &integration.integration_responses {
+    check_count(&mut found, "integrationResponses", integration.integration_responses.len(), PARAMETERS_MAX);
+    for (code, response) in integration.integration_responses.iter().take(PARAMETERS_MAX) {
         let field = format!("integrationResponses[{code}]");
         if *code != response.status_code {
             found.add(

@@ -23,7 +23,8 @@ pub fn method(method: &Method) -> Violations {
     }
     check_request_parameters(&mut found, method);
     check_models(&mut found, "requestModels", &method.request_models);
-    for (code, response) in &method.method_responses {
+    check_count(&mut found, "methodResponses", method.method_responses.len(), PARAMETERS_MAX);
+    for (code, response) in method.method_responses.iter().take(PARAMETERS_MAX) {
         let field = format!("methodResponses[{code}]");
         if *code != response.status_code {
             found.add(
