@@ -11,6 +11,7 @@ mod definition;
 mod integration;
 mod method;
 mod settings;
+mod tree;
 mod uri;
 
 pub use definition::{definition, for_deployment};
