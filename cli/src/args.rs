@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::client::DEFAULT_ADDRESS;
 use crate::commands::{
@@ -14,6 +15,7 @@ use crate::commands::{
 };
 use crate::exit::{EXIT_CODES_HELP, Failure};
 use crate::output::{Format, harmless};
+use crate::up;
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -36,6 +38,24 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+impl Cli {
+    /// Reads the command line; ends the process for help and for what does not parse.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for flags that a command would only ignore.
+    pub(crate) fn from_command_line() -> Result<Self, Failure> {
+        let matches = Self::command().get_matches();
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let typed = |flag| matches.value_source(flag) == Some(ValueSource::CommandLine);
+        match cli.command {
+            Command::Up(_) if typed("control_plane") => {
+                Err(Failure::Usage("`penstock up` starts a control plane of its own: --grpc-listen says where".into()))
+            }
+            _ => Ok(cli),
+        }
+    }
+}
+
 /// Flags of every command that talks to the control plane.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
@@ -54,6 +74,7 @@ pub(crate) struct Global {
 /// The verbs and nouns.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Up(up::Up),
     Api(api::Api),
     Resource(resource::Resource),
     Method(method::Method),
@@ -195,8 +216,6 @@ pub(crate) fn status_code(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -144,16 +144,20 @@ fn lines(text: &str) -> String {
 
 /// Appends what the control plane said: its sentence, then one line for each violation.
 fn refusal(text: &mut String, status: &Status) {
+    let details = status.get_error_details();
+    let violations = details.bad_request().map_or(&[][..], |bad| &bad.field_violations);
     let message = match (status.code(), status.message()) {
         // The transport's words for our own deadline.
         (Code::Cancelled | Code::DeadlineExceeded, _) => "no answer in time; --timeout allows more",
         (code, "") => code.description(),
+        // The message repeats them for programs that do not read details.
+        (_, message) if violations.iter().any(|one| message.contains(&one.description)) => "not valid",
         (_, message) => message,
     };
     *text += &format!(": {}", harmless(message));
-    let details = status.get_error_details();
-    for violation in details.bad_request().map_or(&[][..], |bad| &bad.field_violations) {
-        *text += &format!("\n  {}: {}", harmless(&violation.field), harmless(&violation.description));
+    for violation in violations {
+        let place = if violation.field.is_empty() { String::new() } else { format!("{}: ", violation.field) };
+        *text += &format!("\n  {}{}", harmless(&place), harmless(&violation.description));
     }
 }
 
@@ -241,12 +245,14 @@ mod tests {
         let mut details = ErrorDetails::new();
         details.add_bad_request_violation("restApi.name", "must not be empty");
         details.add_bad_request_violation("restApi.fidelity", "unknown value 9");
-        let status = Status::with_error_details(Code::InvalidArgument, "2 violations", details);
-        assert_eq!(
-            refused(status).text(Paint::none()),
-            "error: creating the API: 2 violations\n  restApi.name: must not be empty\n  restApi.fidelity: unknown \
-             value 9\n"
-        );
+        let below = "\n  restApi.name: must not be empty\n  restApi.fidelity: unknown value 9\n";
+        for (message, headline) in [
+            ("restApi.name: must not be empty; restApi.fidelity: unknown value 9", "not valid"),
+            ("this import is refused", "this import is refused"),
+        ] {
+            let status = Status::with_error_details(Code::InvalidArgument, message, details.clone());
+            assert_eq!(refused(status).text(Paint::none()), format!("error: creating the API: {headline}{below}"));
+        }
     }
 
     #[test]

@@ -9,11 +9,10 @@ mod commands;
 mod exit;
 mod output;
 mod serve;
+mod up;
 
 use std::env;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::args::Cli;
 use crate::commands::Context;
@@ -23,7 +22,7 @@ fn main() -> ExitCode {
     if env::args_os().nth(1).is_some_and(|word| word == serve::WORD) {
         return serve::main();
     }
-    match client(Cli::parse()) {
+    match Cli::from_command_line().and_then(client) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.report();

@@ -79,6 +79,15 @@ fn flags_that_need_each_other_are_usage_errors() {
 }
 
 #[test]
+fn a_flag_that_would_be_ignored_is_a_usage_error() {
+    for arguments in [&["up", "--control-plane", "http://h:1"][..], &["--control-plane", "http://h:1", "up"]] {
+        let output = run(arguments);
+        assert_eq!(code(&output), Some(2), "{arguments:?}");
+        assert!(text(&output.stderr).contains("--grpc-listen"), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_deletion_without_a_terminal_needs_yes() {
     let output = run(&["domain", "delete", "api.example.com"]);
     assert_eq!(code(&output), Some(2));

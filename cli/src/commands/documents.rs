@@ -1,6 +1,7 @@
 //! `penstock api import`, `export` and `apply`: whole documents and the fragments of the AWS documentation.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use penstock_proto::management::v1 as pb;
@@ -93,7 +94,7 @@ impl Import {
     /// Unreadable files, and whatever the control plane refuses.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let document = input(&self.file)?;
-        let doing = format!("importing {}", self.file.display());
+        let doing = format!("importing {}", name(&self.file));
         let base_path_mode = match self.base_path_mode {
             BasePathMode::Ignore => pb::BasePathMode::Ignore,
             BasePathMode::Prepend => pb::BasePathMode::Prepend,
@@ -157,6 +158,11 @@ fn sentence(answer: &pb::ImportRestApiResponse) -> String {
             )
         }
     }
+}
+
+/// An input file as it is called in messages.
+fn name(file: &Path) -> Cow<'_, str> {
+    if file == Path::new("-") { "standard input".into() } else { file.to_string_lossy() }
 }
 
 /// One line on standard error for each.
@@ -256,11 +262,11 @@ pub(crate) struct Apply {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Resource that an integration belongs to
-    #[arg(long, requires = "method", default_value = "", hide_default_value = true)]
-    path: String,
+    #[arg(long, requires = "method")]
+    path: Option<String>,
     /// Method that an integration belongs to
-    #[arg(long, requires = "path", value_parser = http_method, default_value = "", hide_default_value = true)]
-    method: String,
+    #[arg(long, requires = "path", value_parser = http_method)]
+    method: Option<String>,
     /// Only if the API still has this revision
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     revision: i64,
@@ -276,15 +282,18 @@ impl Apply {
         let request = pb::ApplyFragmentRequest {
             rest_api_id: api.id,
             document,
-            path: self.path.clone(),
-            http_method: self.method,
+            path: self.path.clone().unwrap_or_default(),
+            http_method: self.method.unwrap_or_default(),
             revision: self.revision,
         };
-        let doing = format!("applying {}", self.file.display());
+        let doing = format!("applying {}", name(&self.file));
         let answer = control_plane.rest_apis().apply_fragment(request).await.doing(doing)?;
         warn_all(&answer.warnings);
         context.output.done(&answer, || match &answer.method {
-            Some(method) => format!("Set the integration of {} {} in {}.", method.http_method, self.path, api.name),
+            Some(method) => {
+                let path = self.path.unwrap_or_default();
+                format!("Set the integration of {} {path} of {}.", method.http_method, api.name)
+            }
             None => {
                 let types = answer.rest_api.as_ref().map(|api| api.binary_media_types.join(", ")).unwrap_or_default();
                 format!("Set the binary media types of {} to {types}.", api.name)

@@ -69,7 +69,7 @@ struct Flags {
     /// Method towards the upstream; ANY hands the client's on
     #[arg(long, value_name = "METHOD", value_parser = http_method)]
     http_method: Option<String>,
-    /// How long the upstream may take to begin its answer, in milliseconds, 50 to 29000
+    /// How long the upstream may take to begin its answer, in milliseconds; 29000 without this
     #[arg(long, value_name = "MS")]
     timeout_ms: Option<i32>,
     /// Parameter towards the upstream: integration.request.{path|querystring|header}.{name}=SOURCE; repeat for more

@@ -57,6 +57,7 @@ impl Context {
 /// Whatever the command cannot do.
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
+        Command::Up(up) => up.run().await,
         Command::Api(api) => Box::pin(api.run(context)).await,
         Command::Resource(resource) => Box::pin(resource.run(context)).await,
         Command::Method(method) => Box::pin(method.run(context)).await,

@@ -42,6 +42,8 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Part {
+    /// The management API over its database, and the publisher
+    ControlPlane(penstock_control_plane::Settings),
     /// The proxy
     DataPlane(penstock_data_plane::Settings),
     /// The example upstream
@@ -72,6 +74,7 @@ impl Part {
     /// What stands before each line of its log.
     fn name(&self) -> &'static str {
         match self {
+            Self::ControlPlane(_) => "control plane",
             Self::DataPlane(_) => "proxy",
             Self::ImageResizer { .. } => "image resizer",
         }
@@ -79,6 +82,15 @@ impl Part {
 
     fn run(self, lifeline: Lifeline) -> anyhow::Result<()> {
         match self {
+            Self::ControlPlane(settings) => {
+                let print = settings.print_addresses;
+                runtime()?.block_on(async {
+                    let bound = penstock_control_plane::bind(settings).await?;
+                    announce(print, &json!({ "grpc": bound.grpc_addr(), "admin": bound.admin_addr() }))?;
+                    bound.run(lifeline.cut()).await?;
+                    Ok(())
+                })
+            }
             // It makes its own threads and runtimes, so there must be none here.
             Self::DataPlane(settings) => {
                 let print = settings.print_addresses;
@@ -120,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_part_takes_what_up_says_to_all() {
-        for part in ["data-plane", "image-resizer"] {
+        for part in ["control-plane", "data-plane", "image-resizer"] {
             let line = format!("serve {part} --until-stdin-ends --print-addresses --log warn --listen 127.0.0.1:0");
             let serve = Serve::try_parse_from(line.split(' ')).unwrap();
             assert!(serve.common.until_stdin_ends, "{part}");
