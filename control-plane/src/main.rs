@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use penstock_control_plane::{Settings, bind};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -34,7 +34,10 @@ enum LogFormat {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let log = tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(arguments.log)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     match arguments.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -1,7 +1,8 @@
 //! One control plane process: binds and loads everything first, then runs until told to stop.
 
 use crate::api::Management;
-use crate::app::{self, App};
+use crate::api::discovery::{self, Discovery};
+use crate::app::{self, App, Surroundings as _};
 use crate::connection;
 use crate::fleet::Fleet;
 use crate::ops::{self, Ops};
@@ -143,8 +144,13 @@ impl Bound {
         for name in service_names() {
             health.set_service_status(name, ServingStatus::Serving).await;
         }
-        let management = Management::new(self.app, Arc::new(Fleet::default()));
-        let routes = (self.reflection.0)(management.add_to(Routes::default()).add_service(health_service));
+        let fleet = Arc::new(Fleet::default());
+        let publisher = Arc::clone(self.app.publisher());
+        let limits = discovery::Limits::default();
+        let clock = || System.now_ms();
+        let discovery = Discovery::new(publisher, Arc::clone(&fleet), limits, clock, drain.subscribe());
+        let services = discovery.add_to(Management::new(self.app, fleet).add_to(Routes::default()));
+        let routes = (self.reflection.0)(services.add_service(health_service));
         let mut stop = drain.subscribe();
         let server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_millis(KEEPALIVE_INTERVAL_MS)))
@@ -172,8 +178,9 @@ impl Bound {
 }
 
 /// The names under which health checks ask for our services; the empty one, for the whole process, is always there.
-fn service_names() -> [&'static str; 7] {
+fn service_names() -> [&'static str; 8] {
     [
+        "penstock.discovery.v1.DiscoveryService",
         "penstock.management.v1.RestApiService",
         "penstock.management.v1.ResourceService",
         "penstock.management.v1.MethodService",

@@ -4,6 +4,7 @@
 //! through [`mask`].
 
 mod deployment;
+pub mod discovery;
 mod domain_name;
 mod fleet;
 mod mask;

@@ -10,10 +10,11 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 /// Violations that the text of a status lists, for people with a plain client.
 const TEXT_VIOLATIONS_MAX: usize = 20;
-/// Longest text of a status, in bytes as sent: everything outside of printable ASCII is sent as three.
-const TEXT_BYTES_MAX: usize = 2_000;
+/// Longest text of a status, in bytes as sent: everything outside of printable ASCII is sent as three. The details
+/// repeat the text.
+const TEXT_BYTES_MAX: usize = 1_400;
 /// Most bytes of field violations in the details of a status, before they are sent as base64.
-const DETAILS_BYTES_MAX: usize = 3_800;
+const DETAILS_BYTES_MAX: usize = 3_000;
 /// What one field violation costs beside its texts, in bytes: tags and lengths.
 const VIOLATION_OVERHEAD_BYTES: usize = 12;
 
@@ -69,18 +70,32 @@ fn text(all: &[Violation]) -> String {
     let mut listed = 0;
     for violation in all.iter().take(TEXT_VIOLATIONS_MAX) {
         let one = violation.to_string();
-        if sent_bytes(&text) + sent_bytes(&one) > TEXT_BYTES_MAX {
+        if listed == 0 {
+            text.push_str(start(&one, TEXT_BYTES_MAX));
+        } else if sent_bytes(&text) + sent_bytes(&one) > TEXT_BYTES_MAX {
             break;
+        } else {
+            text.push_str("; ");
+            text.push_str(&one);
         }
-        text.push_str(if listed == 0 { "" } else { "; " });
-        text.push_str(&one);
         listed += 1;
     }
-    match (listed, all.len() - listed) {
-        (_, 0) => text,
-        (0, _) => format!("{} rules are broken; the details list them", all.len()),
-        (_, more) => format!("{text}; and {more} more"),
+    match all.len() - listed {
+        0 => text,
+        more => format!("{text}; and {more} more"),
     }
+}
+
+/// As much of a text as so many bytes can carry.
+fn start(text: &str, bytes: usize) -> &str {
+    let mut room = bytes;
+    for (at, letter) in text.char_indices() {
+        match room.checked_sub(sent_bytes(letter.encode_utf8(&mut [0; 4]))) {
+            Some(left) => room = left,
+            None => return &text[..at],
+        }
+    }
+    text
 }
 
 /// Length of a text once it is percent-encoded.
@@ -146,8 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn one_violation_longer_than_all_room_is_still_counted() {
+    fn one_violation_longer_than_all_room_is_cut() {
         let status = Status::from(Error::invalid("document", "x".repeat(10_000)));
-        assert_eq!(status.message(), "1 rules are broken; the details list them");
+        assert_eq!(status.message().len(), TEXT_BYTES_MAX);
+        assert!(status.message().starts_with("document: xxx"));
     }
 }

@@ -4,6 +4,8 @@
 //! the same versions with different contents.
 
 mod reads;
+#[cfg(test)]
+mod tests;
 mod writes;
 
 use super::{Cause, Reads, Result, Store, StoreError, Writes};

@@ -1,0 +1,157 @@
+//! What is special about a file: who may open it, in which state, and how it grows older.
+
+use super::*;
+use penstock_model::rest_api::RestApi;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use tempfile::TempDir;
+
+fn directory() -> TempDir {
+    tempfile::tempdir().expect("there is room for a directory")
+}
+
+fn api(id: &str) -> RestApi {
+    RestApi { id: id.into(), name: "name".into(), revision: penstock_model::id::Revision::FIRST, ..RestApi::default() }
+}
+
+async fn insert(store: &SqliteStore, id: &str) {
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_rest_api(&api(id)).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn file(directory: &TempDir) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(directory.path().join(FILE_NAME)).create_if_missing(true);
+    pool(1).connect_with(options).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_second_control_plane_is_kept_away_until_the_first_is_gone() {
+    let directory = directory();
+    let first = SqliteStore::open(directory.path()).await.unwrap();
+    let second = SqliteStore::open(directory.path()).await;
+    assert!(matches!(second, Err(StoreError::InUse { .. })), "{second:?}");
+    first.close().await;
+    drop(first);
+    SqliteStore::open(directory.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_flushed_and_references_are_checked() {
+    let directory = directory();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let pragma = async |name: &'static str| -> i64 { sqlx::query_scalar(name).fetch_one(&store.writer).await.unwrap() };
+    assert_eq!(pragma("PRAGMA synchronous").await, 2, "FULL");
+    assert_eq!(pragma("PRAGMA foreign_keys").await, 1);
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.writer).await.unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[tokio::test]
+async fn readers_cannot_write() {
+    let directory = directory();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let write = sqlx::query("DELETE FROM rest_apis").execute(&store.readers).await;
+    assert!(write.is_err());
+}
+
+#[tokio::test]
+async fn an_old_file_is_brought_to_the_newest_format_and_keeps_its_objects() {
+    let directory = directory();
+    let old = file(&directory).await;
+    let first = Migrator::with_migrations(migrator().iter().take(1).cloned().collect());
+    first.run(&old).await.unwrap();
+    let insert = sqlx::query("INSERT INTO rest_apis (id, name, revision, body) VALUES ('a', 'name', 1, $1)");
+    insert.bind(encode(&api("a")).unwrap()).execute(&old).await.unwrap();
+    old.close().await;
+
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let mut reads = store.read().await.unwrap();
+    assert_eq!(reads.rest_api(&"a".into()).await.unwrap(), Some(api("a")));
+    assert_eq!(reads.published().await.unwrap().version.0, 0);
+    assert_eq!(reads.stages(("", ""), 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_program_is_refused_by_number() {
+    let directory = directory();
+    SqliteStore::open(directory.path()).await.unwrap().close().await;
+    let raw = file(&directory).await;
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (99, 'from the future', 1, x'00', 0)";
+    sqlx::query(newer).execute(&raw).await.unwrap();
+    raw.close().await;
+    let opened = SqliteStore::open(directory.path()).await;
+    assert!(matches!(opened, Err(StoreError::NewerFormat { migration: 99 })), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_file_of_another_edition_is_refused_by_number() {
+    let directory = directory();
+    SqliteStore::open(directory.path()).await.unwrap().close().await;
+    let raw = file(&directory).await;
+    sqlx::query("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 2").execute(&raw).await.unwrap();
+    raw.close().await;
+    let opened = SqliteStore::open(directory.path()).await;
+    assert!(matches!(opened, Err(StoreError::AlteredFormat { migration: 2 })), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let directory = directory();
+    fs::write(
+        directory.path().join(FILE_NAME),
+        "this is a letter, and a longer one than a header would be. ".repeat(99),
+    )
+    .unwrap();
+    let opened = SqliteStore::open(directory.path()).await;
+    assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused() {
+    let directory = directory();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    for number in 0..200 {
+        insert(&store, &format!("{number:010}")).await;
+    }
+    store.close().await;
+    drop(store);
+    let mut file = File::options().write(true).open(directory.path().join(FILE_NAME)).unwrap();
+    let length = file.metadata().unwrap().len();
+    for page in 1..length / 4_096 {
+        file.seek(SeekFrom::Start(page * 4_096)).unwrap();
+        file.write_all(&[0xa5; 64]).unwrap();
+    }
+    drop(file);
+    let opened = SqliteStore::open(directory.path()).await;
+    assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{opened:?}");
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_says_what_it_was() {
+    let directory = directory();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    insert(&store, "a").await;
+    sqlx::query("UPDATE rest_apis SET body = '{\"fidelity\":\"BETTER\"}'").execute(&store.writer).await.unwrap();
+    let read = store.read().await.unwrap().rest_api(&"a".into()).await;
+    assert!(matches!(&read, Err(StoreError::Corrupt { what, .. }) if what == "an API"), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named() {
+    let directory = directory();
+    let path = directory.path().join("file");
+    fs::write(&path, "").unwrap();
+    let opened = SqliteStore::open(&path.join("below")).await;
+    assert!(matches!(opened, Err(StoreError::Directory { .. })), "{opened:?}");
+}
+
+#[tokio::test]
+async fn the_migrations_are_all_there_and_in_order() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let numbers: Vec<i64> = names.iter().map(|name| name[..4].parse().unwrap()).collect();
+    assert_eq!(numbers, MIGRATIONS.map(|(number, _, _)| number));
+}

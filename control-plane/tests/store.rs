@@ -1,0 +1,293 @@
+//! What every store must do, written against the trait. Each test runs on every implementation there is.
+
+use penstock_control_plane::store::sqlite::SqliteStore;
+use penstock_control_plane::store::{Counted, Store, StoreError};
+use penstock_model::bundle::Hash;
+use penstock_model::definition::ApiDefinition;
+use penstock_model::deployment::{Deployment, Stage};
+use penstock_model::domain::{BasePathMapping, DomainName};
+use penstock_model::id::Revision;
+use penstock_model::method::{Method, Verb};
+use penstock_model::resource::Resource;
+use penstock_model::rest_api::RestApi;
+use std::time::Duration;
+
+/// A store of each kind, with what must live as long as it does.
+async fn stores() -> Vec<(Box<dyn Store>, tempfile::TempDir)> {
+    let directory = tempfile::tempdir().unwrap();
+    let sqlite = SqliteStore::open(directory.path()).await.unwrap();
+    vec![(Box::new(sqlite), directory)]
+}
+
+fn api(id: &str) -> RestApi {
+    RestApi { id: id.into(), name: format!("name of {id}"), revision: Revision::FIRST, ..RestApi::default() }
+}
+
+fn resource(id: &str) -> Resource {
+    let revision = Revision::FIRST;
+    Resource { id: id.into(), rest_api_id: "a".into(), path: "/x".into(), revision, ..Resource::default() }
+}
+
+fn method(resource: &str, verb: Verb) -> Method {
+    Method { revision: Revision::FIRST, ..Method::new("a".into(), resource.into(), verb) }
+}
+
+fn deployment(id: &str, automatic: bool) -> Deployment {
+    Deployment { id: id.into(), rest_api_id: "a".into(), automatic, ..Deployment::default() }
+}
+
+fn stage(name: &str, deployment: &str) -> Stage {
+    let (rest_api_id, revision) = ("a".into(), Revision::FIRST);
+    Stage { rest_api_id, stage_name: name.into(), deployment_id: deployment.into(), revision, ..Stage::default() }
+}
+
+fn domain(name: &str) -> DomainName {
+    DomainName { domain_name: name.into(), revision: Revision::FIRST, ..DomainName::default() }
+}
+
+fn mapping(domain: &str, base_path: &str) -> BasePathMapping {
+    let (domain_name, base_path, rest_api_id) = (domain.into(), base_path.into(), "a".into());
+    BasePathMapping { domain_name, base_path, rest_api_id, stage: None, revision: Revision::FIRST }
+}
+
+/// API `a` with two resources, three methods, three deployments and two stages, and three mappings of it.
+async fn fill(store: &dyn Store) {
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_rest_api(&api("a")).await.unwrap();
+    for id in ["r1", "r2"] {
+        tx.insert_resource(&resource(id)).await.unwrap();
+    }
+    for (id, verb) in [("r2", Verb::Get), ("r1", Verb::Put), ("r1", Verb::Get)] {
+        tx.insert_method(&method(id, verb)).await.unwrap();
+    }
+    let snapshot = ApiDefinition { rest_api: api("a"), ..ApiDefinition::default() };
+    for (id, automatic) in [("d1", true), ("d2", false), ("d3", true)] {
+        tx.insert_deployment(&deployment(id, automatic), &snapshot).await.unwrap();
+    }
+    for name in ["v2", "v1"] {
+        tx.insert_stage(&stage(name, "d1")).await.unwrap();
+    }
+    for name in ["*", "example.com"] {
+        tx.insert_domain_name(&domain(name)).await.unwrap();
+    }
+    for (name, path) in [("example.com", "v1"), ("example.com", ""), ("*", "")] {
+        tx.insert_base_path_mapping(&mapping(name, path)).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_written_is_read() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
+        let mut reads = store.read().await.unwrap();
+        let a = "a".into();
+        assert_eq!(reads.rest_api(&a).await.unwrap(), Some(api("a")));
+        assert_eq!(reads.resource(&a, &"r1".into()).await.unwrap(), Some(resource("r1")));
+        assert_eq!(reads.method(&a, &"r1".into(), Verb::Put).await.unwrap(), Some(method("r1", Verb::Put)));
+        assert_eq!(reads.deployment(&a, &"d2".into()).await.unwrap(), Some(deployment("d2", false)));
+        assert_eq!(reads.snapshot(&a, &"d2".into()).await.unwrap().unwrap().rest_api, api("a"));
+        assert_eq!(reads.stage(&a, &"v1".into()).await.unwrap(), Some(stage("v1", "d1")));
+        assert_eq!(reads.domain_name("*").await.unwrap(), Some(domain("*")));
+        assert_eq!(reads.base_path_mapping("*", "").await.unwrap(), Some(mapping("*", "")));
+        let definition = reads.definition(&a).await.unwrap().unwrap();
+        assert_eq!((definition.resources.len(), definition.methods.len()), (2, 3));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_none() {
+    for (store, _directory) in stores().await {
+        let mut reads = store.read().await.unwrap();
+        let a = "a".into();
+        assert!(reads.rest_api(&a).await.unwrap().is_none());
+        assert!(reads.definition(&a).await.unwrap().is_none());
+        assert!(reads.method(&a, &"r1".into(), Verb::Get).await.unwrap().is_none());
+        assert!(reads.snapshot(&a, &"d".into()).await.unwrap().is_none());
+        assert!(reads.base_path_mapping("*", "").await.unwrap().is_none());
+        assert!(reads.resources(&a, "", 10).await.unwrap().is_empty());
+        assert_eq!(reads.published().await.unwrap().root_hash, None);
+    }
+}
+
+#[tokio::test]
+async fn lists_are_ordered_and_continue_behind_a_key() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
+        let mut r = store.read().await.unwrap();
+        let a = "a".into();
+        let methods = r.methods(&a, ("", ""), 10).await.unwrap();
+        let keys: Vec<_> = methods.iter().map(|m| (m.resource_id.as_str(), m.http_method.as_str())).collect();
+        assert_eq!(keys, [("r1", "GET"), ("r1", "PUT"), ("r2", "GET")]);
+        assert_eq!(r.methods(&a, ("r1", "GET"), 1).await.unwrap()[0].http_method, Verb::Put);
+        assert_eq!(r.methods_of_resource(&a, &"r1".into(), "GET", 10).await.unwrap(), [method("r1", Verb::Put)]);
+        assert_eq!(r.resources(&a, "r1", 10).await.unwrap(), [resource("r2")]);
+
+        let numbered = r.deployments(&a, i64::MAX, 2).await.unwrap();
+        let ids: Vec<_> = numbered.iter().map(|(_, d)| d.id.as_str()).collect();
+        assert_eq!(ids, ["d3", "d2"], "the newest first");
+        assert_eq!(r.deployments(&a, numbered[1].0, 2).await.unwrap()[0].1.id.as_str(), "d1");
+        assert_eq!(r.spare_deployments(&a).await.unwrap(), ["d3".into()], "automatic, and on no stage");
+
+        assert_eq!(r.stages(("", ""), 10).await.unwrap(), [stage("v1", "d1"), stage("v2", "d1")]);
+        assert_eq!(r.stages(("a", "v1"), 10).await.unwrap(), [stage("v2", "d1")]);
+        assert_eq!(r.stages_of_api(&a, "v1", 10).await.unwrap(), [stage("v2", "d1")]);
+
+        let all = r.base_path_mappings(("", ""), 10).await.unwrap();
+        assert_eq!(all, [mapping("*", ""), mapping("example.com", ""), mapping("example.com", "v1")]);
+        assert_eq!(r.base_path_mappings(("example.com", ""), 10).await.unwrap(), [mapping("example.com", "v1")]);
+        assert_eq!(r.base_path_mappings_of_domain("example.com", None, 10).await.unwrap().len(), 2);
+        assert_eq!(r.base_path_mappings_of_domain("example.com", Some(""), 10).await.unwrap().len(), 1);
+        assert_eq!(r.base_path_mappings_of_api(&a).await.unwrap().len(), 3);
+        assert_eq!(r.domain_names("*", 10).await.unwrap(), [domain("example.com")]);
+        assert_eq!(r.rest_apis(Some("name of a"), "", 10).await.unwrap(), [api("a")]);
+        assert_eq!(r.rest_apis(Some("name"), "", 10).await.unwrap(), []);
+        assert_eq!(r.rest_apis(None, "a", 10).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn everything_is_counted() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
+        let mut reads = store.read().await.unwrap();
+        let a = "a".into();
+        let expected = [
+            (Counted::RestApis, 1),
+            (Counted::Stages, 2),
+            (Counted::DomainNames, 2),
+            (Counted::BasePathMappings, 3),
+            (Counted::Deployments(&a), 1),
+        ];
+        for (what, count) in expected {
+            assert_eq!(reads.count(what).await.unwrap(), count, "{what:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_taken_once() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
+        let mut tx = store.begin().await.unwrap();
+        let taken = |result| assert!(matches!(result, Err(StoreError::Taken)), "{result:?}");
+        taken(tx.insert_rest_api(&api("a")).await);
+        taken(tx.insert_resource(&resource("r1")).await);
+        taken(tx.insert_method(&method("r1", Verb::Get)).await);
+        taken(tx.insert_deployment(&deployment("d1", false), &ApiDefinition::default()).await);
+        taken(tx.insert_stage(&stage("v1", "d1")).await);
+        taken(tx.insert_domain_name(&domain("*")).await);
+        taken(tx.insert_base_path_mapping(&mapping("*", "")).await);
+    }
+}
+
+#[tokio::test]
+async fn an_update_replaces_exactly_the_revision_before() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
+        let mut tx = store.begin().await.unwrap();
+        let stale = |result| assert!(matches!(result, Err(StoreError::Stale)), "{result:?}");
+        for revision in [1, 3].map(Revision) {
+            stale(tx.update_rest_api(&RestApi { revision, ..api("a") }).await);
+            stale(tx.update_resource(&Resource { revision, ..resource("r1") }).await);
+            stale(tx.update_method(&Method { revision, ..method("r1", Verb::Get) }).await);
+            stale(tx.update_stage(&Stage { revision, ..stage("v1", "d1") }).await);
+            stale(tx.update_domain_name(&DomainName { revision, ..domain("*") }).await);
+            stale(tx.update_base_path_mapping(&BasePathMapping { revision, ..mapping("*", "") }).await);
+        }
+        let revision = Revision(2);
+        tx.update_rest_api(&RestApi { revision, name: "new".into(), ..api("a") }).await.unwrap();
+        tx.update_resource(&Resource { revision, ..resource("r1") }).await.unwrap();
+        tx.update_method(&Method { revision, ..method("r1", Verb::Get) }).await.unwrap();
+        tx.update_stage(&Stage { revision, ..stage("v1", "d2") }).await.unwrap();
+        tx.update_domain_name(&DomainName { revision, ..domain("*") }).await.unwrap();
+        tx.update_base_path_mapping(&BasePathMapping { revision, ..mapping("*", "") }).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let mut reads = store.read().await.unwrap();
+        assert_eq!(reads.rest_apis(Some("new"), "", 10).await.unwrap().len(), 1, "the column follows the object");
+        assert_eq!(reads.stage(&"a".into(), &"v1".into()).await.unwrap().unwrap().deployment_id, "d2".into());
+    }
+}
+
+#[tokio::test]
+async fn what_is_gone_cannot_be_deleted_again() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
+        let mut tx = store.begin().await.unwrap();
+        let a = "a".into();
+        tx.delete_method(&a, &"r1".into(), Verb::Get).await.unwrap();
+        tx.delete_resource(&a, &"r1".into()).await.unwrap();
+        assert!(tx.method(&a, &"r1".into(), Verb::Put).await.unwrap().is_none(), "methods go with their resource");
+        tx.delete_stage(&a, &"v2".into()).await.unwrap();
+        tx.delete_deployment(&a, &"d2".into()).await.unwrap();
+        tx.delete_base_path_mapping("*", "").await.unwrap();
+        tx.delete_domain_name("example.com").await.unwrap();
+        assert!(tx.base_path_mappings_of_api(&a).await.unwrap().is_empty(), "mappings go with their domain");
+        tx.delete_rest_api(&a).await.unwrap();
+        assert!(tx.stages(("", ""), 10).await.unwrap().is_empty(), "everything goes with its API");
+        assert!(tx.snapshot(&a, &"d1".into()).await.unwrap().is_none());
+        let again = tx.delete_rest_api(&a).await;
+        assert!(matches!(again, Err(StoreError::Stale)), "{again:?}");
+    }
+}
+
+#[tokio::test]
+async fn references_hold() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
+        let refused = |result| assert!(matches!(result, Err(StoreError::Reference)), "{result:?}");
+        let mut tx = store.begin().await.unwrap();
+        refused(tx.delete_deployment(&"a".into(), &"d1".into()).await);
+        refused(tx.insert_stage(&stage("v3", "nowhere")).await);
+        refused(tx.insert_method(&method("nowhere", Verb::Get)).await);
+        refused(tx.insert_base_path_mapping(&mapping("nowhere", "")).await);
+        refused(tx.delete_rest_api(&"a".into()).await);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_committed_never_was() {
+    for (store, _directory) in stores().await {
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_rest_api(&api("a")).await.unwrap();
+        tx.publish(Hash([1; 32])).await.unwrap();
+        drop(tx);
+        let mut tx = store.begin().await.unwrap();
+        assert_eq!(tx.rest_api(&"a".into()).await.unwrap(), None);
+        assert_eq!(tx.published().await.unwrap().version.0, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_sees_one_state_and_does_not_wait_for_a_writer() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
+        let mut before = store.read().await.unwrap();
+        assert!(before.rest_api(&"a".into()).await.unwrap().is_some());
+
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_rest_api(&api("b")).await.unwrap();
+        let during = async { store.read().await.unwrap().rest_api(&"b".into()).await.unwrap() };
+        let during = tokio::time::timeout(Duration::from_secs(5), during).await.expect("it must not wait");
+        assert_eq!(during, None, "nobody sees what is not committed");
+        tx.commit().await.unwrap();
+
+        assert_eq!(before.rest_api(&"b".into()).await.unwrap(), None, "its state does not change under it");
+        assert!(store.read().await.unwrap().rest_api(&"b".into()).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn versions_follow_commits() {
+    for (store, _directory) in stores().await {
+        for expected in 1..=3 {
+            let mut tx = store.begin().await.unwrap();
+            let root = Hash([expected; 32]);
+            assert_eq!(tx.publish(root).await.unwrap().0, u64::from(expected));
+            tx.commit().await.unwrap();
+            let published = store.read().await.unwrap().published().await.unwrap();
+            assert_eq!((published.version.0, published.root_hash), (u64::from(expected), Some(root)));
+        }
+    }
+}
