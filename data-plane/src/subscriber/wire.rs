@@ -10,6 +10,8 @@ use penstock_proto::discovery::v1 as wire;
 use wire::control_message::Kind as FromControl;
 use wire::node_message::Kind as FromNode;
 
+/// The feature that says: a hello lists every bundle that the node refused and knows of.
+const REFUSED_BUNDLES: &str = "refused_bundles";
 /// Longest reason that is sent, in bytes.
 pub(super) const REASON_BYTES_MAX: usize = 1024;
 
@@ -50,7 +52,7 @@ pub(super) fn outgoing(message: Outgoing, settings: &Settings) -> wire::NodeMess
         Outgoing::Hello { serving, held_bundles, refused_bundles } => FromNode::Hello(wire::Hello {
             node_id: settings.node_id.clone(),
             build: settings.build.clone(),
-            features: Vec::new(),
+            features: vec![REFUSED_BUNDLES.to_owned()],
             held_version: version(serving),
             held_root_hash: root(serving),
             held_bundles: held_bundles.iter().map(bytes).collect(),

@@ -97,10 +97,8 @@ impl Conversation {
     pub(super) fn next_message(&mut self, newest: &Manifest, now: Instant) -> Option<wire::ControlMessage> {
         self.progress_at = now;
         if std::mem::take(&mut self.heartbeat_due) {
-            let beat = wire::Heartbeat {
-                active_version: newest.version.0,
-                active_root_hash: newest.root_hash.0.to_vec(),
-            };
+            let beat =
+                wire::Heartbeat { active_version: newest.version.0, active_root_hash: newest.root_hash.0.to_vec() };
             return Some(wire::ControlMessage { kind: Some(wire::control_message::Kind::Heartbeat(beat)) });
         }
         self.push.as_mut().and_then(Push::next_message)
@@ -154,7 +152,9 @@ impl Conversation {
         let (route_count, build_time_us) = (applied.route_count, applied.build_time_us);
         self.member.applied(Serving { version, root_hash, route_count, build_time_us });
         let answers = |push: &mut Push| {
-            push.is_over() && push.publication().version == version && push.publication().manifest.root_hash == root_hash
+            push.is_over()
+                && push.publication().version == version
+                && push.publication().manifest.root_hash == root_hash
         };
         if let Some(push) = self.push.take_if(answers) {
             self.held = push.listed();

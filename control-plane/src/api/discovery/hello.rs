@@ -59,9 +59,7 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
 }
 
 fn hashes(field: &str, list: &[Vec<u8>]) -> Result<HashSet<Hash>, String> {
-    list.iter()
-        .map(|bytes| Hash::from_slice(bytes).ok_or_else(|| format!("{field} must have 32 bytes each")))
-        .collect()
+    list.iter().map(|bytes| Hash::from_slice(bytes).ok_or_else(|| format!("{field} must have 32 bytes each"))).collect()
 }
 
 #[cfg(test)]
@@ -86,7 +84,8 @@ mod tests {
 
     #[test]
     fn a_node_may_ask_for_smaller_chunks_but_not_for_larger_ones() {
-        let chunk = |chunk_bytes_max| read(wire::Hello { chunk_bytes_max, ..hello() }, String::new()).unwrap().chunk_bytes;
+        let chunk =
+            |chunk_bytes_max| read(wire::Hello { chunk_bytes_max, ..hello() }, String::new()).unwrap().chunk_bytes;
         assert_eq!(chunk(1000), 1000);
         assert_eq!(chunk(u32::MAX), CHUNK_BYTES_DEFAULT);
         let tiny = u32::try_from(CHUNK_BYTES_MIN - 1).unwrap();

@@ -4,6 +4,7 @@ use super::conversation::{Conversation, Offer};
 use super::hello::{self, Hello};
 use super::{End, Shared};
 use penstock_proto::discovery::v1 as wire;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ type Admitting = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Sen
 
 /// Talks with a node until one of both has enough.
 pub(super) async fn run(shared: Arc<Shared>, inbound: Inbound, outbound: Outbound, peer: String) {
-    let Err(end) = serve(&shared, inbound, &outbound, &peer).await else { return };
+    let Err(end) = serve(&shared, inbound, &outbound, &peer).await;
     tracing::info!(peer, reason = %end, "a node's stream ended");
     if let Some(status) = end.status() {
         let bound = Duration::from_millis(LAST_WORD_MS_MAX);
@@ -31,7 +32,7 @@ pub(super) async fn run(shared: Arc<Shared>, inbound: Inbound, outbound: Outboun
 }
 
 /// Never ends well: that the other side left is an end like others.
-async fn serve(shared: &Shared, mut inbound: Inbound, outbound: &Outbound, peer: &str) -> Result<Never, End> {
+async fn serve(shared: &Shared, mut inbound: Inbound, outbound: &Outbound, peer: &str) -> Result<Infallible, End> {
     let mut stop = shared.stop.clone();
     let hello = tokio::select! {
         () = stopping(&mut stop) => return Err(End::Stopping),
@@ -75,8 +76,6 @@ async fn serve(shared: &Shared, mut inbound: Inbound, outbound: &Outbound, peer:
         }
     }
 }
-
-enum Never {}
 
 async fn first_words(shared: &Shared, inbound: &mut Inbound, peer: &str) -> Result<Hello, End> {
     let limit_ms = shared.limits.hello_ms_max;

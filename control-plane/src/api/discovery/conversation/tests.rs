@@ -174,7 +174,10 @@ fn answers_to_something_else_answer_nothing() {
     talk.refused(1, None);
     talk.refused(2, Some(Hash([7; 32])));
     assert_eq!(talk.offer(&publication(3, &[])), Offer::NotNow);
-    assert!(talk.fleet.nodes()[0].refusals.iter().all(|refusal| refusal.bundle.is_none()), "strange hashes are dropped");
+    assert!(
+        talk.fleet.nodes()[0].refusals.iter().all(|refusal| refusal.bundle.is_none()),
+        "strange hashes are dropped"
+    );
 }
 
 #[test]
