@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Starts the real programs, talks to them as strangers would, and waits for states instead of sleeping.
+//!
+//! A test makes a [`World`], adds upstreams and APIs to it, and speaks HTTP to its proxies. Everything listens on port
+//! 0, lives in a directory of its own and dies with the `World`.
+
+#![allow(clippy::unwrap_used, reason = "a harness that cannot go on has nothing better to do than to say where")]
+
+pub mod client;
+pub mod memory;
+pub mod payload;
+pub mod process;
+pub mod scale;
+pub mod upstream;
+pub mod wait;
+pub mod world;
+
+pub use scale::{full, sized};
+pub use world::World;

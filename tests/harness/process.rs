@@ -1,0 +1,120 @@
+//! The real programs as child processes.
+
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A program that runs, with what it says on standard error kept for the test's own failure message.
+pub struct Program {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+    /// What it printed as its addresses.
+    pub addresses: Value,
+}
+
+/// Where cargo put the programs: beside the directory of this test.
+pub fn binary(name: &str) -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let directory = here.parent().and_then(Path::parent).unwrap();
+    let path = directory.join(name);
+    assert!(
+        path.exists(),
+        "{} is not built: run `cargo test --workspace` or `cargo build --workspace`",
+        path.display()
+    );
+    path
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+impl Program {
+    /// Starts a program that prints its addresses as one line of JSON.
+    pub fn start(name: &'static str, directory: &Path, arguments: &[&str]) -> Self {
+        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let log = directory.join(format!("{name}-{number}.log"));
+        let mut child = Command::new(binary(name))
+            .args(arguments)
+            .arg("--print-addresses")
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        // Keeps the pipe open and empty, so that the program never blocks on its own output.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        let addresses = serde_json::from_str(&line).unwrap_or_else(|error| {
+            panic!("{name} did not print its addresses ({error}); it said:\n{}", std::fs::read_to_string(&log).unwrap())
+        });
+        Self { name, child, log, addresses }
+    }
+
+    /// One of the printed addresses.
+    pub fn address(&self, key: &str) -> SocketAddr {
+        self.addresses[key]
+            .as_str()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| panic!("no {key} in {}", self.addresses))
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Sends a signal by name, for example `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
+        assert!(status.success(), "kill -{name} {}", self.pid());
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < crate::wait::BOUND, "{} does not end; it said:\n{}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What it said on standard error.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- {} said:\n{}", self.name, self.log());
+        }
+    }
+}

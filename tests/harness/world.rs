@@ -1,0 +1,230 @@
+//! A control plane, proxies and a catch-all way to a test's own API.
+
+use crate::process::{Program, binary};
+use crate::wait::until;
+use penstock_proto::management::v1::deployment_service_client::DeploymentServiceClient;
+use penstock_proto::management::v1::fleet_service_client::FleetServiceClient;
+use penstock_proto::management::v1::rest_api_service_client::RestApiServiceClient;
+use penstock_proto::management::v1::stage_service_client::StageServiceClient;
+use penstock_proto::management::v1::{
+    GetConfigurationRequest, ImportRestApiRequest, ImportRestApiResponse, PutRestApiRequest, StageSpec,
+    put_rest_api_request,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tonic::transport::Channel;
+
+/// Everything that a test runs. Dropping it ends all processes and removes the directory.
+pub struct World {
+    directory: PathBuf,
+    /// The control plane.
+    pub control: Program,
+    /// The proxies, in the order of their start.
+    pub proxies: Vec<Program>,
+    grpc: SocketAddr,
+}
+
+impl World {
+    /// A control plane with an empty store, and this many proxies.
+    pub async fn start(proxies: usize) -> Self {
+        Self::start_with(proxies, &[]).await
+    }
+
+    /// The same, with further arguments for the proxies.
+    pub async fn start_with(proxies: usize, arguments: &[&str]) -> Self {
+        let directory = temporary_directory();
+        let control = start_control(&directory, "127.0.0.1:0");
+        let grpc = control.address("grpc");
+        let mut world = Self { directory, control, proxies: Vec::new(), grpc };
+        for _ in 0..proxies {
+            world.add_proxy(arguments).await;
+        }
+        world
+    }
+
+    /// Starts one more proxy and waits until it is ready.
+    pub async fn add_proxy(&mut self, arguments: &[&str]) {
+        let control_plane = format!("http://{}", self.grpc);
+        let mut all =
+            vec!["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--control-plane", &control_plane];
+        all.extend_from_slice(arguments);
+        self.proxies.push(Program::start("penstock-data-plane", &self.directory, &all));
+        let admin = self.admin(self.proxies.len() - 1);
+        until(
+            "the proxy is ready",
+            async || crate::client::get(admin, "admin", "/health/ready").await.status.as_u16(),
+            |&status| status == 200,
+        )
+        .await;
+    }
+
+    /// A directory that dies with the world.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where clients reach the first proxy.
+    pub fn proxy(&self) -> SocketAddr {
+        self.proxies[0].address("proxy")
+    }
+
+    /// Where operators reach a proxy.
+    pub fn admin(&self, proxy: usize) -> SocketAddr {
+        self.proxies[proxy].address("admin")
+    }
+
+    /// The control plane's URL.
+    pub fn grpc_url(&self) -> String {
+        format!("http://{}", self.grpc)
+    }
+
+    /// `kill -9`.
+    pub fn kill_control(&mut self) {
+        self.control.kill();
+    }
+
+    /// Starts the control plane again, on the same port and the same store.
+    pub fn restart_control(&mut self) {
+        self.control = start_control(&self.directory, &self.grpc.to_string());
+    }
+
+    /// A channel to the control plane.
+    pub async fn channel(&self) -> Channel {
+        Channel::from_shared(self.grpc_url()).unwrap().connect().await.unwrap()
+    }
+
+    /// The management API's client for whole APIs.
+    pub async fn rest_apis(&self) -> RestApiServiceClient<Channel> {
+        RestApiServiceClient::new(self.channel().await)
+    }
+
+    /// … for stages.
+    pub async fn stages(&self) -> StageServiceClient<Channel> {
+        StageServiceClient::new(self.channel().await)
+    }
+
+    /// … for deployments.
+    pub async fn deployments(&self) -> DeploymentServiceClient<Channel> {
+        DeploymentServiceClient::new(self.channel().await)
+    }
+
+    /// … for the fleet.
+    pub async fn fleet(&self) -> FleetServiceClient<Channel> {
+        FleetServiceClient::new(self.channel().await)
+    }
+
+    /// Registers an API at the catch-all domain and waits until every proxy serves it.
+    pub async fn register(&self, document: &Value) -> ImportRestApiResponse {
+        self.register_at(document, "*", "").await
+    }
+
+    /// The same at a domain and base path.
+    pub async fn register_at(&self, document: &Value, domain: &str, base_path: &str) -> ImportRestApiResponse {
+        let stage = StageSpec {
+            stage_name: "prod".into(),
+            variables: BTreeMap::new(),
+            auto_deploy: true,
+            domain_name: domain.into(),
+            base_path: base_path.into(),
+        };
+        let request =
+            ImportRestApiRequest { document: document.to_string().into(), stage: Some(stage), ..Default::default() };
+        let answer = self.rest_apis().await.import_rest_api(request).await.unwrap().into_inner();
+        self.settled().await;
+        answer
+    }
+
+    /// Overwrites an API whose stage deploys by itself. Does not wait for the proxies.
+    pub async fn overwrite(client: &mut RestApiServiceClient<Channel>, rest_api_id: &str, document: &Value) -> u64 {
+        let request = PutRestApiRequest {
+            rest_api_id: rest_api_id.into(),
+            mode: put_rest_api_request::Mode::Overwrite.into(),
+            document: document.to_string().into(),
+            ..Default::default()
+        };
+        let answer = client.put_rest_api(request).await.unwrap();
+        answer.metadata().get("penstock-config-version").unwrap().to_str().unwrap().parse().unwrap()
+    }
+
+    /// The newest published version and its root hash.
+    pub async fn published(&self) -> (u64, String) {
+        let answer = self.fleet().await.get_configuration(GetConfigurationRequest {}).await.unwrap().into_inner();
+        (answer.version, answer.root_hash)
+    }
+
+    /// What a proxy serves.
+    pub async fn serving(&self, proxy: usize) -> (u64, String) {
+        let config = crate::client::get(self.admin(proxy), "admin", "/config").await.json();
+        (config["version"].as_u64().unwrap(), config["rootHash"].as_str().unwrap().to_owned())
+    }
+
+    /// Waits until every proxy serves what is published now, or something newer.
+    pub async fn settled(&self) {
+        let (version, _) = self.published().await;
+        for proxy in 0..self.proxies.len() {
+            until("the proxy serves the newest version", async || self.serving(proxy).await.0, |&now| now >= version)
+                .await;
+        }
+    }
+
+    /// Runs the command line against this control plane.
+    pub fn cli(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new(binary("penstock"))
+            .args(arguments)
+            .env("PENSTOCK_CONTROL_PLANE", self.grpc_url())
+            .current_dir(&self.directory)
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+fn start_control(directory: &Path, listen: &str) -> Program {
+    let data = directory.join("data");
+    let data = data.to_str().unwrap();
+    Program::start(
+        "penstock-control-plane",
+        directory,
+        &["--listen", listen, "--admin-listen", "127.0.0.1:0", "--data-dir", data],
+    )
+}
+
+/// A new empty directory.
+pub fn temporary_directory() -> PathBuf {
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("penstock-test-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// An OpenAPI document with `HTTP_PROXY` integrations: (method, path, upstream URI). `ANY` is allowed; every path
+/// variable of a path is mapped to the same name in the URI.
+pub fn document(title: &str, routes: &[(&str, &str, String)]) -> Value {
+    let mut paths = serde_json::Map::new();
+    for (method, path, uri) in routes {
+        let parameters: serde_json::Map<String, Value> = path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+            .map(|name| name.trim_end_matches('+'))
+            .map(|name| (format!("integration.request.path.{name}"), json!(format!("method.request.path.{name}"))))
+            .collect();
+        let operation = json!({"x-amazon-apigateway-integration": {
+            "type": "http_proxy", "httpMethod": method, "uri": uri, "requestParameters": parameters,
+        }});
+        let key = if *method == "ANY" { "x-amazon-apigateway-any-method".to_owned() } else { method.to_lowercase() };
+        let item = paths.entry((*path).to_owned()).or_insert_with(|| json!({}));
+        item[key] = operation;
+    }
+    json!({"openapi": "3.0.1", "info": {"title": title, "version": "1"}, "paths": paths})
+}

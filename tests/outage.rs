@@ -1,0 +1,116 @@
+//! The control plane dies: proxies serve on, catch up by themselves, and nothing acknowledged is lost.
+
+use harness::upstream::Upstream;
+use harness::wait::until;
+use harness::world::document;
+use harness::{World, client, sized};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::Request;
+use hyper::body::Bytes;
+use penstock_proto::management::v1::{
+    CreateRestApiRequest, ListRestApisRequest, RestApi, rest_api_service_client::RestApiServiceClient,
+};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tonic::transport::Channel;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killing_the_control_plane_under_load_fails_no_request_and_the_proxy_catches_up() {
+    let mut world = World::start(1).await;
+    let (before, after) = (Upstream::mirror("before").await, Upstream::mirror("after").await);
+    let to = |upstream: &Upstream| document("api", &[("GET", "/x", format!("http://{}/", upstream.address))]);
+    let api = world.register(&to(&before)).await.rest_api.unwrap().id;
+    let proxy = world.proxy();
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let load: Vec<_> = (0..16)
+        .map(|_| {
+            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut connection = client::Connection::open(proxy).await;
+                while !stop.load(Ordering::SeqCst) {
+                    let request = Request::get("/x").header("host", "any").body(Empty::<Bytes>::new()).unwrap();
+                    let response = connection.send(request).await.unwrap();
+                    assert_eq!(response.status(), 200);
+                    response.into_body().collect().await.unwrap();
+                    done.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        })
+        .collect();
+
+    world.kill_control();
+    let at = done.load(Ordering::SeqCst);
+    until("requests go on", async || done.load(Ordering::SeqCst), |&now| now > at + 500).await;
+    assert_eq!(client::get(world.admin(0), "admin", "/health/ready").await.status, 200);
+    world.restart_control();
+    let mut client = world.rest_apis().await;
+    World::overwrite(&mut client, &api, &to(&after)).await;
+    until(
+        "the proxy serves what was changed after the restart",
+        async || client::get(proxy, "any", "/x").await.json()["upstream"].as_str().unwrap().to_owned(),
+        |name| name == "after",
+    )
+    .await;
+    stop.store(true, Ordering::SeqCst);
+    for task in load {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_kill_9_and_nothing_else_does() {
+    let mut world = World::start(0).await;
+    let (mut asked, mut acknowledged) = (BTreeSet::new(), BTreeSet::new());
+    for round in 0..sized(3, 20) {
+        let writers: Vec<_> = (0..4).map(|writer| tokio::spawn(write(world.grpc_url(), round, writer))).collect();
+        // Dies in the middle of the writes, once some of them were acknowledged.
+        let names = world.directory().join("data");
+        until("writes are under way", async || std::fs::read_dir(&names).unwrap().count(), |&files| files > 0).await;
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        world.kill_control();
+        for writer in writers {
+            let (tried, confirmed) = writer.await.unwrap();
+            asked.extend(tried);
+            acknowledged.extend(confirmed);
+        }
+        world.restart_control();
+        let stored = stored(&mut world.rest_apis().await).await;
+        let lost: Vec<_> = acknowledged.difference(&stored).collect();
+        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+        let invented: Vec<_> = stored.difference(&asked).collect();
+        assert!(invented.is_empty(), "never asked for: {invented:?}");
+    }
+    assert!(acknowledged.len() > 10, "only {} writes were acknowledged", acknowledged.len());
+}
+
+async fn write(url: String, round: u32, writer: u32) -> (Vec<String>, Vec<String>) {
+    let mut client = RestApiServiceClient::connect(url).await.unwrap();
+    let (mut asked, mut acknowledged) = (Vec::new(), Vec::new());
+    for number in 0.. {
+        let name = format!("{round}-{writer}-{number}");
+        asked.push(name.clone());
+        let api = RestApi { name: name.clone(), ..Default::default() };
+        match client.create_rest_api(CreateRestApiRequest { rest_api: Some(api) }).await {
+            Ok(_) => acknowledged.push(name),
+            Err(_) => break,
+        }
+    }
+    (asked, acknowledged)
+}
+
+async fn stored(client: &mut RestApiServiceClient<Channel>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListRestApisRequest { page_size: 100, page_token, name: String::new() };
+        let page = client.list_rest_apis(request).await.unwrap().into_inner();
+        for api in page.items {
+            assert!(names.insert(api.name.clone()), "{} is stored twice", api.name);
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return names;
+        }
+    }
+}
