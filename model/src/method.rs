@@ -95,7 +95,7 @@ impl fmt::Display for Verb {
     }
 }
 
-/// Who may call a method. Stored; authorizers are a later feature, and until then only `NONE` can be deployed.
+/// Who may call a method. Authorizers are a later feature; until then a method that asks for one is closed to everybody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AuthorizationType {

@@ -1,6 +1,6 @@
 //! Security schemes and requirements to an [`Authorization`] (section i.2).
 //!
-//! What cannot be enforced yet is imported as what it is, so that the method cannot be deployed: a method that asks for
+//! What cannot be enforced yet is imported as what it is, so that the compiled route is closed: a method that asks for
 //! an authorizer must not become one that is open to everybody.
 
 use super::extensions::warn_unused;

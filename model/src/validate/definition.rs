@@ -4,7 +4,6 @@ use super::rest_api;
 use super::tree::{Capped, Tree};
 use crate::definition::ApiDefinition;
 use crate::limits::RESOURCES_PER_API_MAX;
-use crate::method::AuthorizationType;
 use crate::violation::Violations;
 
 /// Checks a whole API: every object, the tree that the resources form, and that methods stand on it once.
@@ -39,12 +38,6 @@ pub fn for_deployment(api: &ApiDefinition) -> Violations {
         let field = || format!("methods[{} {}]", method.http_method, tree.name_of_id(&method.resource_id));
         if method.integration.is_none() {
             found.add(format!("{}.integration", field()), "No integration defined for method");
-        }
-        // Serving such a method would open to everybody what its author meant to protect.
-        if method.authorization_type != AuthorizationType::None {
-            let text =
-                format!("{} cannot be enforced yet: only NONE can be deployed", method.authorization_type.as_str());
-            found.add(format!("{}.authorizationType", field()), text);
         }
     }
     found.finish()
@@ -199,15 +192,9 @@ mod tests {
     fn a_deployment_needs_methods_that_can_be_served() {
         let mut api = api(&[("a", "r", "a")]);
         assert_eq!(for_deployment(&api).to_string(), "methods: The REST API doesn't contain any methods");
-        let mut method = Method::new("".into(), "a".into(), Verb::Get);
-        method.authorization_type = AuthorizationType::AwsIam;
-        api.methods = vec![method];
-        assert_eq!(
-            for_deployment(&api).to_string(),
-            "methods[GET /a].integration: No integration defined for method; methods[GET /a].authorizationType: AWS_IAM \
-             cannot be enforced yet: only NONE can be deployed"
-        );
-        api.methods[0].authorization_type = AuthorizationType::None;
+        api.methods = vec![Method::new("".into(), "a".into(), Verb::Get)];
+        let expected = "methods[GET /a].integration: No integration defined for method";
+        assert_eq!(for_deployment(&api).to_string(), expected);
         api.methods[0].integration = Some(Integration::new(IntegrationType::Mock, None, ""));
         assert!(for_deployment(&api).is_empty());
     }
