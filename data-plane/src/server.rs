@@ -9,6 +9,7 @@ use crate::limits::{
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -174,7 +175,13 @@ async fn serve_h1(
             (&mut connection).await
         }
     };
-    connection.into_parts().io.into_inner().close().await;
+    let io = connection.into_parts().io.into_inner();
+    match &served {
+        // The answer was cut. To a client that takes the connection's end for the body's end (HTTP/1.0), an orderly
+        // close would make it look whole, so the connection is reset.
+        Err(error) if error.is_user() => SockRef::from(&io.into_inner()).set_linger(Some(Duration::ZERO))?,
+        _ => io.close().await,
+    }
     served.map_err(io::Error::other)
 }
 
