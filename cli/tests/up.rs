@@ -5,11 +5,12 @@
 mod support;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 
 use serde_json::Value;
-use support::{Process, children, directory, is_running, penstock, request, signal, text, until};
+use support::{PATIENCE, Process, children, directory, is_running, penstock, request, signal, text, until};
 
 const PHOTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/my_image.jpg");
 
@@ -133,6 +134,59 @@ fn a_part_that_dies_is_named_and_takes_the_rest_along() {
         for (process, line) in below {
             assert!(!is_running(process), "{line} is still there");
         }
+    }
+}
+
+/// Sends the head and half of a photo; the request is under way then.
+fn half_an_upload(gateway: &Gateway, photo: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(gateway.address("proxy")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!(
+        "POST /images HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nExpect: 100-continue\r\nContent-Length: \
+         {}\r\n\r\n",
+        photo.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&photo[..photo.len() / 2]).unwrap();
+    stream
+}
+
+#[test]
+fn a_request_in_flight_is_finished_before_the_stop() {
+    let mut gateway = Gateway::start(&directory("up-drain"), &["--demo"]);
+    let photo = fs::read(PHOTO).unwrap();
+    let mut stream = half_an_upload(&gateway, &photo);
+    gateway.process.signal("INT");
+    let proxy = gateway.address("proxy");
+    until("the proxy takes no more connections", || TcpStream::connect(proxy).is_err());
+    stream.write_all(&photo[photo.len() / 2..]).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200 OK\r\n"),
+        "{}",
+        String::from_utf8_lossy(&answer[..answer.len().min(500)])
+    );
+    let (status, said) = gateway.process.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+}
+
+#[test]
+fn the_second_signal_does_not_wait() {
+    let mut gateway = Gateway::start(&directory("up-impatient"), &["--demo"]);
+    let below = children(gateway.process.child.id());
+    let _stream = half_an_upload(&gateway, &fs::read(PHOTO).unwrap());
+    gateway.process.signal("INT");
+    let proxy = gateway.address("proxy");
+    until("the proxy takes no more connections", || TcpStream::connect(proxy).is_err());
+    gateway.process.signal("INT");
+    let (status, said) = gateway.process.end();
+    assert_eq!(status.code(), Some(1), "{said}");
+    for (process, line) in below {
+        assert!(!is_running(process), "{line} is still there");
     }
 }
 

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use penstock_proto::management::v1 as pb;
 use tonic::Code;
 
-use super::{Context, map, mask, time};
+use super::{Context, api_name, map, mask, time};
 use crate::args::{ApiArg, Confirmation, key_value};
 use crate::client::{ControlPlane, PAGE_SIZE, pages};
 use crate::exit::{Doing, Failure};
@@ -231,12 +231,10 @@ impl Mappings {
                 [Column::text("DOMAIN"), Column::text("BASE PATH"), Column::elastic("API"), Column::text("STAGE")];
             let mut table = Table::new("No base path mappings. `penstock domain map` makes one.", columns);
             for mapping in &mappings {
-                let id = &mapping.rest_api_id;
-                let api = apis.iter().find(|api| api.id == *id);
                 table.row([
                     mapping.domain_name.clone(),
                     format!("/{}", mapping.base_path),
-                    api.map_or_else(|| id.clone(), |api| format!("{} ({id})", api.name)),
+                    api_name(&mapping.rest_api_id, &apis),
                     if mapping.stage.is_empty() { "(from the path)".into() } else { mapping.stage.clone() },
                 ]);
             }

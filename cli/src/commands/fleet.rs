@@ -4,7 +4,7 @@ use clap::Args;
 use penstock_proto::management::v1 as pb;
 use serde_json::json;
 
-use super::{Context, count, time};
+use super::{Context, api_name, count, time};
 use crate::client::{PAGE_SIZE, pages};
 use crate::exit::{Doing, Failure};
 use crate::output::Fields;
@@ -85,18 +85,18 @@ fn routes_table(routes: &[pb::Route], apis: &[pb::RestApi]) -> Table {
             route.path.clone(),
             route.integration_type.clone(),
             route.uri.clone(),
-            route.base_urls.join(" "),
+            reached_at(route),
             route.problem.clone(),
         ]);
     }
     table
 }
 
-/// The name where it is enough, with the id where several APIs share it.
-fn api_name(id: &str, apis: &[pb::RestApi]) -> String {
-    let Some(api) = apis.iter().find(|api| api.id == id) else { return id.to_owned() };
-    let shared = apis.iter().filter(|other| other.name == api.name).count() > 1;
-    if shared { format!("{} ({id})", api.name) } else { api.name.clone() }
+/// The places that an operator chose or, where there are none, the one that every stage has.
+fn reached_at(route: &pb::Route) -> String {
+    let (given, chosen): (Vec<_>, Vec<_>) =
+        route.base_urls.iter().map(String::as_str).partition(|url| url.contains(".execute-api."));
+    if chosen.is_empty() { given.join(" ") } else { chosen.join(" ") }
 }
 
 impl Nodes {
@@ -129,8 +129,6 @@ fn nodes_table(nodes: &[pb::Node], version: u64) -> Table {
         Column::text("STATE"),
         Column::number("VERSION"),
         Column::number("ROUTES"),
-        Column::number("BUILT IN"),
-        Column::number("REFUSED"),
         Column::text("ADDRESS"),
         Column::text("LAST SEEN"),
         Column::elastic("BUILD"),
@@ -142,8 +140,6 @@ fn nodes_table(nodes: &[pb::Node], version: u64) -> Table {
             state(node, version).to_owned(),
             node.applied_version.to_string(),
             node.route_count.to_string(),
-            microseconds(node.build_time_us),
-            node.refusals.len().to_string(),
             node.peer.clone(),
             time(node.last_seen),
             node.build.clone(),
@@ -157,16 +153,6 @@ fn state(node: &pb::Node, version: u64) -> &'static str {
         (false, _) => "gone",
         (true, true) => "current",
         (true, false) => "behind",
-    }
-}
-
-/// A short time in a unit that fits it.
-fn microseconds(us: i64) -> String {
-    match us {
-        0 => String::new(),
-        1..1_000 => format!("{us} µs"),
-        1_000..1_000_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
-        _ => format!("{}.{} s", us / 1_000_000, us % 1_000_000 / 100_000),
     }
 }
 
@@ -191,16 +177,14 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn api(id: &str, name: &str) -> pb::RestApi {
-        pb::RestApi { id: id.into(), name: name.into(), ..Default::default() }
-    }
-
     #[test]
-    fn an_id_is_added_only_where_names_are_shared() {
-        let apis = [api("a", "images"), api("b", "files"), api("c", "files")];
-        assert_eq!(api_name("a", &apis), "images");
-        assert_eq!(api_name("c", &apis), "files (c)");
-        assert_eq!(api_name("gone", &apis), "gone");
+    fn the_given_place_is_shown_where_no_other_is() {
+        let route = |urls: &[&str]| pb::Route {
+            base_urls: urls.iter().map(|&url| url.to_owned()).collect(),
+            ..Default::default()
+        };
+        assert_eq!(reached_at(&route(&["a1.execute-api.*/prod"])), "a1.execute-api.*/prod");
+        assert_eq!(reached_at(&route(&["*/", "a1.execute-api.*/prod", "h/v1"])), "*/ h/v1");
     }
 
     #[test]
@@ -210,11 +194,5 @@ mod tests {
         assert_eq!(state(&node(true, 8), 7), "current", "it may know a version that was published since");
         assert_eq!(state(&node(true, 6), 7), "behind");
         assert_eq!(state(&node(false, 7), 7), "gone");
-    }
-
-    #[test]
-    fn short_times_have_fitting_units() {
-        let texts: Vec<_> = [0, 999, 1_000, 12_340, 999_999, 1_200_000].into_iter().map(microseconds).collect();
-        assert_eq!(texts, ["", "999 µs", "1.0 ms", "12.3 ms", "999.9 ms", "1.2 s"]);
     }
 }

@@ -21,6 +21,8 @@ pub(crate) mod stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use penstock_proto::management::v1 as pb;
+
 use crate::args::{Command, Global};
 use crate::client::{CALL_MS_DEFAULT, ControlPlane};
 use crate::exit::Failure;
@@ -89,6 +91,13 @@ fn mask(paths: Vec<&str>) -> Option<prost_types::FieldMask> {
     Some(prost_types::FieldMask { paths: paths.into_iter().map(ToOwned::to_owned).collect() })
 }
 
+/// The name where it is enough, with the id where several APIs share it.
+fn api_name(id: &str, apis: &[pb::RestApi]) -> String {
+    let Some(api) = apis.iter().find(|api| api.id == id) else { return id.to_owned() };
+    let shared = apis.iter().filter(|other| other.name == api.name).count() > 1;
+    if shared { format!("{} ({id})", api.name) } else { api.name.clone() }
+}
+
 /// `1 route`, `2 routes`.
 fn count(number: impl Into<i64>, noun: &str) -> String {
     let number = number.into();
@@ -104,6 +113,15 @@ mod tests {
         let timestamp = prost_types::Timestamp { seconds: 1_700_000_000, nanos: 123_456_789 };
         assert_eq!(time(Some(timestamp)), "2023-11-14T22:13:20Z");
         assert_eq!(time(None), "");
+    }
+
+    #[test]
+    fn an_id_is_added_only_where_names_are_shared() {
+        let api = |id: &str, name: &str| pb::RestApi { id: id.into(), name: name.into(), ..Default::default() };
+        let apis = [api("a", "images"), api("b", "files"), api("c", "files")];
+        assert_eq!(api_name("a", &apis), "images");
+        assert_eq!(api_name("c", &apis), "files (c)");
+        assert_eq!(api_name("gone", &apis), "gone");
     }
 
     #[test]

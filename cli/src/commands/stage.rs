@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use penstock_proto::management::v1 as pb;
 
-use super::{Context, map, mask, time};
+use super::{Context, api_name, map, mask, time};
 use crate::args::{ApiArg, Confirmation, key_value};
 use crate::client::ControlPlane;
 use crate::exit::{Doing, Failure};
@@ -168,9 +168,6 @@ impl List {
         };
         let only = if self.api.is_some() { apis[0].id.as_str() } else { "" };
         let stages = control_plane.stages_of(only).await?;
-        let name = |id: &str| {
-            apis.iter().find(|api| api.id == id).map_or_else(|| id.to_owned(), |api| format!("{} ({id})", api.name))
-        };
         context.output.list(&stages, || {
             let columns = [
                 Column::elastic("API"),
@@ -184,7 +181,7 @@ impl List {
             for stage in &stages {
                 let variables: Vec<_> = stage.variables.iter().map(|(key, value)| format!("{key}={value}")).collect();
                 table.row([
-                    name(&stage.rest_api_id),
+                    api_name(&stage.rest_api_id, &apis),
                     stage.stage_name.clone(),
                     stage.deployment_id.clone(),
                     if stage.auto_deploy { "yes" } else { "no" }.to_owned(),

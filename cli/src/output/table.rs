@@ -62,15 +62,27 @@ impl Table {
         if self.rows.is_empty() {
             return format!("{}\n", self.empty);
         }
-        let widths = self.widths(width);
-        let headings: Vec<_> = self.columns.iter().map(|column| column.heading.to_owned()).collect();
-        let mut text = paint.strong(&self.line(&headings, &widths));
+        let table = self.filled();
+        let widths = table.widths(width);
+        let headings: Vec<_> = table.columns.iter().map(|column| column.heading.to_owned()).collect();
+        let mut text = paint.strong(&table.line(&headings, &widths));
         text.push('\n');
-        for row in &self.rows {
-            text += &self.line(row, &widths);
+        for row in &table.rows {
+            text += &table.line(row, &widths);
             text.push('\n');
         }
         text
+    }
+
+    /// The table without the columns that say nothing in any row.
+    fn filled(&self) -> Self {
+        let filled = |index: &usize| self.rows.iter().any(|row| !row[*index].is_empty());
+        let kept: Vec<usize> = (0..self.columns.len()).filter(filled).collect();
+        Self {
+            columns: kept.iter().map(|&index| self.columns[index]).collect(),
+            rows: self.rows.iter().map(|row| kept.iter().map(|&index| row[index].clone()).collect()).collect(),
+            empty: self.empty,
+        }
     }
 
     fn widths(&self, limit: Option<usize>) -> Vec<usize> {
@@ -174,6 +186,14 @@ mod tests {
         table.row(["大きい画像の縮小".into(), "x1".into()]);
         table.row(["abc".into(), "x2".into()]);
         assert_eq!(table.render(Some(15), Paint::none()), "NAME         ID\n大きい画像…  x1\nabc          x2\n");
+    }
+
+    #[test]
+    fn a_column_without_content_is_left_out() {
+        let mut table = Table::new("", [Column::text("ID"), Column::elastic("PROBLEM"), Column::number("MS")]);
+        table.row(["a".into(), String::new(), "1".into()]);
+        table.row(["b".into(), String::new(), String::new()]);
+        assert_eq!(table.render(None, Paint::none()), "ID  MS\na    1\nb\n");
     }
 
     #[test]

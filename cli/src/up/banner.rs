@@ -16,8 +16,6 @@ const ANY_PHOTO: &str = "my_image.jpg";
 /// Everything that a newcomer needs to know.
 #[derive(Debug)]
 pub(crate) struct Banner {
-    /// Process id of `penstock up`.
-    pub(crate) parent: u32,
     /// Where the database is.
     pub(crate) data_dir: PathBuf,
     /// Requests.
@@ -57,7 +55,6 @@ impl Banner {
             line("image resizer", &format!("http://{}", reachable(resizer)), "");
         }
         line("data directory", &self.data_dir.display().to_string(), "");
-        line("process", &self.parent.to_string(), "");
         if elsewhere {
             text += &format!("\nFor the other commands:\n\n  export PENSTOCK_CONTROL_PLANE={control_plane}\n");
         }
@@ -88,7 +85,6 @@ mod tests {
     fn banner(resizer: Option<&str>) -> Banner {
         let address = |text: &str| text.parse().unwrap();
         Banner {
-            parent: 7,
             data_dir: "/data/penstock".into(),
             proxy: address("127.0.0.1:8080"),
             admin: address("127.0.0.1:8081"),

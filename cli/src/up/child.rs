@@ -70,7 +70,12 @@ impl Child {
         let mut stdout = self.stdout.take().expect("the addresses are asked for once");
         let line = match timeout(Duration::from_millis(START_MS_MAX), stdout.next_line()).await {
             Ok(Ok(Some(line))) => line,
-            Ok(_) => return Err(Failure::Failed(format!("the {name} did not start: {}", self.end().await))),
+            Ok(_) => {
+                return Err(Failure::Failed(format!(
+                    "the {name} did not start ({}); it says why above",
+                    self.end().await
+                )));
+            }
             Err(_) => return Err(Failure::Failed(format!("the {name} did not start within {START_MS_MAX} ms"))),
         };
         tokio::spawn(pass_on(stdout));

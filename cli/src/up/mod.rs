@@ -13,7 +13,6 @@ mod stop;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::process;
 use std::time::Duration;
 
 use clap::Args;
@@ -134,7 +133,6 @@ impl Up {
 
     /// Starts the children one after another, each once the one that it needs has its socket.
     async fn start(&self, tree: &mut Tree, data_dir: PathBuf) -> Result<Banner, Failure> {
-        let parent = process::id();
         let control_plane = tree.add(Child::start(
             "control plane",
             "control-plane",
@@ -167,7 +165,7 @@ impl Up {
         )?);
         let addresses = proxy.addresses().await?;
         let (proxy, admin) = (addresses.get("proxy")?, addresses.get("admin")?);
-        Ok(Banner { parent, data_dir, proxy, admin, grpc, control_admin: control.get("admin")?, resizer })
+        Ok(Banner { data_dir, proxy, admin, grpc, control_admin: control.get("admin")?, resizer })
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn all(mut children: Vec<Child>, signals: &mut StopSignals) -> 
     if children.is_empty() {
         return Ok(());
     }
-    say("Stopping; requests in flight may finish. Once more stops at once.");
+    say("Stopping: requests in flight may finish. Another Ctrl-C does not wait.");
     let stopped = tokio::select! {
         stopped = one_by_one(&mut children) => Some(stopped),
         () = signals.next() => None,
