@@ -24,7 +24,9 @@ impl OperationOrigin {
                 let key = self.response_keys.get(code).map_or(code, String::as_str);
                 format!("{}/responses/{}{}", self.integration, escape(key), pointer(rest))
             }
+            ["integration", "integrationResponses"] => format!("{}/responses", self.integration),
             ["integration", ref rest @ ..] => format!("{}{}", self.integration, pointer(rest)),
+            ["methodResponses"] => format!("{}/responses", self.operation),
             ["methodResponses", code, ..] => format!("{}/responses/{}", self.operation, escape(code)),
             ["operationName"] => format!("{}/operationId", self.operation),
             ["requestParameters", ..] => format!("{}/parameters", self.operation),
@@ -139,6 +141,7 @@ mod tests {
                 "methods[GET /a].integration.integrationResponses[400].statusCode",
                 "/components/x/i/responses/4\\d{2}/statusCode",
             ),
+            ("methods[GET /a].integration.integrationResponses", "/components/x/i/responses"),
             ("methods[GET /a].methodResponses[200].responseParameters[x]", "/paths/~1a/get/responses/200"),
             ("methods[GET /a].operationName", "/paths/~1a/get/operationId"),
             ("methods[GET /b].operationName", ""),

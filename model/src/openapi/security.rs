@@ -5,6 +5,7 @@
 
 use super::extensions::warn_unused;
 use super::report::{Place, Report, shown};
+use crate::limits::PARAMETERS_MAX;
 use crate::method::AuthorizationType;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -66,8 +67,9 @@ impl<'d> Schemes<'d> {
     ) -> Authorization {
         let own = operation.get("security");
         let mut authorization = Authorization::default();
-        let requirements = own.or(self.root).and_then(Value::as_array).into_iter().flatten();
-        for (name, scopes) in requirements.filter_map(Value::as_object).flatten() {
+        // The whole document shares one list, so a long one would be walked for each operation.
+        let requirements = own.or(self.root).and_then(Value::as_array).into_iter().flatten().take(PARAMETERS_MAX);
+        for (name, scopes) in requirements.filter_map(Value::as_object).flat_map(|all| all.iter().take(PARAMETERS_MAX)) {
             match self.by_name.get(name.as_str()) {
                 Some(Scheme::ApiKey) => authorization.api_key_required = true,
                 Some(Scheme::Iam) => authorization.kind = AuthorizationType::AwsIam,
