@@ -176,6 +176,7 @@ impl Fleet {
         let Some(entry) = nodes.entries.get_mut(id).filter(|entry| entry.stream == stream) else { return };
         entry.state.connected = false;
         entry.place = None;
+        tracing::info!(node = %id, "a node left");
         nodes.connected -= 1;
         nodes.forget_the_oldest();
     }
