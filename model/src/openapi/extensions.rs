@@ -8,7 +8,7 @@ const KNOWN: [(&str, &str); 17] = [
     ("any-method", "belongs to a path"),
     ("api-key-source", "belongs to the document itself"),
     ("auth", "belongs to an operation"),
-    ("authorizer", "authorizers are not supported yet: methods that ask for one are imported but cannot be deployed"),
+    ("authorizer", "authorizers are not supported yet: methods that ask for one are closed to everybody"),
     ("authtype", "belongs to a security scheme"),
     ("binary-media-types", "belongs to the document itself"),
     ("cors", "automatic CORS is not supported yet: add OPTIONS methods"),

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
+/// What is said wherever signed requests are asked for.
+const UNSIGNED: &str = "signatures are not checked yet: methods that ask for one are closed to everybody";
 const AUTHTYPE: &str = "x-amazon-apigateway-authtype";
 
 /// What a scheme asks of callers.
@@ -69,7 +71,8 @@ impl<'d> Schemes<'d> {
         let mut authorization = Authorization::default();
         // The whole document shares one list, so a long one would be walked for each operation.
         let requirements = own.or(self.root).and_then(Value::as_array).into_iter().flatten().take(PARAMETERS_MAX);
-        for (name, scopes) in requirements.filter_map(Value::as_object).flat_map(|all| all.iter().take(PARAMETERS_MAX)) {
+        for (name, scopes) in requirements.filter_map(Value::as_object).flat_map(|all| all.iter().take(PARAMETERS_MAX))
+        {
             match self.by_name.get(name.as_str()) {
                 Some(Scheme::ApiKey) => authorization.api_key_required = true,
                 Some(Scheme::Iam) => authorization.kind = AuthorizationType::AwsIam,
@@ -108,6 +111,7 @@ impl Scheme {
             });
         }
         if is(AUTHTYPE, "awsSigv4") {
+            report.warning(place, UNSIGNED);
             return Self::Iam;
         }
         if is("type", "apiKey") && is("in", "header") && is("name", "x-api-key") {
@@ -123,11 +127,16 @@ impl Scheme {
 fn explicit(authorization: &mut Authorization, operation: &Map<String, Value>, place: &Place<'_>, report: &mut Report) {
     let Some(value) = operation.get("x-amazon-apigateway-auth") else { return };
     let word = value.get("type").and_then(Value::as_str);
+    let place = place.key("x-amazon-apigateway-auth");
     match word.and_then(AuthorizationType::parse) {
         Some(AuthorizationType::None) => {}
-        Some(kind) => authorization.kind = kind,
+        Some(kind) => {
+            if kind == AuthorizationType::AwsIam {
+                report.warning(place, UNSIGNED);
+            }
+            authorization.kind = kind;
+        }
         None => {
-            let place = place.key("x-amazon-apigateway-auth");
             report.violation(place.key("type"), "must be NONE or AWS_IAM");
         }
     }

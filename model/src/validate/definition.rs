@@ -10,7 +10,7 @@ use crate::violation::Violations;
 ///
 /// A resource is named by its path in field paths, or by its identifier if it has no path: `resources[/a/{b}].pathPart`.
 ///
-/// At most [`VIOLATIONS_MAX`] violations are listed; a last one without a field counts the rest.
+/// At most [`crate::limits::VIOLATIONS_MAX`] violations are listed; a last one without a field counts the rest.
 pub fn definition(api: &ApiDefinition) -> Violations {
     let mut found = Capped::default();
     found.add_below("restApi", rest_api(&api.rest_api));
