@@ -1,5 +1,7 @@
 //! What every store must do, written against the trait. Each test runs on every implementation there is.
 
+#![allow(clippy::unwrap_used, reason = "clippy sees helpers of tests as no tests")]
+
 use penstock_control_plane::store::sqlite::SqliteStore;
 use penstock_control_plane::store::{Counted, Store, StoreError};
 use penstock_model::bundle::Hash;

@@ -1,7 +1,7 @@
 //! The gRPC services, one file for each noun: decode, call the application, encode. No rule and no SQL lives here.
 //!
-//! Built and served by `lib.rs`. Errors leave through [`status`], lists through [`page`], partial updates come in
-//! through [`mask`].
+//! Built and served by `lib.rs`. Errors leave through `status`, lists through `page`, partial updates come in
+//! through `mask`.
 
 mod deployment;
 pub mod discovery;

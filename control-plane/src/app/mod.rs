@@ -1,7 +1,7 @@
 //! The use cases, one file for each noun: what an operator can do, without a transport and without SQL.
 //!
 //! Called by `api/`. Reads see one consistent state and never wait for a writer. Writes all go through one pipeline,
-//! [`change`]: begin, apply, validate, compile, count the version, commit, publish. Time and identifiers come in
+//! `change`: begin, apply, validate, compile, count the version, commit, publish. Time and identifiers come in
 //! through [`Surroundings`].
 
 mod change;

@@ -104,7 +104,7 @@ fn millis(field: &str, date: Option<prost_types::Timestamp>) -> Result<i64, Conv
         .ok_or_else(|| error(field, "is outside of the calendar"))
 }
 
-/// The other direction of [`millis`].
+/// A date of so many milliseconds since 1970; 0 is an absent one.
 pub fn timestamp(ms: i64) -> Option<prost_types::Timestamp> {
     // Both parts fit: the remainder is below 1000, so nanos stay below 10^9.
     let nanos = i32::try_from(ms.rem_euclid(1_000)).unwrap_or_default() * 1_000_000;
