@@ -35,7 +35,7 @@ pub fn rest_api(api: &RestApi) -> Violations {
     found
 }
 
-/// Checks one resource by itself; how it stands among others is [`super::definition`]'s subject.
+/// Checks one resource by itself; how it stands among others is [`super::definition()`]'s subject.
 pub fn resource(resource: &Resource) -> Violations {
     let mut found = Violations::new();
     if resource.parent_id.is_some() {

@@ -1,5 +1,5 @@
-//! [`Tree`]: the resources of an API as they hang together, and the rules of section d.3. Used by [`super::definition`] and
-//! [`super::for_deployment`].
+//! [`Tree`]: the resources of an API as they hang together, and the rules of section d.3. Used by
+//! [`super::definition()`] and [`super::for_deployment`].
 
 use super::{method, resource};
 use crate::definition::ApiDefinition;
