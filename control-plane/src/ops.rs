@@ -1,6 +1,7 @@
 //! The operators' listener: is it alive, is it ready, what does it count.
 
 use crate::app::App;
+use crate::fleet::Fleet;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -28,6 +29,7 @@ const ACCEPT_RETRY_MS: u64 = 100;
 #[derive(Clone, Debug)]
 pub(crate) struct Ops {
     pub(crate) app: App,
+    pub(crate) fleet: Arc<Fleet>,
     pub(crate) draining: watch::Receiver<bool>,
 }
 
@@ -81,6 +83,8 @@ impl Ops {
         write("penstock_config_bundles", "gauge", "Stages that are published.", bundles);
         write("penstock_config_bundle_bytes", "gauge", "Bytes of all published bundles.", publication.bundle_bytes());
         write("penstock_config_routes", "gauge", "Routes of all published stages.", publication.route_count() as u64);
+        let nodes = self.fleet.connected_count() as u64;
+        write("penstock_nodes_connected", "gauge", "Nodes whose stream is open.", nodes);
         write("penstock_stage_compiles_total", "counter", "Stages compiled since the start.", self.app.compile_count());
         text
     }

@@ -139,12 +139,13 @@ impl Bound {
     /// The server failed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let drain = watch::Sender::new(false);
-        let ops = tokio::spawn(ops::serve(self.admin, Ops { app: self.app.clone(), draining: drain.subscribe() }));
+        let fleet = Arc::new(Fleet::default());
+        let ops = Ops { app: self.app.clone(), fleet: Arc::clone(&fleet), draining: drain.subscribe() };
+        let ops = tokio::spawn(ops::serve(self.admin, ops));
         let (health, health_service) = tonic_health::server::health_reporter();
         for name in service_names() {
             health.set_service_status(name, ServingStatus::Serving).await;
         }
-        let fleet = Arc::new(Fleet::default());
         let publisher = Arc::clone(self.app.publisher());
         let limits = discovery::Limits::default();
         let clock = || System.now_ms();

@@ -12,6 +12,7 @@ use penstock_model::resource::Resource;
 use penstock_model::rest_api::RestApi;
 use std::collections::BTreeMap;
 use std::task::Poll;
+use std::time::Duration;
 use support::{World, document, import, is_published, serve, served, v1, violated};
 
 fn proxy(uri: &str) -> Integration {
@@ -155,6 +156,18 @@ async fn a_stage_that_deploys_by_itself_follows_an_api_built_call_by_call() {
     app.delete_method(&key, Revision(0)).await.unwrap();
     assert_eq!(served(app, api.id.as_str(), "dev").await, Vec::<String>::new(), "the last method went");
     assert!(is_published(app, api.id.as_str(), "dev"));
+}
+
+#[tokio::test]
+async fn an_import_tells_what_a_following_stage_deployed() {
+    let world = World::new().await;
+    serve(&world.app, "api", true).await;
+    let request = import(document("api", "http://up.test/", &["/a", "/b"]), None);
+    let imported = world.app.import_rest_api(request).await.unwrap().value;
+    let deployment = imported.deployment.expect("the stage deployed by itself");
+    assert_eq!((deployment.route_count, deployment.automatic, imported.stage), (2, true, None));
+    let stage = world.app.stage(&imported.rest_api.id, &"v1".into()).await.unwrap();
+    assert_eq!(stage.deployment_id, deployment.id);
 }
 
 #[tokio::test]
@@ -363,6 +376,8 @@ async fn so_many_changes_wait_and_the_next_one_is_sent_away() {
     }
     let one_more = world.app.create_rest_api(named("one more")).await;
     assert!(matches!(one_more, Err(Error::Unavailable(_))), "{one_more:?}");
+    let read = tokio::time::timeout(Duration::from_secs(5), world.app.rest_apis(None, "", 500)).await;
+    assert_eq!(read.expect("readers do not wait for writers").unwrap(), []);
     drop(blocker);
     for call in waiting {
         call.await.unwrap();

@@ -19,7 +19,7 @@ const WRITERS: usize = 4;
 const ROUNDS: usize = 4;
 
 /// What the callers know.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Known {
     /// Titles whose import was asked for.
     asked: BTreeSet<String>,
@@ -80,7 +80,8 @@ async fn kill_nine_during_writes_loses_nothing_that_was_acknowledged() {
     let known = Arc::new(Mutex::new(Known::default()));
     for round in 0..ROUNDS {
         let mut program = Program::start(data.path());
-        check(&program, &known.lock().unwrap()).await;
+        let so_far = known.lock().unwrap().clone();
+        check(&program, &so_far).await;
         let before = known.lock().unwrap().acknowledged.len();
         let mut writers = Vec::new();
         for writer in 0..WRITERS {
@@ -100,8 +101,9 @@ async fn kill_nine_during_writes_loses_nothing_that_was_acknowledged() {
         }
     }
     let program = Program::start(data.path());
-    check(&program, &known.lock().unwrap()).await;
-    let mut versions = known.lock().unwrap().versions.clone();
+    let so_far = known.lock().unwrap().clone();
+    check(&program, &so_far).await;
+    let mut versions = so_far.versions;
     versions.sort_unstable();
     let count = versions.len();
     versions.dedup();

@@ -95,7 +95,8 @@ impl From<sqlx::Error> for StoreError {
                     _ => Self::Failed(error.into()),
                 }
             }
-            sqlx::Error::PoolTimedOut => Self::Busy(error.into()),
+            // Closed means that this process is stopping: its successor will answer.
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Busy(error.into()),
             sqlx::Error::ColumnDecode { index, .. } => {
                 Self::Corrupt { what: format!("column {index}"), source: Some(error.into()) }
             }
