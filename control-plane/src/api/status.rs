@@ -12,9 +12,9 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 const TEXT_VIOLATIONS_MAX: usize = 20;
 /// Longest text of a status, in bytes as sent: everything outside of printable ASCII is sent as three. The details
 /// repeat the text.
-const TEXT_BYTES_MAX: usize = 1_400;
+const TEXT_BYTES_MAX: usize = 900;
 /// Most bytes of field violations in the details of a status, before they are sent as base64.
-const DETAILS_BYTES_MAX: usize = 3_000;
+const DETAILS_BYTES_MAX: usize = 4_000;
 /// What one field violation costs beside its texts, in bytes: tags and lengths.
 const VIOLATION_OVERHEAD_BYTES: usize = 12;
 
