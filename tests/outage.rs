@@ -63,11 +63,12 @@ async fn what_was_acknowledged_survives_kill_9_and_nothing_else_does() {
     let mut world = World::start(0).await;
     let (mut asked, mut acknowledged) = (BTreeSet::new(), BTreeSet::new());
     for round in 0..sized(3, 20) {
-        let writers: Vec<_> = (0..4).map(|writer| tokio::spawn(write(world.grpc_url(), round, writer))).collect();
-        // Dies in the middle of the writes, once some of them were acknowledged.
-        let names = world.directory().join("data");
-        until("writes are under way", async || std::fs::read_dir(&names).unwrap().count(), |&files| files > 0).await;
-        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        let confirmed = Arc::new(AtomicU64::new(0));
+        let writers: Vec<_> =
+            (0..4).map(|writer| tokio::spawn(write(world.grpc_url(), round, writer, Arc::clone(&confirmed)))).collect();
+        // Dies in the middle of the writes, each round a little later.
+        let enough = u64::from(10 + round);
+        until("writes are acknowledged", async || confirmed.load(Ordering::SeqCst), |&writes| writes >= enough).await;
         world.kill_control();
         for writer in writers {
             let (tried, confirmed) = writer.await.unwrap();
@@ -84,15 +85,19 @@ async fn what_was_acknowledged_survives_kill_9_and_nothing_else_does() {
     assert!(acknowledged.len() > 10, "only {} writes were acknowledged", acknowledged.len());
 }
 
-async fn write(url: String, round: u32, writer: u32) -> (Vec<String>, Vec<String>) {
-    let mut client = RestApiServiceClient::connect(url).await.unwrap();
+async fn write(url: String, round: u32, writer: u32, confirmed: Arc<AtomicU64>) -> (Vec<String>, Vec<String>) {
     let (mut asked, mut acknowledged) = (Vec::new(), Vec::new());
+    // A writer may be so late that the kill comes first.
+    let Ok(mut client) = RestApiServiceClient::connect(url).await else { return (asked, acknowledged) };
     for number in 0.. {
         let name = format!("{round}-{writer}-{number}");
         asked.push(name.clone());
         let api = RestApi { name: name.clone(), ..Default::default() };
         match client.create_rest_api(CreateRestApiRequest { rest_api: Some(api) }).await {
-            Ok(_) => acknowledged.push(name),
+            Ok(_) => {
+                acknowledged.push(name);
+                confirmed.fetch_add(1, Ordering::SeqCst);
+            }
             Err(_) => break,
         }
     }
