@@ -115,7 +115,7 @@ impl Scheme {
             return Self::Iam;
         }
         if is("type", "apiKey") && is("in", "header") && is("name", "x-api-key") {
-            report.warning(place, "API keys are not checked yet: calls without one are served");
+            report.warning(place, "API keys are not checked yet: the method is closed until they are");
             return Self::ApiKey;
         }
         report.warning(place, "ignored: the gateway does not check this kind of scheme");
