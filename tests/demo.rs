@@ -1,5 +1,7 @@
 //! `penstock up --demo`, as the README says it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use harness::process::{binary, repository};
 use harness::wait::until;
 use harness::world::temporary_directory;

@@ -4,14 +4,10 @@ use harness::upstream::Upstream;
 use harness::world::document;
 use harness::{World, client};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_ambiguous_request_is_refused_and_the_next_one_works() {
-    let upstream = Upstream::mirror("up").await;
-    let mut world = World::start(1).await;
-    world.register(&document("strict", &[("ANY", "/x", format!("http://{}/", upstream.address))])).await;
-    let proxy = world.proxy();
+/// What is wrong, the request, and the status of its answer.
+fn ambiguous_requests() -> Vec<(&'static str, String, u16)> {
     let long = "a".repeat(20_000);
-    let cases: Vec<(&str, String, u16)> = vec![
+    vec![
         (
             "both lengths",
             "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(),
@@ -67,8 +63,16 @@ async fn every_ambiguous_request_is_refused_and_the_next_one_works() {
         ("a tunnel", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n".into(), 501),
         ("another version", "GET /x HTTP/3.0\r\nHost: a\r\n\r\n".into(), 505),
         ("no HTTP at all", "\u{16}\u{3}\u{1}\r\n\r\n".into(), 400),
-    ];
-    for (what, request, status) in cases {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_ambiguous_request_is_refused_and_the_next_one_works() {
+    let upstream = Upstream::mirror("up").await;
+    let mut world = World::start(1).await;
+    world.register(&document("strict", &[("ANY", "/x", format!("http://{}/", upstream.address))])).await;
+    let proxy = world.proxy();
+    for (what, request, status) in ambiguous_requests() {
         let answer = client::raw(proxy, request.as_bytes()).await;
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status} ")) || answer.starts_with(&format!("HTTP/1.0 {status} ")),

@@ -1,5 +1,7 @@
 //! Routes change while requests run: none fails, none is misrouted, and a long upload does not notice.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use harness::payload::noise_body;
 use harness::upstream::{Upstream, hex};
 use harness::world::document;
@@ -97,7 +99,7 @@ async fn load(
     newest: Arc<AtomicU64>,
 ) {
     let mut connection = client::Connection::open(proxy).await;
-    let mut moving = number % 2 == 0;
+    let mut moving = number.is_multiple_of(2);
     while !stop.load(Ordering::SeqCst) {
         moving = !moving;
         let at_least = newest.load(Ordering::SeqCst);
@@ -132,7 +134,7 @@ fn judge(moving: bool, at_least: u64, status: u16, body: &[u8]) -> Option<String
     }
     // Host and path come from one version: a mixture would be a torn table.
     let version: u64 = target[1..].parse().ok()?;
-    let expected = if version % 2 == 0 { "even" } else { "odd" };
+    let expected = if version.is_multiple_of(2) { "even" } else { "odd" };
     if upstream != expected {
         return Some(format!("mixed: {upstream}{target}"));
     }

@@ -1,5 +1,7 @@
 //! The control plane dies: proxies serve on, catch up by themselves, and nothing acknowledged is lost.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use harness::upstream::Upstream;
 use harness::wait::until;
 use harness::world::document;

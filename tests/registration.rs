@@ -1,5 +1,7 @@
 //! Bad input to the management API: a clear error with every violation, nothing changed, the process lives.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use harness::World;
 use harness::upstream::Upstream;
 use harness::world::document;
@@ -7,7 +9,7 @@ use penstock_proto::management::v1::{ApplyFragmentRequest, ImportRestApiRequest,
 use serde_json::json;
 
 async fn refused(world: &World, document: impl Into<Vec<u8>>) -> String {
-    let request = ImportRestApiRequest { document: document.into().into(), ..Default::default() };
+    let request = ImportRestApiRequest { document: document.into(), ..Default::default() };
     let status = world.rest_apis().await.import_rest_api(request).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::InvalidArgument, "{status:?}");
     status.message().to_owned()

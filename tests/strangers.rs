@@ -1,5 +1,7 @@
 //! Programs that we did not write: curl as a client, Python's grpcio as a manager.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use harness::process::repository;
 use harness::upstream::Upstream;
 use harness::world::document;

@@ -1,5 +1,7 @@
 //! Bodies flow while they come: early answers, trailers, half-closed connections, and cuts that look like cuts.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use bytes::Bytes;
 use harness::payload::noise_body;
 use harness::upstream::{Upstream, read_head, whole};
@@ -23,9 +25,9 @@ async fn world_with(upstream: &Upstream) -> World {
     world
 }
 
-type Frames = mpsc::Sender<Result<Frame<Bytes>, Infallible>>;
+type Sent = Result<Frame<Bytes>, Infallible>;
 
-fn open_body() -> (Frames, StreamBody<ReceiverStream<Result<Frame<Bytes>, Infallible>>>) {
+fn open_body() -> (mpsc::Sender<Sent>, StreamBody<ReceiverStream<Sent>>) {
     let (send, receive) = mpsc::channel(1);
     (send, StreamBody::new(ReceiverStream::new(receive)))
 }
