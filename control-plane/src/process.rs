@@ -13,6 +13,7 @@ use crate::surroundings::System;
 use penstock_proto::FILE_DESCRIPTOR_SET;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -64,6 +65,9 @@ pub enum RunError {
     Serve(#[source] tonic::transport::Error),
 }
 
+/// A future that is compiled where it is made.
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// A control plane whose sockets are bound and whose configuration is loaded.
 #[derive(Debug)]
 pub struct Bound {
@@ -90,7 +94,11 @@ impl std::fmt::Debug for Reflected {
 ///
 /// # Errors
 /// An address is taken, or the database is in use, damaged, or of a newer program.
-pub async fn bind(settings: Settings) -> Result<Bound, BindError> {
+pub fn bind(settings: Settings) -> Boxed<Result<Bound, BindError>> {
+    Box::pin(open(settings))
+}
+
+async fn open(settings: Settings) -> Result<Bound, BindError> {
     let (grpc, grpc_addr) = listen("gRPC", settings.listen, "--listen").await?;
     let (admin, admin_addr) = listen("the admin listener", settings.admin_listen, "--admin-listen").await?;
     let store = Arc::new(SqliteStore::open(&settings.data_dir).await.map_err(BindError::Store)?);
@@ -135,9 +143,20 @@ impl Bound {
 
     /// Serves until `shutdown` is done, then drains.
     ///
+    /// Boxed, like [`bind`]: what is awaited through a box is compiled here, once, and not again in every program that
+    /// calls it.
+    ///
     /// # Errors
     /// The server failed.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    pub fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Boxed<Result<(), RunError>> {
+        self.boxed_run(Box::pin(shutdown))
+    }
+
+    fn boxed_run(self, shutdown: Boxed<()>) -> Boxed<Result<(), RunError>> {
+        Box::pin(self.serve(shutdown))
+    }
+
+    async fn serve(self, shutdown: Boxed<()>) -> Result<(), RunError> {
         let drain = watch::Sender::new(false);
         let fleet = Arc::new(Fleet::default());
         let ops = Ops { app: self.app.clone(), fleet: Arc::clone(&fleet), draining: drain.subscribe() };

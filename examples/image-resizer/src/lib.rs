@@ -19,6 +19,7 @@ mod limits;
 mod picture;
 mod refusal;
 mod request_line;
+mod scale;
 mod server;
 mod service;
 mod settings;

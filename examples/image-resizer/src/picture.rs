@@ -6,7 +6,6 @@
 use std::fmt;
 use std::io::Cursor;
 
-use fast_image_resize::{ResizeError, ResizeOptions, Resizer};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
@@ -15,6 +14,7 @@ use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, 
 
 use crate::container;
 use crate::limits::{DECODED_BYTES_MAX, JPEG_QUALITY, METADATA_BYTES_MAX, PIXELS_MAX, SIDE_PIXELS_MAX};
+use crate::scale::{ScaleError, scale};
 
 /// What the resizer reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(crate) enum PictureError {
     #[error("decoding")]
     Undecodable(#[source] ImageError),
     #[error("resizing")]
-    Resize(#[source] ResizeError),
+    Resize(#[source] ScaleError),
     #[error("encoding")]
     Encode(#[source] ImageError),
 }
@@ -145,10 +145,7 @@ fn resize(picture: DynamicImage, to: Dimensions) -> Result<DynamicImage, Picture
     if Dimensions::of(&picture) == to {
         return Ok(picture);
     }
-    let mut small = DynamicImage::new(to.width, to.height, picture.color());
-    // The default is a Lanczos3 convolution that weighs colours by their alpha.
-    Resizer::new().resize(&picture, &mut small, &ResizeOptions::default()).map_err(PictureError::Resize)?;
-    Ok(small)
+    scale(&picture, to.width, to.height).map_err(PictureError::Resize)
 }
 
 fn encode(format: Format, picture: &DynamicImage, colour_profile: Option<Vec<u8>>) -> ImageResult<Vec<u8>> {

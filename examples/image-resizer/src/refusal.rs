@@ -146,11 +146,11 @@ const INTERNAL: &str = "The picture could not be made smaller; this is not the f
 mod tests {
     use std::io;
 
-    use fast_image_resize::ResizeError;
     use image::ImageError;
 
     use super::*;
     use crate::picture::Dimensions;
+    use crate::scale::ScaleError;
 
     fn image_error() -> ImageError {
         ImageError::IoError(io::Error::other("secret of the decoder"))
@@ -180,7 +180,7 @@ mod tests {
             (PictureError::Undecodable(image_error()).into(), 415, "undecodable"),
             (PictureError::TooManyPixels(size).into(), 422, "too_many_pixels"),
             (PictureError::BeyondLimits(image_error()).into(), 422, "beyond_limits"),
-            (PictureError::Resize(ResizeError::PixelTypesAreDifferent).into(), 500, "resize_failed"),
+            (PictureError::Resize(ScaleError::Size).into(), 500, "resize_failed"),
             (PictureError::Encode(image_error()).into(), 500, "encode_failed"),
         ];
         for (refusal, status, reason) in table {
