@@ -28,12 +28,18 @@ pub(crate) enum BodyError {
 pub(crate) struct Progress {
     bytes: Cell<u64>,
     last: Cell<Instant>,
+    waiting_since: Cell<Option<Instant>>,
     failure: Cell<Option<BodyError>>,
 }
 
 impl Progress {
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(Self { bytes: Cell::new(0), last: Cell::new(Instant::now()), failure: Cell::new(None) })
+        Rc::new(Self {
+            bytes: Cell::new(0),
+            last: Cell::new(Instant::now()),
+            waiting_since: Cell::new(None),
+            failure: Cell::new(None),
+        })
     }
 
     /// Bytes that passed.
@@ -41,9 +47,14 @@ impl Progress {
         self.bytes.get()
     }
 
-    /// When the last frame passed, or the body was made.
+    /// When the last frame or the end passed, or the body was made.
     pub(crate) fn last(&self) -> Instant {
         self.last.get()
+    }
+
+    /// Whether the next step is the sender's: its receiver has asked for a frame, and there is none.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting_since.get().is_some()
     }
 
     /// Why it ended early, if it did.
@@ -51,33 +62,44 @@ impl Progress {
         self.failure.get()
     }
 
-    fn passed(&self, bytes: usize) {
+    /// Notes that this much, or the end, was handed on.
+    pub(crate) fn passed(&self, bytes: usize) {
         self.bytes.set(self.bytes.get() + bytes as u64);
         self.last.set(Instant::now());
+        self.waiting_since.set(None);
+    }
+
+    /// Since when the sender owes a frame. A receiver that does not ask, because it is slow itself or because the body
+    /// has only just begun, is no reason to call the sender idle.
+    fn waiting_since(&self) -> Instant {
+        let since = self.waiting_since.get().unwrap_or_else(Instant::now);
+        self.waiting_since.set(Some(since));
+        since
     }
 }
 
 /// A body on its way from one side to the other.
-pub(crate) struct StreamBody {
-    inner: Incoming,
+pub(crate) struct StreamBody<B = Incoming> {
+    inner: B,
     progress: Rc<Progress>,
     idle_limit: Duration,
     /// Made when the body first has to wait, then moved on: most bodies never wait.
     idle_timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl StreamBody {
-    pub(crate) fn new(inner: Incoming, progress: Rc<Progress>, idle_limit: Duration) -> Self {
+impl<B> StreamBody<B> {
+    pub(crate) fn new(inner: B, progress: Rc<Progress>, idle_limit: Duration) -> Self {
         Self { inner, progress, idle_limit, idle_timer: None }
     }
 
     fn fail(&self, error: BodyError) -> BodyError {
         self.progress.failure.set(Some(error));
+        self.progress.waiting_since.set(None);
         error
     }
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let deadline = self.progress.last() + self.idle_limit;
+        let deadline = self.progress.waiting_since() + self.idle_limit;
         let timer = self.idle_timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
@@ -86,7 +108,7 @@ impl StreamBody {
     }
 }
 
-impl Body for StreamBody {
+impl<B: Body<Data = Bytes> + Unpin> Body for StreamBody<B> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -97,7 +119,10 @@ impl Body for StreamBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(self.fail(BodyError::Broken)))),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                self.progress.passed(0);
+                Poll::Ready(None)
+            }
             Poll::Pending => {
                 let error = ready!(self.poll_idle(cx));
                 Poll::Ready(Some(Err(self.fail(error))))
@@ -137,10 +162,10 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
             }
             Self::Stream(stream, end) => {
                 let frame = ready!(Pin::new(&mut *stream).poll_frame(cx));
-                // hyper does not ask again behind the last frame of a body whose length it knows.
+                // hyper does not ask again behind the last frame of a body whose length it knows, nor behind trailers.
                 let over = match &frame {
                     None => true,
-                    Some(Ok(_)) => stream.is_end_stream(),
+                    Some(Ok(frame)) => frame.is_trailers() || stream.is_end_stream(),
                     Some(Err(_)) => false,
                 };
                 if over && let Some(end) = end.take() {
@@ -171,3 +196,6 @@ pub(crate) trait EndOfBody {
     /// The last byte was handed on.
     fn complete(self);
 }
+
+#[cfg(test)]
+mod tests;

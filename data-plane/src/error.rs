@@ -58,6 +58,8 @@ pub(crate) enum ProxyError {
     UpstreamBusy,
     #[error("exchanging with the upstream")]
     Exchange(#[source] hyper::Error),
+    #[error("the upstream switched to another protocol unasked")]
+    UnaskedUpgrade,
     #[error("the upstream did not answer in time")]
     ResponseTimeout,
     #[error("the client sent nothing for too long")]
@@ -79,7 +81,11 @@ impl ProxyError {
             | Self::Target(TargetProblem::DotSegment)
             | Self::ClientIdle
             | Self::ClientGone => Origin::Client,
-            Self::Connect(_) | Self::ConnectTimeout | Self::Exchange(_) | Self::ResponseTimeout => Origin::Upstream,
+            Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Exchange(_)
+            | Self::UnaskedUpgrade
+            | Self::ResponseTimeout => Origin::Upstream,
             Self::Route(_) | Self::Target(TargetProblem::MissingParameter) | Self::Unsendable | Self::UpstreamBusy => {
                 Origin::Gateway
             }
@@ -103,6 +109,7 @@ impl ProxyError {
             Self::ConnectTimeout => "connect_timeout",
             Self::UpstreamBusy => "upstream_busy",
             Self::Exchange(_) => "upstream_broke",
+            Self::UnaskedUpgrade => "upstream_upgraded",
             Self::ResponseTimeout => "upstream_timeout",
             Self::ClientIdle => "client_idle",
             Self::ClientGone => "client_gone",
@@ -129,7 +136,7 @@ impl ProxyError {
             Self::Route(_) | Self::Target(TargetProblem::MissingParameter) | Self::Unsendable => {
                 GatewayResponseType::ApiConfigurationError.default_response()
             }
-            Self::Connect(_) | Self::ConnectTimeout | Self::Exchange(_) => {
+            Self::Connect(_) | Self::ConnectTimeout | Self::Exchange(_) | Self::UnaskedUpgrade => {
                 GatewayResponseType::IntegrationFailure.default_response()
             }
             Self::ResponseTimeout => GatewayResponseType::IntegrationTimeout.default_response(),
@@ -164,6 +171,7 @@ mod tests {
             (ProxyError::Connect(io()), 504, "connect_failed", Origin::Upstream),
             (ProxyError::ConnectTimeout, 504, "connect_timeout", Origin::Upstream),
             (ProxyError::UpstreamBusy, 503, "upstream_busy", Origin::Gateway),
+            (ProxyError::UnaskedUpgrade, 504, "upstream_upgraded", Origin::Upstream),
             (ProxyError::ResponseTimeout, 504, "upstream_timeout", Origin::Upstream),
             (ProxyError::ClientIdle, 408, "client_idle", Origin::Client),
             (ProxyError::ClientGone, 400, "client_gone", Origin::Client),

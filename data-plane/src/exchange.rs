@@ -4,7 +4,7 @@
 use crate::error::ProxyError;
 use crate::inbound::Inbound;
 use http::header::{
-    self, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    self, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
     TRANSFER_ENCODING,
 };
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -35,7 +35,7 @@ pub(crate) fn upstream_request<B: Body>(
     let target = proxy.uri.request_target(inbound, &proxy.query).map_err(ProxyError::Target)?;
     let mut request = Request::new(body);
     *request.uri_mut() = target.parse::<Uri>().map_err(|_| ProxyError::Unsendable)?;
-    *request.method_mut() = proxy.method.clone().unwrap_or_else(|| inbound.head.method.clone());
+    *request.method_mut() = proxy.method.clone().unwrap_or_else(|| inbound.method.clone());
     let unsized_body = !request.body().is_end_stream() && request.body().size_hint().exact().is_none();
 
     let mut headers = passed_request_headers(&inbound.head.headers, route.fidelity);
@@ -46,6 +46,10 @@ pub(crate) fn upstream_request<B: Body>(
         headers.insert(X_AMZN_TRACE_ID, value);
     }
     mapped_headers(&mut headers, proxy, inbound)?;
+    if request.body().is_end_stream() && matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH) {
+        // hyper leaves it out, and there are servers that answer 411 then (RFC 9110 section 8.6).
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+    }
     if unsized_body {
         // Said explicitly, because hyper takes a GET without a length for a GET without a body.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -65,7 +69,18 @@ fn passed_request_headers(from: &HeaderMap, fidelity: Fidelity) -> HeaderMap {
             headers.append(name, value.clone());
         }
     }
+    join_cookies(&mut headers);
     headers
+}
+
+/// HTTP/2 clients may send a `Cookie` in pieces, which HTTP/1.1 knows as one line only (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let pieces: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if pieces.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&pieces.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 /// The client's address is appended to what it says about itself; port and protocol are those of our listener.
@@ -112,7 +127,10 @@ fn announce_trailers(headers: &mut HeaderMap, from: &HeaderMap, unsized_body: bo
 }
 
 fn accepts_trailers(headers: &HeaderMap) -> bool {
-    list(headers, &TE).any(|coding| coding.split(';').next().is_some_and(|c| c.trim().eq_ignore_ascii_case("trailers")))
+    list(headers, &TE).any(|coding| {
+        let name = coding.split(|&byte| byte == b';').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(b"trailers")
+    })
 }
 
 /// Writes the client's response head.
@@ -167,19 +185,19 @@ impl<'a> ConnectionNames<'a> {
         // `Connection` itself is not in its own list, whatever a sender says: its own rule decides.
         *name != header::CONNECTION
             && self.0.is_some_and(|headers| {
-                list(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(name.as_str()))
+                list(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
             })
     }
 }
 
-/// The elements of a comma-separated header, over all its lines.
-fn list<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
+/// The elements of a comma-separated header, over all its lines. Bytes, because one that is not text must not hide the
+/// others.
+fn list<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(name)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
         .filter(|element| !element.is_empty())
 }
 

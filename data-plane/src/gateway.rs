@@ -16,7 +16,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use penstock_model::gateway_response::is_signature;
@@ -56,6 +56,8 @@ pub(crate) struct ClientConnection {
 /// Where a request goes: found once, from one table.
 struct Routed<'a> {
     route: Arc<Route>,
+    /// The method that the route was found with.
+    method: Method,
     /// The part of the request's path that the route matched.
     route_path: &'a str,
 }
@@ -85,7 +87,7 @@ impl Gateway {
             Some(violation) => Err(ProxyError::Framing(violation)),
             None => call.pass_on(body, &mut record).await,
         };
-        let bodiless = head.method == http::Method::HEAD;
+        let bodiless = head.method == Method::HEAD;
         let mut response = match answer {
             Ok((parts, incoming)) => {
                 let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
@@ -115,6 +117,9 @@ impl Gateway {
         record.failed(error, answer.status);
         tracing::debug!(error = error as &dyn std::error::Error, path = head.uri.path(), "answered by the gateway");
         let body = Bytes::from(answer.body.into_owned());
+        if !bodiless {
+            record.response.passed(body.len());
+        }
         let mut response = Response::new(ResponseBody::whole(body, record, bodiless));
         *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -155,6 +160,7 @@ impl<'a> Call<'a> {
         };
         let inbound = Inbound {
             head: self.head,
+            method: &routed.method,
             host,
             route_path: routed.route_path,
             request_id: self.request_id,
@@ -170,6 +176,10 @@ impl<'a> Call<'a> {
         let request = upstream_request(&routed.route, proxy, &inbound, port, &trace_id, body)?;
         let sent_at = Instant::now();
         let (response, lease) = self.send(&routed.route, proxy, request, &record.request).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // `Upgrade` never passes, so nobody asked for it, and what follows is no HTTP.
+            return Err(ProxyError::UnaskedUpgrade);
+        }
         record.answered(response.status().as_u16(), sent_at.elapsed(), lease);
         Ok(client_response(routed.route.fidelity, &self.head.method, response))
     }
@@ -187,7 +197,7 @@ impl<'a> Call<'a> {
                 LocateError::UnknownStage => ProxyError::UnknownStage,
             })?;
             let route = Arc::clone(route.ok_or_else(|| self.no_route())?);
-            Ok(Routed { route, route_path: located.route_path })
+            Ok(Routed { route, method, route_path: located.route_path })
         })
     }
 
@@ -223,8 +233,9 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Waits for the response head at most `limit` after the last byte of the request went on: an upload may take hours, an
-/// upstream that has everything may not. `None` when the time is over.
+/// Waits for the response head at most `limit` after the last byte of the request went on: an upload may take hours and
+/// may pause, which is the body's own idle limit's business; an upstream that has everything may not. `None` when the
+/// time is over.
 async fn within<T>(limit: Duration, progress: &Progress, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     let mut timer = pin!(sleep(limit));
@@ -233,7 +244,9 @@ async fn within<T>(limit: Duration, progress: &Progress, work: impl Future<Outpu
             biased;
             done = &mut work => return Some(done),
             () = &mut timer => {
-                let deadline = progress.last() + limit;
+                // While the client owes the next byte, the upstream has nothing to answer to.
+                let last = if progress.is_waiting() { Instant::now() } else { progress.last() };
+                let deadline = last + limit;
                 if deadline <= Instant::now() {
                     return None;
                 }

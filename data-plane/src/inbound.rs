@@ -15,6 +15,8 @@ const REQUEST_TIME: &[BorrowedFormatItem<'_>] =
 /// A request as it came in.
 pub(crate) struct Inbound<'a> {
     pub(crate) head: &'a Parts,
+    /// As routing saw it: `X-HTTP-Method-Override` has replaced the head's (section c.1).
+    pub(crate) method: &'a http::Method,
     pub(crate) host: &'a str,
     /// Behind stage or base path.
     pub(crate) route_path: &'a str,
@@ -44,7 +46,7 @@ impl RequestFacts for Inbound<'_> {
             ContextField::ExtendedRequestId => Cow::Borrowed(self.extended_request_id),
             ContextField::RequestTime => Cow::Owned(self.request_time()?),
             ContextField::RequestTimeEpoch => Cow::Owned(self.time_ms.to_string()),
-            ContextField::HttpMethod => Cow::Borrowed(self.head.method.as_str()),
+            ContextField::HttpMethod => Cow::Borrowed(self.method.as_str()),
             ContextField::Path => Cow::Borrowed(self.head.uri.path()),
             ContextField::Protocol => Cow::Borrowed(protocol(self.head.version)),
             ContextField::DomainName => Cow::Borrowed(domain_name(self.host)),
@@ -94,6 +96,7 @@ mod tests {
             .into_parts();
         let inbound = Inbound {
             head: &head,
+            method: &head.method,
             host: "abc.execute-api.test:8080",
             route_path: "/images",
             request_id: uuid::Uuid::nil(),

@@ -12,7 +12,8 @@ pub(crate) const UPSTREAM_READ_BYTES: usize = 64 * 1024;
 /// Longest wait for a complete request head, the idle time between two requests included, in milliseconds.
 pub(crate) const HEAD_READ_TIMEOUT_MS: u64 = 60_000;
 
-/// Longest time in which a body may make no progress at all, in milliseconds. A body's total time is not bounded.
+/// Longest time in which a body may make no progress at all, in milliseconds. A body's total time is not bounded. A sender
+/// is timed while its next byte is awaited, a receiver (by the kernel) while it does not take what was sent.
 pub(crate) const BODY_IDLE_TIMEOUT_MS: u64 = 60_000;
 
 /// Longest wait for a connection to an upstream, name resolution and TLS included, in milliseconds.
@@ -53,6 +54,10 @@ pub(crate) const H2_PING_INTERVAL_MS: u64 = 30_000;
 
 /// … and closed when it gives none for this long, in milliseconds.
 pub(crate) const H2_PING_TIMEOUT_MS: u64 = 20_000;
+
+/// How long a connection that has said nothing yet may still begin its first request once a drain has begun, in
+/// milliseconds: its bytes may be on their way, or in the kernel already.
+pub(crate) const DRAIN_FIRST_BYTE_MS: u64 = 100;
 
 /// First and longest pause after `accept` failed, for example because descriptors ran out, in milliseconds.
 pub(crate) const ACCEPT_BACKOFF_MS: (u64, u64) = (5, 1_000);

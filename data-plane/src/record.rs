@@ -27,7 +27,8 @@ pub(crate) struct Record {
     line: Option<Box<Line>>,
     pub(crate) request: Rc<Progress>,
     pub(crate) response: Rc<Progress>,
-    outcome: Outcome,
+    /// `None` while nothing went wrong.
+    failure: Option<Outcome>,
     status: u16,
     complete: bool,
     lease: Option<Lease>,
@@ -84,7 +85,7 @@ impl Record {
             line,
             request: Progress::new(),
             response: Progress::new(),
-            outcome: Outcome { reason: "ok", origin: Origin::Upstream },
+            failure: None,
             status: 0,
             complete: false,
             lease: None,
@@ -112,7 +113,7 @@ impl Record {
     /// Notes that the gateway answers itself.
     pub(crate) fn failed(&mut self, error: &ProxyError, status: u16) {
         self.status = status;
-        self.outcome = Outcome { reason: error.reason(), origin: error.origin() };
+        self.failure = Some(Outcome { reason: error.reason(), origin: error.origin() });
         self.metrics.failure(error.reason());
     }
 
@@ -137,9 +138,11 @@ impl EndOfBody for Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if !self.complete {
-            self.outcome = self.cut();
-            self.metrics.failure(self.outcome.reason);
+        // What has failed already was counted, and a client that does not wait for the answer is not a second failure.
+        if !self.complete && self.failure.is_none() {
+            let cut = self.cut();
+            self.metrics.failure(cut.reason);
+            self.failure = Some(cut);
         }
         let duration = self.started.elapsed();
         self.metrics.requests_active.dec();
@@ -149,14 +152,15 @@ impl Drop for Record {
         self.metrics.duration.observe(duration.as_secs_f64());
         let Some(line) = self.line.take() else { return };
         let route = line.route.as_deref();
+        let outcome = self.failure.unwrap_or(Outcome { reason: "ok", origin: Origin::Upstream });
         self.log.write(Entry {
             request_id: line.request_id,
             method: line.method,
             host: line.host,
             path: line.path,
             status: self.status,
-            reason: self.outcome.reason,
-            origin: self.outcome.origin.as_str(),
+            reason: outcome.reason,
+            origin: outcome.origin.as_str(),
             api: route.map(|route| route.key.rest_api_id.to_string()).unwrap_or_default(),
             stage: route.map(|route| route.key.stage_name.to_string()).unwrap_or_default(),
             resource: route.map(|route| route.resource_path.clone()).unwrap_or_default(),

@@ -3,8 +3,9 @@
 use crate::framing::{FramingLimits, GuardedIo};
 use crate::gateway::{ClientConnection, Gateway};
 use crate::limits::{
-    ACCEPT_BACKOFF_MS, H2_CONNECTION_WINDOW_BYTES, H2_HEADER_LIST_BYTES_MAX, H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS,
-    H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, HEAD_READ_TIMEOUT_MS, STREAM_BUFFER_BYTES,
+    ACCEPT_BACKOFF_MS, BODY_IDLE_TIMEOUT_MS, DRAIN_FIRST_BYTE_MS, H2_CONNECTION_WINDOW_BYTES, H2_HEADER_LIST_BYTES_MAX,
+    H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
+    HEAD_READ_TIMEOUT_MS, STREAM_BUFFER_BYTES,
 };
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -100,6 +101,11 @@ fn spawn(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "setting TCP_NODELAY");
         }
+        // A client that takes nothing of its answer must not hold it for ever. hyper does not time what it writes.
+        let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
+        if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(idle_limit)) {
+            tracing::debug!(%error, "setting TCP_USER_TIMEOUT");
+        }
         if let Err(error) = connection(&gateway, stream, address, drain).await {
             tracing::debug!(%error, %address, "connection ended");
         }
@@ -118,10 +124,15 @@ async fn connection(
     let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
     let detected = {
         let mut drained = drain.clone();
+        let silent = async {
+            let _ = drained.wait_for(|&draining| draining).await;
+            sleep(Duration::from_millis(DRAIN_FIRST_BYTE_MS)).await;
+        };
         tokio::select! {
+            biased;
             detected = timeout(limit, is_h2(&mut stream, &mut prefix)) => detected,
-            // Nothing was asked yet, so nothing is lost.
-            _ = drained.wait_for(|&draining| draining), if prefix.is_empty() => return Ok(()),
+            // Nothing was asked, so nothing is lost.
+            () = silent => return Ok(()),
         }
     };
     match detected {
@@ -169,6 +180,8 @@ async fn serve_h1(
         .max_buf_size(STREAM_BUFFER_BYTES)
         .serve_connection(TokioIo::new(io), service);
     let served = tokio::select! {
+        // What has arrived is read before hyper learns of a drain: it closes a connection on which nothing has begun.
+        biased;
         served = &mut connection => served,
         _ = drain.wait_for(|&draining| draining) => {
             std::pin::Pin::new(&mut connection).graceful_shutdown();
@@ -208,6 +221,7 @@ async fn serve_h2(
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let served = tokio::select! {
+        biased;
         served = connection.as_mut() => served,
         _ = drain.wait_for(|&draining| draining) => {
             connection.as_mut().graceful_shutdown();

@@ -31,6 +31,7 @@ fn sent<B: Body>(route: &Route, request: http::request::Builder, body: B) -> Res
     let (head, ()) = request.uri("/prod/files/a/b?x=1").body(()).expect("a request").into_parts();
     let inbound = Inbound {
         head: &head,
+        method: &head.method,
         host: "api7.execute-api.test",
         route_path: "/files/a/b",
         request_id: uuid::Uuid::nil(),
@@ -150,6 +151,7 @@ fn a_mapped_value_cannot_smuggle_a_line() {
     let (head, ()) = Request::builder().uri("/x?q=a%0d%0aEvil:%201").body(()).expect("a request").into_parts();
     let inbound = Inbound {
         head: &head,
+        method: &head.method,
         host: "h",
         route_path: "/x",
         request_id: uuid::Uuid::nil(),
@@ -160,4 +162,31 @@ fn a_mapped_value_cannot_smuggle_a_line() {
     let Plan::HttpProxy(proxy) = &route.plan else { panic!("{:?}", route.plan) };
     let result = upstream_request(&route, proxy, &inbound, 80, "Root=1-a-b", Empty::<Bytes>::new());
     assert!(matches!(result, Err(ProxyError::Unsendable)));
+}
+
+#[test]
+fn a_cookie_in_pieces_becomes_one_line() {
+    let builder =
+        Request::builder().method("GET").header("cookie", "a=1").header("accept", "*/*").header("cookie", "b=2");
+    let request = sent(&get(Fidelity::Transparent), builder, Empty::<Bytes>::new()).expect("a request");
+    let cookies: Vec<_> = request.headers().get_all("cookie").iter().collect();
+    assert_eq!(cookies, ["a=1; b=2"]);
+}
+
+#[test]
+fn a_connection_header_that_is_not_text_still_names_headers() {
+    let value = HeaderValue::from_bytes(b"caf\xe9, x-private").expect("a value");
+    let builder = Request::builder().method("GET").header("connection", value).header("x-private", "1");
+    let request = sent(&get(Fidelity::Transparent), builder, Empty::<Bytes>::new()).expect("a request");
+    assert_eq!(request.headers().get("x-private"), None);
+}
+
+#[test]
+fn a_method_that_has_content_says_when_it_has_none() {
+    for (method, length) in [("POST", Some("0")), ("PUT", Some("0")), ("PATCH", Some("0")), ("GET", None)] {
+        let builder = Request::builder().method(method);
+        let request = sent(&get(Fidelity::Transparent), builder, Empty::<Bytes>::new()).expect("a request");
+        let said = request.headers().get("content-length").map(|value| value.to_str().expect("text"));
+        assert_eq!(said, length, "{method}");
+    }
 }

@@ -3,11 +3,12 @@
 use super::{TargetKey, TlsClients};
 use crate::body::StreamBody;
 use crate::error::ProxyError;
-use crate::limits::{CONNECT_TIMEOUT_MS, STREAM_BUFFER_BYTES, UPSTREAM_READ_BYTES};
+use crate::limits::{BODY_IDLE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, STREAM_BUFFER_BYTES, UPSTREAM_READ_BYTES};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use penstock_model::uri_template::Scheme;
 use rustls::pki_types::ServerName;
+use socket2::SockRef;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -34,6 +35,9 @@ async fn open<P: 'static>(
     let tcp = TcpStream::connect((key.host(), key.port())).await.map_err(ProxyError::Connect)?;
     // Small heads and bodies must not wait for the acknowledgement of the ones before.
     tcp.set_nodelay(true).map_err(ProxyError::Connect)?;
+    // An upstream that takes nothing of its request must not hold it for ever. hyper does not time what it writes.
+    let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
+    SockRef::from(&tcp).set_tcp_user_timeout(Some(idle_limit)).map_err(ProxyError::Connect)?;
     match key.scheme {
         Scheme::Http => handshake(tcp, permit).await,
         Scheme::Https => {
