@@ -94,6 +94,24 @@ async fn an_answer_with_trailers_ends_well_and_leaves_its_connection_in_use() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kept_connection_that_closes_under_a_request_costs_only_what_must_not_be_repeated() {
+    // Every connection answers once, takes a second request and closes without a word.
+    let upstream = Upstream::tcp(|mut stream| async move {
+        read_head(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        read_head(&mut stream).await;
+    })
+    .await;
+    let world = World::start_with(1, &["--workers", "1"]).await;
+    world.register(&document("closing", &[("ANY", "/x", format!("http://{}/", upstream.address))])).await;
+    for (method, status) in [("GET", 200), ("GET", 200), ("POST", 504), ("GET", 200), ("DELETE", 200)] {
+        let request = Request::builder().method(method).uri("/x").header("host", "any").body(Empty::<Bytes>::new());
+        let answer = client::call(world.proxy(), request.unwrap()).await.unwrap();
+        assert_eq!(answer.status.as_u16(), status, "{method}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_gateway_answers_itself_is_counted_as_sent() {
     let world = World::start(1).await;
     let answer = client::get(world.proxy(), "any", "/none").await;

@@ -80,7 +80,8 @@ impl Progress {
 
 /// A body on its way from one side to the other.
 pub(crate) struct StreamBody<B = Incoming> {
-    inner: B,
+    /// `None` in the place of one that was empty.
+    inner: Option<B>,
     progress: Rc<Progress>,
     idle_limit: Duration,
     /// Made when the body first has to wait, then moved on: most bodies never wait.
@@ -89,7 +90,7 @@ pub(crate) struct StreamBody<B = Incoming> {
 
 impl<B> StreamBody<B> {
     pub(crate) fn new(inner: B, progress: Rc<Progress>, idle_limit: Duration) -> Self {
-        Self { inner, progress, idle_limit, idle_timer: None }
+        Self { inner: Some(inner), progress, idle_limit, idle_timer: None }
     }
 
     fn fail(&self, error: BodyError) -> BodyError {
@@ -108,12 +109,25 @@ impl<B> StreamBody<B> {
     }
 }
 
+impl<B: Body> StreamBody<B> {
+    /// A second one, for a second attempt; `None` when there is something in this one, which passes only once.
+    pub(crate) fn repeated(&self) -> Option<Self> {
+        self.inner.as_ref().is_none_or(Body::is_end_stream).then(|| Self {
+            inner: None,
+            progress: Rc::clone(&self.progress),
+            idle_limit: self.idle_limit,
+            idle_timer: None,
+        })
+    }
+}
+
 impl<B: Body<Data = Bytes> + Unpin> Body for StreamBody<B> {
     type Data = Bytes;
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        match Pin::new(inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.progress.passed(frame.data_ref().map_or(0, Bytes::len));
                 Poll::Ready(Some(Ok(frame)))
@@ -131,11 +145,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for StreamBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

@@ -14,10 +14,7 @@ impl Body for Stalling {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.0.pop_front() {
             Some(text) => Poll::Ready(Some(Ok(Frame::data(text.into())))),
             None => Poll::Pending,

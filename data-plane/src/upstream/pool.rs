@@ -41,6 +41,35 @@ struct Idle {
     since: Instant,
 }
 
+/// Whether a connection has served a request before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    New,
+    Used,
+}
+
+/// The same request once more: one without content whose method means the same twice.
+fn repeated(request: &Request<StreamBody>) -> Option<Request<StreamBody>> {
+    if !request.method().is_idempotent() {
+        return None;
+    }
+    let mut again = Request::new(request.body().repeated()?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
+}
+
+/// Whether the upstream closed the connection, as opposed to having answered something wrong.
+fn is_lost_connection(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    error.is_incomplete_message()
+        || error.is_closed()
+        || error.is_canceled()
+        || source.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset))
+}
+
 /// Counts a connection as open while it lives.
 struct Permit(Rc<Target>);
 
@@ -87,8 +116,10 @@ impl Upstreams {
         Self { targets: RefCell::new(HashMap::new()), tls }
     }
 
-    /// Sends a request and waits for the response head. Retries on another connection only while not one byte of the
-    /// request was sent: hyper gives such a request back.
+    /// Sends a request and waits for the response head. Retries on another connection while not one byte of the request
+    /// was sent, because hyper gives such a request back; or when a connection that was used before is lost without an
+    /// answer and the request may be repeated (RFC 9112 section 9.3.1): upstreams close idle connections as they like,
+    /// and the request may cross with that.
     ///
     /// # Errors
     /// Connecting, sending or receiving failed, or all connections stayed busy.
@@ -99,12 +130,14 @@ impl Upstreams {
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let target = self.target(key);
         for _ in 1..UPSTREAM_ATTEMPTS_MAX {
-            let mut sender = self.checkout(key, &target).await?;
+            let (mut sender, age) = self.checkout(key, &target).await?;
+            let again = if age == Age::Used { repeated(&request) } else { None };
             match sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, Lease { sender, target })),
-                Err(mut failed) => match failed.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(ProxyError::Exchange(failed.into_error())),
+                Err(mut failed) => match (failed.take_message(), again) {
+                    (Some(unsent), _) => request = unsent,
+                    (None, Some(again)) if is_lost_connection(failed.error()) => request = again,
+                    (None, _) => return Err(ProxyError::Exchange(failed.into_error())),
                 },
             }
         }
@@ -146,14 +179,18 @@ impl Upstreams {
         Rc::clone(self.targets.borrow_mut().entry(key.clone()).or_default())
     }
 
-    async fn checkout(&self, key: &TargetKey, target: &Rc<Target>) -> Result<SendRequest<StreamBody>, ProxyError> {
+    async fn checkout(
+        &self,
+        key: &TargetKey,
+        target: &Rc<Target>,
+    ) -> Result<(SendRequest<StreamBody>, Age), ProxyError> {
         let deadline = Instant::now() + Duration::from_millis(UPSTREAM_CONNECTION_WAIT_MS);
         loop {
             if let Some(sender) = target.reuse() {
-                return Ok(sender);
+                return Ok((sender, Age::Used));
             }
             if let Some(permit) = Permit::take(target) {
-                return connect(key, &self.tls, permit).await;
+                return Ok((connect(key, &self.tls, permit).await?, Age::New));
             }
             target.wait(deadline).await?;
         }
