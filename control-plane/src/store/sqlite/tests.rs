@@ -138,6 +138,24 @@ async fn an_object_that_cannot_be_read_says_what_it_was() {
 }
 
 #[tokio::test]
+async fn a_full_disk_refuses_one_write_and_not_every_later_one() {
+    let directory = directory();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    insert(&store, "a").await;
+    // SQLite ends the whole transaction by itself here, behind the back of who counts them.
+    sqlx::query("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
+    let big = RestApi { description: "x".repeat(100_000), ..api("b") };
+    let mut tx = store.begin().await.unwrap();
+    let written = tx.insert_rest_api(&big).await;
+    assert!(matches!(written, Err(StoreError::Full(_))), "{written:?}");
+    drop(tx);
+
+    insert(&store, "c").await;
+    let apis = store.read().await.unwrap().rest_apis(None, "", 10).await.unwrap();
+    assert_eq!(apis.iter().map(|api| api.id.to_string()).collect::<Vec<_>>(), ["a", "c"]);
+}
+
+#[tokio::test]
 async fn a_directory_that_cannot_be_made_is_named() {
     let directory = directory();
     let path = directory.path().join("file");
