@@ -147,3 +147,26 @@ async fn requests_that_arrive_with_the_signal_to_stop_are_answered() {
     assert!(world.proxies[0].wait().success());
     until("the upstream is alone", async || upstream.open(), |&open| open == 0).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_is_no_way_round_the_strictness_of_http1() {
+    let upstream = Upstream::canned(
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n2\r\nok\r\n0\r\nx-t: 1\r\ncontent-length: 7\r\nupgrade: x\r\n\r\n",
+    )
+    .await;
+    let world = world_with(upstream.address, 1_000).await;
+    let io = hyper_util::rt::TokioIo::new(TcpStream::connect(world.proxy()).await.unwrap());
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    tokio::spawn(connection);
+    let mut status = Vec::new();
+    for target in ["http://user@any/x", "http://any/x?\u{e9}"] {
+        let response = sender.send_request(Request::get(target).body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        status.push(response.status().as_u16());
+    }
+    assert_eq!(status, [400, 400]);
+    let request = Request::get("http://any/x").header("te", "trailers").body(Empty::<Bytes>::new()).unwrap();
+    let collected = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap();
+    let names: Vec<_> = collected.trailers().unwrap().keys().map(ToString::to_string).collect();
+    assert_eq!(names, ["x-t"]);
+}

@@ -3,8 +3,10 @@
 //! Nothing here holds more than the frame that passes. A body that stops early ends in an error, never in an end.
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use penstock_model::headers::passes_as_trailer;
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -128,7 +130,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for StreamBody<B> {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
         match Pin::new(inner).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    passing_trailers(trailers);
+                }
                 self.progress.passed(frame.data_ref().map_or(0, Bytes::len));
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -150,6 +155,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for StreamBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+fn passing_trailers(trailers: &mut HeaderMap) {
+    let forbidden: Vec<_> = trailers.keys().filter(|name| !passes_as_trailer(name)).cloned().collect();
+    for name in forbidden {
+        trailers.remove(name);
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) enum ProxyError {
     Framing(#[source] FramingViolation),
     #[error("the request names no host")]
     MissingHost,
+    #[error("the request target holds a byte that must be percent-encoded")]
+    TargetByte,
     #[error("no API has this host")]
     UnknownHost,
     #[error("nothing is behind this base path or stage")]
@@ -74,6 +76,7 @@ impl ProxyError {
         match self {
             Self::Framing(_)
             | Self::MissingHost
+            | Self::TargetByte
             | Self::UnknownHost
             | Self::UnknownStage
             | Self::NoRoute
@@ -97,6 +100,7 @@ impl ProxyError {
         match self {
             Self::Framing(violation) => violation.reason(),
             Self::MissingHost => "missing_host",
+            Self::TargetByte => "target_byte",
             Self::UnknownHost => "unknown_host",
             Self::UnknownStage => "unknown_stage",
             Self::NoRoute => "no_route",
@@ -124,6 +128,8 @@ impl ProxyError {
                 ..GatewayResponseType::BadRequest.with_message(&violation.to_string())
             },
             Self::MissingHost => GatewayResponseType::BadRequest.with_message("the request names no host"),
+            Self::TargetByte => GatewayResponseType::BadRequest
+                .with_message("the request target holds a byte that must be percent-encoded"),
             Self::UnknownHost => GatewayResponseType::NotFound.default_response(),
             Self::UnknownStage => GatewayResponseType::Forbidden.default_response(),
             Self::NoRoute => GatewayResponseType::MissingAuthenticationToken.default_response(),
@@ -160,6 +166,7 @@ mod tests {
         let io = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let table = [
             (ProxyError::MissingHost, 400, "missing_host", Origin::Client),
+            (ProxyError::TargetByte, 400, "target_byte", Origin::Client),
             (ProxyError::UnknownHost, 404, "unknown_host", Origin::Client),
             (ProxyError::UnknownStage, 403, "unknown_stage", Origin::Client),
             (ProxyError::NoRoute, 403, "no_route", Origin::Client),

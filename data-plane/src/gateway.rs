@@ -4,7 +4,7 @@ use crate::access_log::AccessLog;
 use crate::body::{BodyError, EndOfBody, Progress, ResponseBody, StreamBody};
 use crate::error::ProxyError;
 use crate::exchange::{client_response, upstream_request};
-use crate::framing::ViolationCell;
+use crate::framing::{ViolationCell, is_host_and_port};
 use crate::identity::{IdSource, effective_method};
 use crate::inbound::Inbound;
 use crate::limits::BODY_IDLE_TIMEOUT_MS;
@@ -153,6 +153,10 @@ impl<'a> Call<'a> {
         record: &mut Record,
     ) -> Result<(http::response::Parts, Incoming), ProxyError> {
         let host = host(self.head).ok_or(ProxyError::MissingHost)?;
+        if !self.head.uri.path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
+            // Only HTTP/2 lets it come this far; the framing guard refuses it.
+            return Err(ProxyError::TargetByte);
+        }
         let routed = self.route(host, record)?;
         let proxy = match &routed.route.plan {
             Plan::HttpProxy(proxy) => proxy,
@@ -256,12 +260,14 @@ async fn within<T>(limit: Duration, progress: &Progress, work: impl Future<Outpu
     }
 }
 
-/// The host that a request names: its target's, or its header's (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1).
+/// The host that a request names: its target's, or its header's (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1). `None`
+/// as well when it is none; of HTTP/2 requests nobody has looked at it before.
 fn host(head: &Parts) -> Option<&str> {
-    match head.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => head.headers.get(HOST)?.to_str().ok(),
-    }
+    let host = match head.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => head.headers.get(HOST)?.to_str().ok()?,
+    };
+    (host.is_empty() || is_host_and_port(host.as_bytes())).then_some(host)
 }
 
 fn now_ms() -> u64 {

@@ -41,6 +41,12 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
+/// Whether a name may stand behind a body on its way: nothing may that belongs to one connection, or decides framing or
+/// routing (RFC 9110 section 6.5.1).
+pub fn passes_as_trailer(name: &HeaderName) -> bool {
+    !(is_hop_by_hop(name.as_str()) || *name == header::CONTENT_LENGTH || *name == header::HOST)
+}
+
 /// A client header on its way to an `HTTP_PROXY` upstream (sections c.1 and c.2).
 ///
 /// `Host`, `Content-Length` and `X-Forwarded-*` are made anew, so the client's end here. `Content-Encoding` passes in
@@ -173,6 +179,14 @@ mod tests {
         for text in ["Content-Type", "Content-Encoding", "Set-Cookie", "ETag", "X-Amzn-Trace-Id", "Accept-Ranges"] {
             assert_eq!(response_from_http_proxy(&name(text)), HeaderRule::Pass, "{text}");
         }
+    }
+
+    #[test]
+    fn what_decides_framing_or_routing_is_no_trailer() {
+        for text in ["Content-Length", "Transfer-Encoding", "Connection", "Trailer", "TE", "Upgrade", "Host"] {
+            assert!(!passes_as_trailer(&name(text)), "{text}");
+        }
+        assert!(passes_as_trailer(&name("X-Checksum")) && passes_as_trailer(&name("Server-Timing")));
     }
 
     #[test]

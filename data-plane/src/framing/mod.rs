@@ -98,4 +98,5 @@ pub use limits::{
     LingeringLimits, METHOD_BYTES_MAX,
 };
 pub use target::TargetForm;
+pub(crate) use target::is_host_and_port;
 pub use violation::{FramingRule, FramingViolation, MessagePart};

@@ -39,7 +39,7 @@ pub(super) fn target_form(method: &[u8], target: &[u8]) -> Result<TargetForm, Fr
 ///
 /// Narrower than RFC 3986 in three places, in which no working client is: no percent-encoding, no future address
 /// literal (`[v1.x]`), no port above 65535.
-pub(super) fn is_host_and_port(bytes: &[u8]) -> bool {
+pub(crate) fn is_host_and_port(bytes: &[u8]) -> bool {
     let (host_is_good, after_host) = match bytes {
         [b'[', rest @ ..] => {
             let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
