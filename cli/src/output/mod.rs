@@ -197,14 +197,36 @@ fn emit(text: &str) -> Result<(), Failure> {
 }
 
 fn emit_json(value: &Value) -> Result<(), Failure> {
-    emit(&format!("{value:#}\n"))
+    emit(&json_text(value))
 }
 
-/// `text` with control characters written out: names and messages come from elsewhere, and must not command the
-/// terminal.
+/// JSON for programs that is harmless on a terminal as well: what commands one stands as `\u` escapes, which mean the
+/// same to a program. Outside of strings there is no such character but the line ends.
+fn json_text(value: &Value) -> String {
+    let mut text = String::new();
+    for character in format!("{value:#}\n").chars() {
+        if character != '\n' && commands_terminals(character) {
+            // Every such character is in the basic plane, so four digits are enough.
+            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+/// Control characters, and those that turn the direction of writing (Unicode's `Bidi_Control`), with which a name can make
+/// a line read as another.
+fn commands_terminals(character: char) -> bool {
+    let turns =
+        matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || character.is_control()
+}
+
+/// `text` with such characters written out: names and messages come from elsewhere, and must not command the terminal.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut clean, character| {
-        if character.is_control() {
+        if commands_terminals(character) {
             clean.extend(character.escape_default());
         } else {
             clean.push(character);
@@ -225,6 +247,15 @@ fn colour_wanted() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_is_printed_commands_the_terminal() {
+        let name = "a\u{9b}31m\u{202e}b\u{7f}";
+        assert_eq!(harmless(name), "a\\u{9b}31m\\u{202e}b\\u{7f}");
+        let text = json_text(&serde_json::json!({ "name": name }));
+        assert_eq!(text, "{\n  \"name\": \"a\\u009b31m\\u202eb\\u007f\"\n}\n");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["name"], name);
+    }
 
     #[test]
     fn fields_are_aligned_and_empty_ones_left_out() {
