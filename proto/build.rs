@@ -3,10 +3,11 @@
 use prost::Message as _;
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "penstock/management/v1/deployment.proto",
     "penstock/management/v1/domain_name.proto",
     "penstock/management/v1/fleet.proto",
+    "penstock/management/v1/gateway_response.proto",
     "penstock/management/v1/method.proto",
     "penstock/management/v1/resource.proto",
     "penstock/management/v1/rest_api.proto",

@@ -48,6 +48,8 @@ pub struct Bundle {
     pub definition: ApiDefinition,
     /// The stage that serves it.
     pub stage: Stage,
+    /// The snapshot that the stage's canary serves; `None` when there is no canary, or one that only has other variables.
+    pub canary: Option<Box<ApiDefinition>>,
 }
 
 impl Bundle {
@@ -57,7 +59,13 @@ impl Bundle {
         stage.created_at_ms = 0;
         stage.last_updated_at_ms = 0;
         stage.revision = Revision::default();
-        Self { definition, stage }
+        Self { definition, stage, canary: None }
+    }
+
+    /// The same with the snapshot of the stage's canary, normalised too.
+    pub fn with_canary(self, mut canary: ApiDefinition) -> Self {
+        canary.normalise();
+        Self { canary: Some(Box::new(canary)), ..self }
     }
 
     /// Which bundle this is.

@@ -1,6 +1,20 @@
 //! The gateway's own answers (section e.7): status, `x-amzn-ErrorType` and body of each type.
 
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What an API wants instead of the default answer of one type (section e.7).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CustomGatewayResponse {
+    /// Three digits; empty: the type's own.
+    pub status_code: String,
+    /// `gatewayresponse.header.{name}` to its source.
+    pub response_parameters: BTreeMap<String, String>,
+    /// Media type to template; none: the default template.
+    pub response_templates: BTreeMap<String, String>,
+}
 
 /// Why the gateway answers instead of the integration, in the specification's names. `BadRequest`, `NotFound` and
 /// `ServiceUnavailable` are ours: for requests that no hosted gateway would let through to this point.

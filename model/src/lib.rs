@@ -29,6 +29,7 @@ pub mod integration;
 pub mod limits;
 pub mod mapping;
 pub mod method;
+pub mod number;
 pub mod openapi;
 pub mod resource;
 pub mod response;

@@ -1,5 +1,6 @@
 //! [`RestApi`]: the settings of one API.
 
+use crate::gateway_response::CustomGatewayResponse;
 use crate::id::{ResourceId, RestApiId, Revision};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +27,44 @@ pub enum ApiKeySource {
     Authorizer,
 }
 
+/// Which elements of `Accept` decide whether a client takes bytes (section a.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AcceptPolicy {
+    /// The first one, as the specification.
+    #[default]
+    First,
+    /// Every one whose quality is not 0.
+    All,
+}
+
+/// What a body without `Content-Type` counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MissingContentType {
+    /// A request's as `application/json`, a response's as no binary type (sections a.1 and a.4).
+    #[default]
+    Json,
+    /// As `application/octet-stream`.
+    OctetStream,
+    /// As what its first bytes look like.
+    Sniff,
+}
+
+/// What the gateway does about digests of bodies (RFC 9530). Each level includes the one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Integrity {
+    /// Nothing: digest headers pass like any other.
+    #[default]
+    Off,
+    /// An incoming `Content-Digest` or `Repr-Digest` is checked while the body streams. One that is wrong ends the
+    /// exchange, and neither side can take the body for complete.
+    Verify,
+    /// Besides, answers carry a `Content-Digest`.
+    Add,
+}
+
 /// The settings of one API. Its resources and methods are objects of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -44,6 +83,16 @@ pub struct RestApi {
     pub fidelity: Fidelity,
     /// Smallest response that is compressed, in bytes; `None` never compresses (section h.8).
     pub minimum_compression_size: Option<u32>,
+    /// Media types that are compressed although the gateway leaves them alone by itself (section h.8).
+    pub compression_media_types: Vec<String>,
+    /// See [`AcceptPolicy`].
+    pub accept_policy: AcceptPolicy,
+    /// See [`MissingContentType`].
+    pub missing_content_type: MissingContentType,
+    /// See [`Integrity`].
+    pub integrity: Integrity,
+    /// By type, for example `DEFAULT_4XX` (section e.7).
+    pub gateway_responses: BTreeMap<String, CustomGatewayResponse>,
     /// See [`ApiKeySource`].
     pub api_key_source: ApiKeySource,
     /// Whether the API is reachable through base path mappings only.

@@ -9,7 +9,11 @@ use wire::deployment_service_server::DeploymentService;
 #[tonic::async_trait]
 impl DeploymentService for Management {
     async fn create_deployment(&self, request: Request<wire::CreateDeploymentRequest>) -> Answer<wire::Deployment> {
-        let wire::CreateDeploymentRequest { rest_api_id, stage_name, description, variables } = request.into_inner();
+        let wire::CreateDeploymentRequest { rest_api_id, stage_name, description, variables, canary_settings } =
+            request.into_inner();
+        if canary_settings.is_some() {
+            return Err(Error::invalid("canarySettings", "cannot be set yet").into());
+        }
         let stage_name = optional(stage_name);
         written(self.app.create_deployment(&rest_api_id.into(), stage_name, &description, variables).await?)
     }

@@ -13,7 +13,7 @@ use wire::rest_api_service_server::RestApiService;
 
 const WRITABLE: &[Field<RestApi>] = writable!(
     RestApi: name, description, version, binary_media_types, fidelity, minimum_compression_size, api_key_source,
-    disable_execute_api_endpoint, tags
+    disable_execute_api_endpoint, tags, accept_policy, missing_content_type, integrity, compression_media_types
 );
 
 /// Reads an enum of a request; a number outside of it is a violation.

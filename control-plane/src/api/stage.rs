@@ -7,7 +7,8 @@ use penstock_model::deployment::Stage;
 use tonic::{Request, Response};
 use wire::stage_service_server::StageService;
 
-const WRITABLE: &[Field<Stage>] = writable!(Stage: deployment_id, description, variables, auto_deploy, tags);
+const WRITABLE: &[Field<Stage>] =
+    writable!(Stage: deployment_id, description, variables, auto_deploy, tags, canary_settings, method_settings);
 
 #[tonic::async_trait]
 impl StageService for Management {
@@ -37,6 +38,12 @@ impl StageService for Management {
         let mask = Mask::read(request.update_mask, WRITABLE)?;
         let (api, name, at) = (wanted.rest_api_id.clone(), wanted.stage_name.clone(), wanted.revision);
         written(self.app.update_stage(&api, &name, at, move |stored| mask.write(stored, wanted)).await?)
+    }
+
+    async fn promote_canary(&self, request: Request<wire::PromoteCanaryRequest>) -> Answer<wire::Stage> {
+        let request = request.into_inner();
+        let at = revision(request.revision)?;
+        written(self.app.promote_canary(&request.rest_api_id.into(), &request.stage_name.into(), at).await?)
     }
 
     async fn delete_stage(&self, request: Request<wire::DeleteStageRequest>) -> Answer<()> {

@@ -6,6 +6,7 @@ use super::{App, Written, check_revision, rest_apis};
 use crate::store::Reads;
 use penstock_model::deployment::Stage;
 use penstock_model::id::{RestApiId, Revision, StageName};
+use penstock_model::number::Number;
 
 fn unknown() -> Error {
     Error::NotFound("Invalid Stage identifier specified".to_owned())
@@ -65,6 +66,31 @@ impl App {
         stage.created_at_ms = before.created_at_ms;
         stage.last_updated_at_ms = before.last_updated_at_ms;
         stage.revision = before.revision;
+        let value = change.replace_stage(&before, stage).await?;
+        Ok(Written { value, version: change.commit().await?.version })
+    }
+
+    /// Makes the canary's deployment and variables the stage's own (section h.2). The canary stays, with 0 percent.
+    pub async fn promote_canary(
+        &self,
+        api: &RestApiId,
+        name: &StageName,
+        revision: Revision,
+    ) -> Result<Written<Stage>> {
+        let mut change = self.begin().await?;
+        if change.tx.rest_api(api).await?.is_none() {
+            return Err(rest_apis::unknown(api));
+        }
+        let before = change.tx.stage(api, name).await?.ok_or_else(unknown)?;
+        check_revision("the stage", revision, before.revision)?;
+        let mut stage = before.clone();
+        let Some(canary) = &mut stage.canary_settings else {
+            let reason = "Promotion not available. Canary does not exist.".to_owned();
+            return Err(Error::FailedPrecondition(reason));
+        };
+        canary.percent_traffic = Number::default();
+        stage.deployment_id = canary.deployment_id.clone();
+        stage.variables.extend(canary.stage_variable_overrides.clone());
         let value = change.replace_stage(&before, stage).await?;
         Ok(Written { value, version: change.commit().await?.version })
     }

@@ -28,14 +28,23 @@ pub enum BundleDecodeError {
 
 /// The canonical bytes of a bundle.
 pub fn encode_bundle(bundle: &Bundle) -> Bytes {
-    let definition = &bundle.definition;
+    let definition = definition_to_wire(&bundle.definition);
     let message = wire::Bundle {
-        rest_api: Some(definition.rest_api.clone().into()),
+        rest_api: definition.rest_api,
         stage: Some(bundle.stage.clone().into()),
-        resources: definition.resources.iter().cloned().map(Into::into).collect(),
-        methods: definition.methods.iter().cloned().map(Into::into).collect(),
+        resources: definition.resources,
+        methods: definition.methods,
+        canary: bundle.canary.as_deref().map(definition_to_wire),
     };
     message.encode_to_vec().into()
+}
+
+fn definition_to_wire(definition: &ApiDefinition) -> wire::Definition {
+    wire::Definition {
+        rest_api: Some(definition.rest_api.clone().into()),
+        resources: definition.resources.iter().cloned().map(Into::into).collect(),
+        methods: definition.methods.iter().cloned().map(Into::into).collect(),
+    }
 }
 
 /// Reads what [`encode_bundle`] wrote.
@@ -49,13 +58,28 @@ pub fn decode_bundle(bytes: &[u8]) -> Result<Bundle, BundleDecodeError> {
 
 fn read_bundle(message: wire::Bundle) -> Result<Bundle, Violations> {
     let mut read = Reader::default();
+    let wire::Bundle { rest_api, resources, methods, stage, canary } = message;
+    let definition = read.below("", definition_from_wire(wire::Definition { rest_api, resources, methods }));
+    let canary = canary.and_then(|canary| read.below("canary", definition_from_wire(canary)));
+    let stage = match stage {
+        Some(stage) => read.below("stage", stage.try_into()),
+        None => read.take(Err(error("stage", "is missing"))),
+    };
+    let (Some(definition), Some(stage)) = (definition, stage) else {
+        return Err(read.violations);
+    };
+    let bundle = Bundle::new(definition, stage);
+    read.finish(match canary {
+        Some(canary) => bundle.with_canary(canary),
+        None => bundle,
+    })
+}
+
+fn definition_from_wire(message: wire::Definition) -> Result<ApiDefinition, Violations> {
+    let mut read = Reader::default();
     let rest_api = match message.rest_api {
         Some(api) => read.below("restApi", api.try_into()),
         None => read.take(Err(error("restApi", "is missing"))),
-    };
-    let stage = match message.stage {
-        Some(stage) => read.below("stage", stage.try_into()),
-        None => read.take(Err(error("stage", "is missing"))),
     };
     let mut resources = Vec::with_capacity(message.resources.len());
     for (at, resource) in message.resources.into_iter().enumerate() {
@@ -65,10 +89,8 @@ fn read_bundle(message: wire::Bundle) -> Result<Bundle, Violations> {
     for (at, method) in message.methods.into_iter().enumerate() {
         methods.extend(read.below(&format!("methods[{at}]"), method.try_into()));
     }
-    let (Some(rest_api), Some(stage)) = (rest_api, stage) else {
-        return Err(read.violations);
-    };
-    read.finish(Bundle::new(ApiDefinition { rest_api, resources, methods }, stage))
+    let rest_api = rest_api.unwrap_or_default();
+    read.finish(ApiDefinition { rest_api, resources, methods })
 }
 
 /// The name of a bundle: SHA-256 of its bytes.
@@ -183,8 +205,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bundle_comes_back_and_its_bytes_too(definition in samples::definition(), stage in samples::stage()) {
-            let bundle = Bundle::new(definition, Stage::try_from(stage).expect("the sample is good"));
+        fn a_bundle_comes_back_and_its_bytes_too(definition in samples::definition(), stage in samples::stage(), canary in samples::definition()) {
+            let bundle = Bundle::new(definition, Stage::try_from(stage).expect("the sample is good")).with_canary(canary);
             let bytes = encode_bundle(&bundle);
             let back = decode_bundle(&bytes).expect("we wrote it");
             prop_assert_eq!(&back, &bundle);

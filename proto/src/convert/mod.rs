@@ -14,6 +14,7 @@ mod rest_api;
 #[cfg(test)]
 mod samples;
 
+pub use deployment::number;
 pub use discovery::{
     BundleDecodeError, bundle_hash, decode_bundle, encode_bundle, manifest_from_wire, manifest_root_hash,
     manifest_to_wire,

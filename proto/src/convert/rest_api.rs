@@ -2,7 +2,8 @@
 
 use super::{ConvertError, Reader, error, known, millis, revision, timestamp};
 use crate::management::v1 as wire;
-use penstock_model::rest_api::{ApiKeySource, Fidelity, RestApi};
+use penstock_model::gateway_response::CustomGatewayResponse;
+use penstock_model::rest_api::{AcceptPolicy, ApiKeySource, Fidelity, Integrity, MissingContentType, RestApi};
 use penstock_model::violation::Violations;
 
 /// Reads a fidelity; unspecified means transparent.
@@ -25,6 +26,52 @@ fn api_key_source(number: i32) -> Result<ApiKeySource, ConvertError> {
     })
 }
 
+fn accept_policy(number: i32) -> Result<AcceptPolicy, ConvertError> {
+    use wire::rest_api::AcceptPolicy as W;
+    Ok(match known::<W>("acceptPolicy", number)? {
+        W::Unspecified | W::First => AcceptPolicy::First,
+        W::All => AcceptPolicy::All,
+    })
+}
+
+fn missing_content_type(number: i32) -> Result<MissingContentType, ConvertError> {
+    use wire::rest_api::MissingContentType as W;
+    Ok(match known::<W>("missingContentType", number)? {
+        W::Unspecified | W::Json => MissingContentType::Json,
+        W::OctetStream => MissingContentType::OctetStream,
+        W::Sniff => MissingContentType::Sniff,
+    })
+}
+
+fn integrity(number: i32) -> Result<Integrity, ConvertError> {
+    use wire::rest_api::Integrity as W;
+    Ok(match known::<W>("integrity", number)? {
+        W::Unspecified | W::Off => Integrity::Off,
+        W::Verify => Integrity::Verify,
+        W::Add => Integrity::Add,
+    })
+}
+
+impl From<wire::CustomGatewayResponse> for CustomGatewayResponse {
+    fn from(custom: wire::CustomGatewayResponse) -> Self {
+        Self {
+            status_code: custom.status_code,
+            response_parameters: custom.response_parameters,
+            response_templates: custom.response_templates,
+        }
+    }
+}
+
+impl From<CustomGatewayResponse> for wire::CustomGatewayResponse {
+    fn from(custom: CustomGatewayResponse) -> Self {
+        Self {
+            status_code: custom.status_code,
+            response_parameters: custom.response_parameters,
+            response_templates: custom.response_templates,
+        }
+    }
+}
+
 impl TryFrom<wire::RestApi> for RestApi {
     type Error = Violations;
 
@@ -43,6 +90,11 @@ impl TryFrom<wire::RestApi> for RestApi {
             binary_media_types: api.binary_media_types,
             fidelity: read.take(fidelity("fidelity", api.fidelity)).unwrap_or_default(),
             minimum_compression_size: minimum_compression_size.and_then(|size| read.take(size)),
+            compression_media_types: api.compression_media_types,
+            accept_policy: read.take(accept_policy(api.accept_policy)).unwrap_or_default(),
+            missing_content_type: read.take(missing_content_type(api.missing_content_type)).unwrap_or_default(),
+            integrity: read.take(integrity(api.integrity)).unwrap_or_default(),
+            gateway_responses: api.gateway_responses.into_iter().map(|(kind, custom)| (kind, custom.into())).collect(),
             api_key_source: read.take(api_key_source(api.api_key_source)).unwrap_or_default(),
             disable_execute_api_endpoint: api.disable_execute_api_endpoint,
             root_resource_id: api.root_resource_id.into(),
@@ -65,6 +117,20 @@ impl From<RestApi> for wire::RestApi {
             ApiKeySource::Header => w::ApiKeySource::Header,
             ApiKeySource::Authorizer => w::ApiKeySource::Authorizer,
         };
+        let accept_policy = match api.accept_policy {
+            AcceptPolicy::First => w::AcceptPolicy::First,
+            AcceptPolicy::All => w::AcceptPolicy::All,
+        };
+        let missing_content_type = match api.missing_content_type {
+            MissingContentType::Json => w::MissingContentType::Json,
+            MissingContentType::OctetStream => w::MissingContentType::OctetStream,
+            MissingContentType::Sniff => w::MissingContentType::Sniff,
+        };
+        let integrity = match api.integrity {
+            Integrity::Off => w::Integrity::Off,
+            Integrity::Verify => w::Integrity::Verify,
+            Integrity::Add => w::Integrity::Add,
+        };
         Self {
             id: api.id.to_string(),
             name: api.name,
@@ -80,6 +146,11 @@ impl From<RestApi> for wire::RestApi {
             tags: api.tags,
             created_date: timestamp(api.created_at_ms),
             revision: api.revision.0,
+            accept_policy: accept_policy.into(),
+            missing_content_type: missing_content_type.into(),
+            integrity: integrity.into(),
+            compression_media_types: api.compression_media_types,
+            gateway_responses: api.gateway_responses.into_iter().map(|(kind, custom)| (kind, custom.into())).collect(),
         }
     }
 }

@@ -33,23 +33,39 @@ fn revision() -> impl Strategy<Value = i64> {
     0..i64::MAX
 }
 
+fn custom_gateway_response() -> impl Strategy<Value = wire::CustomGatewayResponse> {
+    (text(), words(), words()).prop_map(|t| wire::CustomGatewayResponse {
+        status_code: t.0,
+        response_parameters: t.1,
+        response_templates: t.2,
+    })
+}
+
 fn rest_api() -> impl Strategy<Value = wire::RestApi> {
     let texts = (text(), text(), text(), text(), text());
     let rest = (vec(text(), 0..3), 1..3_i32, 1..3_i32, any::<bool>(), proptest::option::of(0..10_485_761_i32));
-    (texts, rest, words(), date(), revision()).prop_map(|(t, r, tags, created_date, revision)| wire::RestApi {
-        id: t.0,
-        name: t.1,
-        description: t.2,
-        version: t.3,
-        binary_media_types: r.0,
-        fidelity: r.1,
-        minimum_compression_size: r.4,
-        api_key_source: r.2,
-        disable_execute_api_endpoint: r.3,
-        root_resource_id: t.4,
-        tags,
-        created_date,
-        revision,
+    let content = (1..3_i32, 1..4_i32, 1..4_i32, vec(text(), 0..3), btree_map(text(), custom_gateway_response(), 0..3));
+    (texts, rest, words(), date(), revision(), content).prop_map(|(t, r, tags, created_date, revision, c)| {
+        wire::RestApi {
+            accept_policy: c.0,
+            missing_content_type: c.1,
+            integrity: c.2,
+            compression_media_types: c.3,
+            gateway_responses: c.4,
+            id: t.0,
+            name: t.1,
+            description: t.2,
+            version: t.3,
+            binary_media_types: r.0,
+            fidelity: r.1,
+            minimum_compression_size: r.4,
+            api_key_source: r.2,
+            disable_execute_api_endpoint: r.3,
+            root_resource_id: t.4,
+            tags,
+            created_date,
+            revision,
+        }
     })
 }
 
@@ -166,10 +182,42 @@ fn deployment() -> impl Strategy<Value = wire::Deployment> {
     })
 }
 
+fn number() -> impl Strategy<Value = f64> {
+    (0..1_000_000_u32).prop_map(|number| f64::from(number) / 1_000.0)
+}
+
+fn canary() -> impl Strategy<Value = wire::CanarySettings> {
+    (number(), text(), words(), any::<bool>()).prop_map(|t| wire::CanarySettings {
+        percent_traffic: t.0,
+        deployment_id: t.1,
+        stage_variable_overrides: t.2,
+        use_stage_cache: t.3,
+    })
+}
+
+fn method_setting() -> impl Strategy<Value = wire::MethodSetting> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (flags, "[A-Z]{1,5}", any::<i32>(), number(), any::<i32>(), "[A-Z]{1,5}").prop_map(|t| wire::MethodSetting {
+        metrics_enabled: t.0.0,
+        logging_level: t.1,
+        data_trace_enabled: t.0.1,
+        throttling_burst_limit: Some(t.2),
+        throttling_rate_limit: Some(t.3),
+        caching_enabled: t.0.2,
+        cache_ttl_in_seconds: Some(t.4),
+        cache_data_encrypted: t.0.3,
+        require_authorization_for_cache_control: Some(t.0.4),
+        unauthorized_cache_control_header_strategy: t.5,
+    })
+}
+
 /// A stage as we write it.
 pub(super) fn stage() -> impl Strategy<Value = wire::Stage> {
-    (text(), text(), text(), text(), words(), any::<bool>(), (date(), date()), words(), revision()).prop_map(|t| {
-        wire::Stage {
+    let parts = (proptest::option::of(canary()), btree_map(text(), method_setting(), 0..3));
+    (text(), text(), text(), text(), words(), any::<bool>(), (date(), date()), words(), revision(), parts).prop_map(
+        |t| wire::Stage {
+            canary_settings: t.9.0,
+            method_settings: t.9.1,
             rest_api_id: t.0,
             stage_name: t.1,
             deployment_id: t.2,
@@ -180,8 +228,8 @@ pub(super) fn stage() -> impl Strategy<Value = wire::Stage> {
             last_updated_date: t.6.1,
             tags: t.7,
             revision: t.8,
-        }
-    })
+        },
+    )
 }
 
 fn domain_name() -> impl Strategy<Value = wire::DomainName> {
