@@ -116,7 +116,7 @@ impl Route {
             key: Arc::clone(context.key),
             deployment_id: Arc::clone(context.deployment_id),
             resource_id: method.resource_id.clone(),
-            resource_path: context.facts.resource_path.to_owned(),
+            resource_path: context.facts.resource.map_or("", |resource| resource.path).to_owned(),
             verb: method.http_method,
             fidelity: context.fidelity,
             api_id: context.api_id.clone(),

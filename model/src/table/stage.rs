@@ -3,7 +3,7 @@
 use super::route::{Route, RouteContext};
 use super::tree::PathTree;
 use crate::bundle::{Bundle, BundleKey};
-use crate::mapping::StageFacts;
+use crate::mapping::{ResourceFacts, StageFacts};
 use crate::method::Verb;
 use crate::violation::Violations;
 use http::HeaderValue;
@@ -54,9 +54,9 @@ impl StageTable {
                     api_id: api.id.as_str(),
                     stage: bundle.stage.stage_name.as_str(),
                     deployment_id: &deployment_id,
-                    resource_id: method.resource_id.as_str(),
-                    resource_path: path,
                     variables: &bundle.stage.variables,
+                    canary: None,
+                    resource: Some(ResourceFacts { id: method.resource_id.as_str(), path }),
                 },
             };
             match Route::compile(method, integration, &context) {

@@ -1,0 +1,119 @@
+//! [`CompiledSource`]: a source with everything resolved that does not depend on the request.
+
+use super::context;
+use super::escape::{percent_decode, query_values};
+use super::expression::Source;
+use super::facts::{ContextField, RequestFacts, StageFacts};
+use crate::resource::{PathPart, segments};
+use std::borrow::Cow;
+
+/// A source with everything resolved that does not depend on the request.
+///
+/// Query names are compared as they are. Header names are too on the hosted service (section c.1), but a name has no
+/// case left when it gets here: HTTP/2 has none, and hyper lowers those of HTTP/1. So headers are found in any case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompiledSource {
+    /// Known when the table is built.
+    Fixed(String),
+    /// The path segment with this number, counted from 0.
+    Segment(usize),
+    /// All path segments from this number on.
+    SegmentsFrom(usize),
+    /// A path parameter of whatever resource the running request met. Only in gateway responses.
+    PathParameter(String),
+    /// Last value of a query parameter.
+    Query(String),
+    /// Every value of a query parameter.
+    MultiValueQuery(String),
+    /// Last value of a header.
+    Header(http::HeaderName),
+    /// Every value of a header, joined.
+    MultiValueHeader(http::HeaderName),
+    /// Something that the running request knows.
+    Context(ContextField),
+    /// Never has a value: an undefined stage variable, an unknown path parameter, a context name that has no meaning here.
+    Absent,
+}
+
+impl CompiledSource {
+    /// Resolves `source` for a route. `None` for sources in the body, which need a collected request.
+    pub fn compile(source: &Source, facts: &StageFacts<'_>) -> Option<Self> {
+        Some(match source {
+            Source::Literal(text) => Self::Fixed(text.clone()),
+            Source::StageVariable(name) => facts.variables.get(name).map_or(Self::Absent, |v| Self::Fixed(v.clone())),
+            Source::Context(name) => context::compile(name, facts),
+            Source::Path(name) => match facts.resource {
+                Some(resource) => segment(name, resource.path),
+                None => Self::PathParameter(name.clone()),
+            },
+            Source::Query(name) => Self::Query(name.clone()),
+            Source::MultiValueQuery(name) => Self::MultiValueQuery(name.clone()),
+            Source::Header(name) => header(name).map_or(Self::Absent, Self::Header),
+            Source::MultiValueHeader(name) => header(name).map_or(Self::Absent, Self::MultiValueHeader),
+            Source::Body(_) => return None,
+        })
+    }
+
+    /// The values for one request, decoded; none when the source is absent.
+    pub fn values<'a>(&'a self, facts: &'a impl RequestFacts) -> Vec<Cow<'a, str>> {
+        match self {
+            Self::Fixed(text) => vec![Cow::Borrowed(text)],
+            Self::Absent => Vec::new(),
+            Self::Segment(_) | Self::SegmentsFrom(_) => {
+                self.raw_path_value(facts.route_path()).map(|raw| percent_decode(raw)).into_iter().collect()
+            }
+            Self::PathParameter(name) => {
+                let resource_path = facts.context(ContextField::ResourcePath).unwrap_or_default();
+                let source = segment(name, &resource_path);
+                source.raw_path_value(facts.route_path()).map(|raw| percent_decode(raw)).into_iter().collect()
+            }
+            Self::Query(name) => query_values(facts.query(), name).last().into_iter().collect(),
+            Self::MultiValueQuery(name) => query_values(facts.query(), name).collect(),
+            Self::Header(name) => last_header(facts.headers(), name).into_iter().collect(),
+            Self::MultiValueHeader(name) => joined_headers(facts.headers(), name).into_iter().collect(),
+            Self::Context(field) => facts.context(*field).into_iter().collect(),
+        }
+    }
+
+    /// A path value as it stands in the request, still encoded; `None` when this source is not in the path or the path
+    /// is too short. A greedy value loses its trailing slash (section d.1).
+    pub fn raw_path_value<'a>(&self, route_path: &'a str) -> Option<&'a str> {
+        let (number, greedy) = match self {
+            Self::Segment(number) => (*number, false),
+            Self::SegmentsFrom(number) => (*number, true),
+            _ => return None,
+        };
+        let mut rest = route_path.strip_prefix('/')?;
+        for _ in 0..number {
+            rest = rest.split_once('/')?.1;
+        }
+        let value = if greedy { rest.strip_suffix('/').unwrap_or(rest) } else { rest.split('/').next()? };
+        (!value.is_empty()).then_some(value)
+    }
+}
+
+/// Where a resource's path holds the parameter.
+fn segment(name: &str, resource_path: &str) -> CompiledSource {
+    for (number, part) in segments(resource_path).enumerate() {
+        match PathPart::parse(part) {
+            Ok(PathPart::Param(found)) if found == name => return CompiledSource::Segment(number),
+            Ok(PathPart::Greedy(found)) if found == name => return CompiledSource::SegmentsFrom(number),
+            _ => {}
+        }
+    }
+    CompiledSource::Absent
+}
+
+pub(super) fn header(name: &str) -> Option<http::HeaderName> {
+    http::HeaderName::from_bytes(name.as_bytes()).ok()
+}
+
+pub(super) fn last_header<'a>(headers: &'a http::HeaderMap, name: &http::HeaderName) -> Option<Cow<'a, str>> {
+    headers.get_all(name).iter().next_back().map(|value| String::from_utf8_lossy(value.as_bytes()))
+}
+
+/// All values of a header, joined with `,` (section e.5).
+pub(super) fn joined_headers<'a>(headers: &'a http::HeaderMap, name: &http::HeaderName) -> Option<Cow<'a, str>> {
+    let all: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!all.is_empty()).then(|| Cow::Owned(all.join(",")))
+}
