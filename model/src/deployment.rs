@@ -67,6 +67,15 @@ pub struct CanarySettings {
     pub use_stage_cache: bool,
 }
 
+impl CanarySettings {
+    /// The variables that a canary's requests meet: the stage's, with the overrides on top.
+    pub fn overlay(&self, stage_variables: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut variables = stage_variables.clone();
+        variables.extend(self.stage_variable_overrides.clone());
+        variables
+    }
+}
+
 /// Settings of the methods that a key selects (section h.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

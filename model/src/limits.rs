@@ -25,12 +25,19 @@ pub const STAGE_VARIABLES_MAX: usize = 100;
 pub const STAGE_VARIABLE_NAME_CHARS_MAX: usize = 64;
 /// Longest value of a stage variable, in characters (section j).
 pub const STAGE_VARIABLE_VALUE_CHARS_MAX: usize = 512;
+/// Most entries of a stage's method settings.
+pub const METHOD_SETTINGS_MAX: usize = 1_000;
+/// Longest time that a method's cache may keep an answer, in seconds (section h.4).
+pub const CACHE_TTL_S_MAX: i32 = 3_600;
 /// Longest stage name, in characters (section h.1).
 pub const STAGE_NAME_CHARS_MAX: usize = 128;
 /// Longest integration URI, in bytes.
 pub const URI_BYTES_MAX: usize = 10_240;
 /// Most parameter mappings of an integration or response.
 pub const PARAMETERS_MAX: usize = 200;
+/// Longest value that a mapping gives to a header, in bytes: what a hosted gateway takes as headers in all (section j).
+/// A body may be a source, and a body may be large.
+pub const MAPPED_HEADER_BYTES_MAX: usize = 10_240;
 /// Shortest integration timeout, in milliseconds (section j).
 pub const TIMEOUT_MS_MIN: u32 = 50;
 /// Integration timeout when none is set, in milliseconds (section e.1).
@@ -40,6 +47,20 @@ pub const TIMEOUT_MS_DEFAULT: u32 = 29_000;
 pub const TIMEOUT_MS_MAX: u32 = 900_000;
 /// Largest template, in bytes (section j).
 pub const TEMPLATE_BYTES_MAX: usize = 300 * 1024;
+/// Longest selection pattern of an integration response, in bytes.
+pub const SELECTION_PATTERN_BYTES_MAX: usize = 1024;
+/// Largest compiled part of a selection pattern, in bytes.
+pub const SELECTION_COMPILED_BYTES_MAX: usize = 1024 * 1024;
+/// Largest cache of a matching selection pattern, in bytes.
+pub const SELECTION_CACHE_BYTES_MAX: usize = 256 * 1024;
+/// Most instructions of a selection pattern that cannot be matched in linear time.
+pub const SELECTION_INSTRUCTIONS_MAX: usize = 10_000;
+/// Most steps back while a selection pattern is matched that cannot be matched in linear time.
+pub const SELECTION_BACKTRACKS_MAX: usize = 100_000;
+/// Largest request of a `MOCK` integration that is searched for its status code, in bytes: what a template may render.
+pub const MOCK_REQUEST_BYTES_MAX: usize = 1024 * 1024;
+/// Deepest nesting in such a request.
+pub const MOCK_DEPTH_MAX: usize = 64;
 /// Largest document for import, in bytes (section j).
 pub const DOCUMENT_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Largest JSON fragment, in bytes.
@@ -62,7 +83,23 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most steps of one route lookup. A tree of resources can be built in which fall-through visits every branch; a lookup
 /// that needs more steps than this answers "no such route".
 pub const LOOKUP_STEPS_MAX: u32 = 4_096;
+/// Longest JSON path, in bytes.
+pub const JSON_PATH_BYTES_MAX: usize = 4 * 1024;
+/// Most segments of a JSON path. The JSON reader goes 128 levels deep.
+pub const JSON_PATH_SEGMENTS_MAX: usize = 64;
+/// Deepest nesting of filters and groups in a JSON path.
+pub const JSON_PATH_FILTER_DEPTH_MAX: usize = 8;
+/// Largest compiled regular expression of a JSON path, in bytes.
+pub const JSON_PATH_PATTERN_BYTES_MAX: usize = 256 * 1024;
+/// Largest part of a body that a JSON path searches in memory, in bytes. Names and indexes at a path's beginning need no
+/// memory and have no such bound.
+pub const JSON_PATH_DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+/// Most steps of one search, each one value visited or one filter asked.
+pub const JSON_PATH_STEPS_MAX: u32 = 1_000_000;
+/// Longest value that a mapping takes from a body, in bytes. It becomes a part of a head.
+pub const MAPPED_VALUE_BYTES_MAX: usize = 64 * 1024;
 
+const _: () = assert!(JSON_PATH_SEGMENTS_MAX < 128);
 const _: () = assert!(TIMEOUT_MS_MIN < TIMEOUT_MS_DEFAULT && TIMEOUT_MS_DEFAULT <= TIMEOUT_MS_MAX);
 const _: () = assert!(DOCUMENT_BYTES_MAX < DOCUMENT_EXPANDED_BYTES_MAX);
 const _: () = assert!(FRAGMENT_BYTES_MAX <= DOCUMENT_BYTES_MAX);

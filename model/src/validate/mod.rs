@@ -11,13 +11,15 @@ mod definition;
 mod integration;
 mod method;
 mod settings;
+mod stage;
 mod tree;
 mod uri;
 
 pub use definition::{definition, for_deployment};
 pub use integration::{integration, integration_response};
 pub use method::{method, method_response};
-pub use settings::{base_path_mapping, domain_name, resource, rest_api, stage};
+pub use settings::{base_path_mapping, domain_name, resource, rest_api};
+pub use stage::stage;
 
 use crate::limits::{PARAMETERS_MAX, TAG_KEY_CHARS_MAX, TAG_VALUE_CHARS_MAX, TAGS_MAX, TEMPLATE_BYTES_MAX};
 use crate::text::{is_parameter_name, is_token};

@@ -1,11 +1,10 @@
-//! Rules for objects that stand alone: [`RestApi`], [`Resource`], [`Stage`], [`DomainName`], [`BasePathMapping`].
+//! Rules for objects that stand alone: [`RestApi`], [`Resource`], [`DomainName`], [`BasePathMapping`].
 
+use super::stage::check_stage_name;
 use super::{check_chars, check_count, check_tags, is_media_range};
-use crate::deployment::Stage;
 use crate::domain::{BasePathMapping, CATCH_ALL, DomainName};
 use crate::limits::{
     BASE_PATH_DEPTH_MAX, BINARY_MEDIA_TYPES_MAX, COMPRESSION_SIZE_BYTES_MAX, DESCRIPTION_CHARS_MAX, NAME_CHARS_MAX,
-    STAGE_NAME_CHARS_MAX, STAGE_VARIABLE_NAME_CHARS_MAX, STAGE_VARIABLE_VALUE_CHARS_MAX, STAGE_VARIABLES_MAX,
 };
 use crate::resource::{PathPart, Resource};
 use crate::rest_api::RestApi;
@@ -48,29 +47,6 @@ pub fn resource(resource: &Resource) -> Violations {
     found
 }
 
-/// Checks a stage (section h.1).
-pub fn stage(stage: &Stage) -> Violations {
-    let mut found = Violations::new();
-    check_stage_name(&mut found, "stageName", stage.stage_name.as_str());
-    check_chars(&mut found, "description", &stage.description, DESCRIPTION_CHARS_MAX);
-    check_count(&mut found, "variables", stage.variables.len(), STAGE_VARIABLES_MAX);
-    for (name, value) in stage.variables.iter().take(STAGE_VARIABLES_MAX) {
-        let field = || format!("variables[{name}]");
-        let named = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if name.is_empty() || !named || name.len() > STAGE_VARIABLE_NAME_CHARS_MAX {
-            let text = format!("a name must be 1 to {STAGE_VARIABLE_NAME_CHARS_MAX} letters, digits or '_'");
-            found.add(field(), text);
-        }
-        let spelled = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#&=,".contains(&b));
-        if value.is_empty() || !spelled || value.len() > STAGE_VARIABLE_VALUE_CHARS_MAX {
-            let text = format!("a value must be 1 to {STAGE_VARIABLE_VALUE_CHARS_MAX} letters, digits or -._~:/?#&=,");
-            found.add(field(), text);
-        }
-    }
-    check_tags(&mut found, &stage.tags);
-    found
-}
-
 /// Checks a domain: the catch-all, or a host name in lower case without a port.
 pub fn domain_name(domain: &DomainName) -> Violations {
     let mut found = Violations::new();
@@ -98,13 +74,6 @@ pub fn base_path_mapping(mapping: &BasePathMapping) -> Violations {
         check_stage_name(&mut found, "stage", stage.as_str());
     }
     found
-}
-
-fn check_stage_name(found: &mut Violations, field: &str, name: &str) {
-    let spelled = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    if name.is_empty() || !spelled || name.len() > STAGE_NAME_CHARS_MAX {
-        found.add(field, format!("must be 1 to {STAGE_NAME_CHARS_MAX} letters, digits, '_' or '-'"));
-    }
 }
 
 fn check_domain_name(found: &mut Violations, name: &str) {
@@ -174,32 +143,6 @@ mod tests {
         assert!(resource(&sample).is_empty());
         sample.path_part = String::new();
         assert!(!resource(&sample).is_empty());
-    }
-
-    #[test]
-    fn stages_have_plain_names_and_plain_variables() {
-        let with = |name: &str, variable: &str, value: &str| Stage {
-            stage_name: name.into(),
-            variables: [(variable.to_owned(), value.to_owned())].into(),
-            ..Stage::default()
-        };
-        assert!(stage(&with("prod-1_x", "up_stream", "host:8080/a?b=c")).is_empty());
-        for (name, variable, value) in [
-            ("", "a", "b"),
-            ("a b", "a", "b"),
-            (&*"a".repeat(STAGE_NAME_CHARS_MAX + 1), "a", "b"),
-            ("s", "", "b"),
-            ("s", "a-b", "b"),
-            ("s", &*"a".repeat(STAGE_VARIABLE_NAME_CHARS_MAX + 1), "b"),
-            ("s", "a", ""),
-            ("s", "a", "b c"),
-            ("s", "a", &*"b".repeat(STAGE_VARIABLE_VALUE_CHARS_MAX + 1)),
-        ] {
-            assert_eq!(stage(&with(name, variable, value)).as_slice().len(), 1, "{name} {variable} {value}");
-        }
-        let mut many = with("s", "v0", "x");
-        many.variables = (0..=STAGE_VARIABLES_MAX).map(|at| (format!("v{at}"), "x".to_owned())).collect();
-        assert_eq!(stage(&many).as_slice()[0].field, "variables");
     }
 
     #[test]
