@@ -23,6 +23,18 @@ pub(crate) enum BodyError {
     /// The sender broke off, or broke the framing.
     #[error("the sender broke off")]
     Broken,
+    /// It was to be decoded from base64 and is none.
+    #[error("the body is not base64")]
+    Base64,
+    /// It has not the digest that its sender announced, or the announcement cannot be read.
+    #[error("the body has another digest than announced")]
+    Digest,
+    /// It is not in the content coding that its sender named, or not complete.
+    #[error("the body is not in its content coding")]
+    Coding,
+    /// Decompressed, it is larger than what is allowed.
+    #[error("the body expands too much")]
+    Expansion,
 }
 
 /// What the rest of the request may know about a body on its way. Shared within one thread.

@@ -68,6 +68,14 @@ pub(crate) enum ProxyError {
     ClientIdle,
     #[error("the client went away")]
     ClientGone,
+    #[error("the request body is not base64")]
+    RequestBase64,
+    #[error("the request body has another digest than announced")]
+    RequestDigest,
+    #[error("the request body is not in its content coding")]
+    RequestCoding,
+    #[error("the request body expands too much")]
+    RequestExpansion,
 }
 
 impl ProxyError {
@@ -83,7 +91,11 @@ impl ProxyError {
             | Self::NoRouteUnsigned { .. }
             | Self::Target(TargetProblem::DotSegment)
             | Self::ClientIdle
-            | Self::ClientGone => Origin::Client,
+            | Self::ClientGone
+            | Self::RequestBase64
+            | Self::RequestDigest
+            | Self::RequestCoding
+            | Self::RequestExpansion => Origin::Client,
             Self::Connect(_)
             | Self::ConnectTimeout
             | Self::Exchange(_)
@@ -117,6 +129,10 @@ impl ProxyError {
             Self::ResponseTimeout => "upstream_timeout",
             Self::ClientIdle => "client_idle",
             Self::ClientGone => "client_gone",
+            Self::RequestBase64 => "request_base64",
+            Self::RequestDigest => "request_digest",
+            Self::RequestCoding => "request_coding",
+            Self::RequestExpansion => "request_expansion",
         }
     }
 
@@ -139,7 +155,7 @@ impl ProxyError {
             Self::Target(TargetProblem::DotSegment) => {
                 GatewayResponseType::BadRequest.with_message("a path parameter holds a dot segment")
             }
-            Self::Route(_) | Self::Target(TargetProblem::MissingParameter) | Self::Unsendable => {
+            Self::Route(_) | Self::Target(TargetProblem::MissingParameter) | Self::Unsendable | Self::RequestBase64 => {
                 GatewayResponseType::ApiConfigurationError.default_response()
             }
             Self::Connect(_) | Self::ConnectTimeout | Self::Exchange(_) | Self::UnaskedUpgrade => {
@@ -152,6 +168,10 @@ impl ProxyError {
                 ..GatewayResponseType::BadRequest.with_message("the request body stopped arriving")
             },
             Self::ClientGone => GatewayResponseType::BadRequest.with_message("the request body is incomplete"),
+            Self::RequestDigest | Self::RequestCoding => {
+                GatewayResponseType::BadRequest.with_message(&self.to_string())
+            }
+            Self::RequestExpansion => GatewayResponseType::RequestTooLarge.default_response(),
         }
     }
 }
@@ -182,6 +202,10 @@ mod tests {
             (ProxyError::ResponseTimeout, 504, "upstream_timeout", Origin::Upstream),
             (ProxyError::ClientIdle, 408, "client_idle", Origin::Client),
             (ProxyError::ClientGone, 400, "client_gone", Origin::Client),
+            (ProxyError::RequestBase64, 500, "request_base64", Origin::Client),
+            (ProxyError::RequestDigest, 400, "request_digest", Origin::Client),
+            (ProxyError::RequestCoding, 400, "request_coding", Origin::Client),
+            (ProxyError::RequestExpansion, 413, "request_expansion", Origin::Client),
         ];
         for (error, status, reason, origin) in table {
             assert_eq!((error.response().status, error.reason(), error.origin()), (status, reason, origin), "{error}");

@@ -233,6 +233,10 @@ impl<'a> Call<'a> {
                 let violation = self.connection.violations.as_ref().and_then(ViolationCell::in_body);
                 violation.map_or(ProxyError::ClientGone, ProxyError::Framing)
             }
+            Some(BodyError::Base64) => ProxyError::RequestBase64,
+            Some(BodyError::Digest) => ProxyError::RequestDigest,
+            Some(BodyError::Coding) => ProxyError::RequestCoding,
+            Some(BodyError::Expansion) => ProxyError::RequestExpansion,
         })
     }
 }

@@ -73,3 +73,79 @@ pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// Longest life of an admin connection, in milliseconds.
 pub(crate) const ADMIN_CONNECTION_MS: u64 = 30_000;
+
+/// Input that is encoded to base64 at a time, in bytes: three quarters of [`DECODE_PIECE_BYTES`], so that a gateway that
+/// decodes what another one encoded works on whole pieces. A multiple of three.
+pub(crate) const ENCODE_PIECE_BYTES: usize = 48 * 1024;
+
+/// Input that is decoded from base64 at a time, in bytes: input and output together fit a second-level cache. A multiple
+/// of four.
+pub(crate) const DECODE_PIECE_BYTES: usize = 64 * 1024;
+
+/// Input that is repaired to UTF-8 at a time, in bytes; the repaired text has up to three times as many.
+pub(crate) const LOSSY_PIECE_BYTES: usize = 64 * 1024;
+
+/// Output of one step of compressing or decompressing, in bytes. One such piece, and the frame that it is made from, is
+/// what a coded body holds beside the coder's own state.
+pub(crate) const CODING_PIECE_BYTES: usize = 64 * 1024;
+
+/// Content codings that one message may have, one inside the other. Two because one within another happens by accident;
+/// more is an attack.
+pub(crate) const CONTENT_CODINGS_MAX: usize = 2;
+
+/// What a compressed body may become, as a multiple of its bytes on the wire. Text reaches 20; what a bomb is made of
+/// reaches 1,000 with deflate and far more with the others.
+pub(crate) const EXPANSION_RATIO_MAX: u64 = 100;
+
+/// … and what it may become whatever the ratio, in bytes: small bodies of much repetition are honest.
+pub(crate) const EXPANSION_FREE_BYTES: u64 = 1024 * 1024;
+
+/// Quality of brotli, 0 to 11: the highest of its fast, greedy ones. From 5 on it searches longer than an answer may wait.
+pub(crate) const BROTLI_QUALITY: u32 = 4;
+
+/// Window of brotli as a power of two, in bytes.
+pub(crate) const BROTLI_WINDOW_LOG: u32 = 18;
+
+/// Level of gzip and deflate, 0 to 9: zlib's own compromise.
+pub(crate) const DEFLATE_LEVEL: u32 = 6;
+
+/// Level of zstd, its own default.
+pub(crate) const ZSTD_LEVEL: i32 = 3;
+
+/// Window of zstd as a power of two, in bytes.
+pub(crate) const ZSTD_WINDOW_LOG: u32 = 18;
+
+/// Largest window of zstd that is read, as a power of two, in bytes: what RFC 9659 allows to the content coding.
+pub(crate) const ZSTD_READ_WINDOW_LOG_MAX: u32 = 23;
+
+/// Bodies that the process holds in memory at a time, in bytes, unless the settings say otherwise: 25 of the largest that
+/// the specification knows (10 MiB, section j).
+pub(crate) const COLLECT_BUDGET_BYTES: usize = 256 * 1024 * 1024;
+
+/// Longest wait for a share of that budget, in milliseconds. A request that waits holds what it has already, so the wait
+/// is what ends two requests that wait for each other.
+pub(crate) const COLLECT_BUDGET_WAIT_MS: u64 = 1_000;
+
+/// Longest time in which a body that is collected must be complete, in milliseconds: 10 MiB at 700 kbit/s.
+pub(crate) const COLLECT_TIMEOUT_MS: u64 = 120_000;
+
+/// First allocation for bytes that are held, in bytes; it doubles from there.
+pub(crate) const COLLECT_FIRST_BYTES: usize = 4 * 1024;
+
+/// Largest piece of a body that was looked ahead into, in bytes; also what can be looked at in one piece.
+pub(crate) const LOOK_AHEAD_BLOCK_BYTES: usize = 64 * 1024;
+
+/// Decoded bytes that are made before an upstream is called, so that a small body that cannot be decoded fails as the
+/// specification says (section a.6).
+pub(crate) const DECODE_LOOKAHEAD_BYTES: usize = 1024 * 1024;
+
+/// Longest wait for them, in milliseconds; a slower body goes on with the error still possible.
+pub(crate) const DECODE_LOOKAHEAD_MS: u64 = 10_000;
+
+/// Bytes that are looked at to guess a media type. Signatures of formats stand within the first half KiB, but for those
+/// of archives that begin with a header of their own.
+pub(crate) const PEEK_BYTES: usize = 1024;
+
+/// Longest wait for the bytes that decide whether a body is large enough to be compressed, or what media type it has, in
+/// milliseconds. What an upstream tells as it happens must not wait longer.
+pub(crate) const PEEK_WAIT_MS: u64 = 50;

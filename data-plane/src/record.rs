@@ -122,6 +122,10 @@ impl Record {
         match self.response.failure() {
             Some(BodyError::Broken) => Outcome { reason: "upstream_broke", origin: Origin::Upstream },
             Some(BodyError::Idle) => Outcome { reason: "upstream_idle", origin: Origin::Upstream },
+            Some(BodyError::Base64) => Outcome { reason: "response_base64", origin: Origin::Upstream },
+            Some(BodyError::Digest) => Outcome { reason: "response_digest", origin: Origin::Upstream },
+            Some(BodyError::Coding) => Outcome { reason: "response_coding", origin: Origin::Upstream },
+            Some(BodyError::Expansion) => Outcome { reason: "response_expansion", origin: Origin::Upstream },
             None => Outcome { reason: "client_gone", origin: Origin::Client },
         }
     }

@@ -1,0 +1,99 @@
+//! [`collect`]: a whole body in memory, for whoever reads it as a document: templates, validation, parameters from the
+//! body. Bounded in size, in time, and together with all others of the process.
+
+use super::budget::{BudgetSpent, Permit};
+use crate::body::BodyError;
+use crate::limits::{COLLECT_FIRST_BYTES, COLLECT_TIMEOUT_MS};
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Body;
+use http_body_util::BodyExt as _;
+use std::time::Duration;
+use tokio::time::timeout;
+
+pub(crate) use super::budget::CollectBudget;
+
+/// A body that was collected.
+#[derive(Debug)]
+pub(crate) struct Collected {
+    /// All its bytes, in one place.
+    pub(crate) bytes: Bytes,
+    /// What came behind them.
+    pub(crate) trailers: Option<HeaderMap>,
+    /// The right to hold the bytes. It is to live as long as they do.
+    pub(crate) permit: Permit,
+}
+
+/// Why a body could not be collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CollectError {
+    /// It is larger than what is read of such a body.
+    #[error("the body is larger than what may be collected")]
+    TooLarge,
+    /// The process holds as many bytes as it may.
+    #[error("the process holds as many bodies as it may")]
+    Budget,
+    /// It did not end within [`COLLECT_TIMEOUT_MS`].
+    #[error("the body took too long to arrive")]
+    Time,
+    /// It broke off, or could not be converted.
+    #[error("the body cannot be read")]
+    Body(#[source] BodyError),
+}
+
+impl From<BodyError> for CollectError {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+impl From<BudgetSpent> for CollectError {
+    fn from(BudgetSpent: BudgetSpent) -> Self {
+        Self::Budget
+    }
+}
+
+/// Reads a body to its end, of at most `bytes_max` bytes. One that announces more is refused unread.
+pub(crate) async fn collect<B>(body: B, bytes_max: usize, budget: &CollectBudget) -> Result<Collected, CollectError>
+where
+    B: Body<Data = Bytes, Error = BodyError> + Unpin,
+{
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(CollectError::TooLarge);
+    }
+    let limit = Duration::from_millis(COLLECT_TIMEOUT_MS);
+    timeout(limit, gather(body, bytes_max, budget)).await.unwrap_or(Err(CollectError::Time))
+}
+
+async fn gather<B>(mut body: B, bytes_max: usize, budget: &CollectBudget) -> Result<Collected, CollectError>
+where
+    B: Body<Data = Bytes, Error = BodyError> + Unpin,
+{
+    let announced_max = body.size_hint().upper().and_then(|upper| usize::try_from(upper).ok());
+    let most = announced_max.map_or(bytes_max, |announced| announced.min(bytes_max));
+    let mut permit = budget.permit();
+    // Copied rather than kept as frames: a frame of one byte may keep a whole read buffer alive.
+    let mut bytes = Vec::new();
+    let mut trailers = None;
+    while let Some(frame) = body.frame().await {
+        match frame?.into_data() {
+            Ok(data) => {
+                let len = bytes.len() + data.len();
+                if len > bytes_max {
+                    return Err(CollectError::TooLarge);
+                }
+                if len > bytes.capacity() {
+                    let capacity = (2 * bytes.capacity()).max(COLLECT_FIRST_BYTES).min(most).max(len);
+                    permit.cover(capacity).await?;
+                    bytes.reserve_exact(capacity - bytes.len());
+                }
+                bytes.extend_from_slice(&data);
+            }
+            Err(frame) => trailers = frame.into_trailers().ok(),
+        }
+    }
+    Ok(Collected { bytes: bytes.into(), trailers, permit })
+}
+
+#[cfg(test)]
+mod tests;
