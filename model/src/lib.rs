@@ -9,6 +9,7 @@
 //! | [`rest_api`], [`resource`], [`method`], [`integration`], [`response`], [`deployment`], [`domain`] | the operator's objects |
 //! | [`definition`], [`validate`] | one API as a whole, and the rules that span its objects |
 //! | [`mapping`], [`uri_template`] | the small languages inside an integration |
+//! | [`content`] | what happens to bytes: conversions, templates, selection, codings |
 //! | [`bundle`] | what travels to the nodes |
 //! | [`table`] | the compiled routing table |
 //! | [`headers`], [`gateway_response`] | what happens to heads, and the gateway's own answers |
@@ -18,6 +19,7 @@
 //! in as arguments.
 
 pub mod bundle;
+pub mod content;
 pub mod definition;
 pub mod deployment;
 pub mod domain;

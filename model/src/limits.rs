@@ -53,8 +53,6 @@ pub const SELECTION_PATTERN_BYTES_MAX: usize = 1024;
 pub const SELECTION_COMPILED_BYTES_MAX: usize = 1024 * 1024;
 /// Largest cache of a matching selection pattern, in bytes.
 pub const SELECTION_CACHE_BYTES_MAX: usize = 256 * 1024;
-/// Most instructions of a selection pattern that cannot be matched in linear time.
-pub const SELECTION_INSTRUCTIONS_MAX: usize = 10_000;
 /// Most steps back while a selection pattern is matched that cannot be matched in linear time.
 pub const SELECTION_BACKTRACKS_MAX: usize = 100_000;
 /// Largest request of a `MOCK` integration that is searched for its status code, in bytes: what a template may render.
