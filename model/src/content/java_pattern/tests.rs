@@ -1,3 +1,5 @@
+//! Patterns as operators write them, and what nobody should write.
+
 use super::*;
 use proptest::prelude::*;
 
@@ -77,6 +79,19 @@ fn patterns_mean_what_they_mean_in_java() {
         for subject in no {
             assert!(!compiled.matches(subject), "{pattern} should not match {subject:?}");
         }
+    }
+}
+
+#[test]
+fn every_mark_stands_for_itself_when_it_is_quoted() {
+    for mark in ('!'..='~').filter(char::is_ascii_punctuation) {
+        let subject = mark.to_string();
+        for pattern in [format!(r"\{mark}"), format!(r"\Q{mark}\E"), format!(r"[\{mark}]")] {
+            assert!(matches(&pattern, &subject), "{pattern}");
+            assert!(!matches(&pattern, "a"), "{pattern}");
+        }
+        let code_point = format!(r"\x{:02x}[\u{:04x}]", u32::from(mark), u32::from(mark));
+        assert!(matches(&code_point, &format!("{mark}{mark}")), "{code_point}");
     }
 }
 
