@@ -93,29 +93,32 @@ pub(crate) const CODING_PIECE_BYTES: usize = 64 * 1024;
 /// more is an attack.
 pub(crate) const CONTENT_CODINGS_MAX: usize = 2;
 
-/// What a compressed body may become, as a multiple of its bytes on the wire. Text reaches 20; what a bomb is made of
-/// reaches 1,000 with deflate and far more with the others.
+/// What a compressed body may become, as a multiple of its bytes on the wire. Deflate, the mildest of the codings, can
+/// reach 1,032 by its format; a document that reaches a tenth of that says nothing.
 pub(crate) const EXPANSION_RATIO_MAX: u64 = 100;
 
 /// … and what it may become whatever the ratio, in bytes: small bodies of much repetition are honest.
 pub(crate) const EXPANSION_FREE_BYTES: u64 = 1024 * 1024;
 
-/// Quality of brotli, 0 to 11: the highest of its fast, greedy ones. From 5 on it searches longer than an answer may wait.
+/// Quality of brotli, 0 to 11: the highest one that does without modelling contexts, which costs more time than an answer
+/// can wait. With this window, a body that is being compressed holds 2.3 MiB, most of it for brotli's ring and hashes.
 pub(crate) const BROTLI_QUALITY: u32 = 4;
 
-/// Window of brotli as a power of two, in bytes.
+/// Window of brotli as a power of two, in bytes. Its own default would hold 4 MiB for the window alone.
 pub(crate) const BROTLI_WINDOW_LOG: u32 = 18;
 
-/// Level of gzip and deflate, 0 to 9: zlib's own compromise.
+/// Level of gzip and deflate, 0 to 9: zlib's own compromise. A body that is being compressed holds 0.4 MiB.
 pub(crate) const DEFLATE_LEVEL: u32 = 6;
 
-/// Level of zstd, its own default.
+/// Level of zstd, its own default. With this window, a body that is being compressed holds 1.4 MiB.
 pub(crate) const ZSTD_LEVEL: i32 = 3;
 
-/// Window of zstd as a power of two, in bytes.
+/// Window of zstd as a power of two, in bytes. The level's own would be 2 MiB.
 pub(crate) const ZSTD_WINDOW_LOG: u32 = 18;
 
-/// Largest window of zstd that is read, as a power of two, in bytes: what RFC 9659 allows to the content coding.
+/// Largest window of zstd that is read, as a power of two, in bytes: what RFC 9659 allows to the content coding. So a
+/// sender decides how much a body holds that is being decompressed, up to this; up to 16 MiB with brotli (RFC 7932
+/// section 9.1) and up to 32 KiB with the others.
 pub(crate) const ZSTD_READ_WINDOW_LOG_MAX: u32 = 23;
 
 /// Bodies that the process holds in memory at a time, in bytes, unless the settings say otherwise: 25 of the largest that
@@ -142,10 +145,9 @@ pub(crate) const DECODE_LOOKAHEAD_BYTES: usize = 1024 * 1024;
 /// Longest wait for them, in milliseconds; a slower body goes on with the error still possible.
 pub(crate) const DECODE_LOOKAHEAD_MS: u64 = 10_000;
 
-/// Bytes that are looked at to guess a media type. Signatures of formats stand within the first half KiB, but for those
-/// of archives that begin with a header of their own.
-pub(crate) const PEEK_BYTES: usize = 1024;
+/// Bytes that are looked at to guess a media type: as many as the model's guess can use.
+pub(crate) const SNIFF_BYTES: usize = penstock_model::content::SNIFF_BYTES_MAX;
 
 /// Longest wait for the bytes that decide whether a body is large enough to be compressed, or what media type it has, in
 /// milliseconds. What an upstream tells as it happens must not wait longer.
-pub(crate) const PEEK_WAIT_MS: u64 = 50;
+pub(crate) const SNIFF_WAIT_MS: u64 = 50;

@@ -24,10 +24,16 @@ mod units;
 use crate::body::BodyError;
 use bytes::Bytes;
 use http_body::Body;
+use http_body_util::{BodyExt as _, Full};
 use std::pin::Pin;
 
 /// A body whose adapters were chosen at run time.
 pub(crate) type BoxedBody = Pin<Box<dyn Body<Data = Bytes, Error = BodyError>>>;
+
+/// A body of these bytes, for the place of one that comes.
+pub(crate) fn whole(bytes: Bytes) -> impl Body<Data = Bytes, Error = BodyError> + Unpin {
+    Full::new(bytes).map_err(|never| match never {})
+}
 
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,6 @@
 //!
 //! What each costs while it runs is in `limits.rs`, beside the numbers that decide it.
 
-use super::coding::Coding;
 use crate::body::BodyError;
 use crate::limits::{
     BROTLI_QUALITY, BROTLI_WINDOW_LOG, DEFLATE_LEVEL, ZSTD_LEVEL, ZSTD_READ_WINDOW_LOG_MAX, ZSTD_WINDOW_LOG,
@@ -11,6 +10,7 @@ use brotli::enc::StandardAlloc;
 use brotli::enc::encode::{BrotliEncoderOperation, BrotliEncoderParameter, BrotliEncoderStateStruct};
 use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use penstock_model::content::coding::Coding;
 use zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd_safe::{CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer};
 

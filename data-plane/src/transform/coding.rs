@@ -1,44 +1,9 @@
-//! [`Coding`]: the content codings that this gateway can do and undo, and the field that names them.
+//! The content codings of a message, as its head names them.
 
 use crate::limits::CONTENT_CODINGS_MAX;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-
-/// A content coding (RFC 9110 section 8.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coding {
-    /// `gzip`, also spelled `x-gzip` (RFC 1952).
-    Gzip,
-    /// `deflate`, which is the zlib format (RFC 1950).
-    Deflate,
-    /// `br` (RFC 7932).
-    Brotli,
-    /// `zstd` (RFC 8878).
-    Zstd,
-}
-
-impl Coding {
-    /// Every coding, the one that compresses text best first.
-    pub(crate) const ALL: [Self; 4] = [Self::Brotli, Self::Zstd, Self::Gzip, Self::Deflate];
-
-    /// The coding that a token of `Content-Encoding` or `Accept-Encoding` names.
-    pub(crate) fn from_token(token: &str) -> Option<Self> {
-        if token.eq_ignore_ascii_case("x-gzip") {
-            return Some(Self::Gzip);
-        }
-        Self::ALL.into_iter().find(|coding| token.eq_ignore_ascii_case(coding.as_str()))
-    }
-
-    /// How `Content-Encoding` spells it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-        }
-    }
-}
+use penstock_model::content::coding::Coding;
 
 /// Why the codings of a message cannot be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,14 +20,14 @@ pub(crate) enum CodingsError {
 pub(crate) fn content_codings(head: &HeaderMap) -> Result<Vec<Coding>, CodingsError> {
     let mut codings = Vec::new();
     for line in head.get_all(CONTENT_ENCODING) {
-        for token in line.to_str().map_err(|_| CodingsError::Unknown)?.split(',').map(str::trim) {
-            if token.is_empty() || token.eq_ignore_ascii_case("identity") {
+        for token in line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if token.is_empty() || token.eq_ignore_ascii_case(b"identity") {
                 continue;
             }
             if codings.len() == CONTENT_CODINGS_MAX {
                 return Err(CodingsError::TooMany);
             }
-            codings.push(Coding::from_token(token).ok_or(CodingsError::Unknown)?);
+            codings.push(Coding::parse(token).ok_or(CodingsError::Unknown)?);
         }
     }
     Ok(codings)

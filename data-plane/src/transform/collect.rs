@@ -1,7 +1,7 @@
 //! [`collect`]: a whole body in memory, for whoever reads it as a document: templates, validation, parameters from the
 //! body. Bounded in size, in time, and together with all others of the process.
 
-use super::budget::{BudgetSpent, Permit};
+use super::budget::BudgetSpent;
 use crate::body::BodyError;
 use crate::limits::{COLLECT_FIRST_BYTES, COLLECT_TIMEOUT_MS};
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use std::time::Duration;
 use tokio::time::timeout;
 
-pub(crate) use super::budget::CollectBudget;
+pub(crate) use super::budget::{CollectBudget, Permit};
 
 /// A body that was collected.
 #[derive(Debug)]

@@ -1,12 +1,12 @@
 //! [`Compress`]: a body in a content coding (section h.8).
 
 use super::coders::{Ask, Encoder};
-use super::coding::Coding;
 use super::stage::{Stage, Step};
 use crate::body::BodyError;
 use crate::limits::CODING_PIECE_BYTES;
 use bytes::{Buf as _, Bytes};
 use http_body::{Body, SizeHint};
+use penstock_model::content::coding::Coding;
 
 /// A body, compressed. Its size is not known.
 pub(crate) type Compress<B> = Stage<B, ToCoding>;

@@ -5,12 +5,12 @@
 
 use super::BoxedBody;
 use super::coders::Decoder;
-use super::coding::Coding;
 use super::stage::{Stage, Step};
 use crate::body::BodyError;
 use crate::limits::{CODING_PIECE_BYTES, EXPANSION_FREE_BYTES, EXPANSION_RATIO_MAX};
 use bytes::{Buf as _, Bytes};
 use http_body::SizeHint;
+use penstock_model::content::coding::Coding;
 use std::cell::Cell;
 use std::rc::Rc;
 

@@ -2,12 +2,9 @@
 //! show before anybody was called, the size of a small body is known after its conversion, and the first bytes can be
 //! looked at.
 
-use super::budget::Permit;
-use super::collect::{CollectBudget, CollectError};
+use super::collect::{CollectBudget, CollectError, Permit};
 use crate::body::BodyError;
-use crate::limits::{
-    COLLECT_FIRST_BYTES, DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, LOOK_AHEAD_BLOCK_BYTES, PEEK_BYTES, PEEK_WAIT_MS,
-};
+use crate::limits::{COLLECT_FIRST_BYTES, LOOK_AHEAD_BLOCK_BYTES};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -62,38 +59,6 @@ where
     }
     ahead.rest = Some(body);
     Ok(ahead)
-}
-
-/// Looks into a body that may turn out not to be what it should: so far that a small one fails before an upstream is
-/// called (section a.6).
-///
-/// **Errors** as of [`look_ahead`].
-pub(crate) async fn look_for_errors<B>(body: B, budget: &CollectBudget) -> Result<LookedAhead<B>, CollectError>
-where
-    B: Body<Data = Bytes, Error = BodyError> + Unpin,
-{
-    look_ahead(body, DECODE_LOOKAHEAD_BYTES, Duration::from_millis(DECODE_LOOKAHEAD_MS), budget).await
-}
-
-/// Looks at the first bytes of a body, from which its media type is guessed.
-///
-/// **Errors** as of [`look_ahead`].
-pub(crate) async fn peek<B>(body: B, budget: &CollectBudget) -> Result<LookedAhead<B>, CollectError>
-where
-    B: Body<Data = Bytes, Error = BodyError> + Unpin,
-{
-    measure(body, PEEK_BYTES, budget).await
-}
-
-/// Finds out whether a body that does not know its size has `bytes` bytes. It has not if it is whole and holds fewer; it
-/// is not known of one that is neither whole nor holds as many, because that body pauses.
-///
-/// **Errors** as of [`look_ahead`].
-pub(crate) async fn measure<B>(body: B, bytes: usize, budget: &CollectBudget) -> Result<LookedAhead<B>, CollectError>
-where
-    B: Body<Data = Bytes, Error = BodyError> + Unpin,
-{
-    look_ahead(body, bytes, Duration::from_millis(PEEK_WAIT_MS), budget).await
 }
 
 impl<B> LookedAhead<B> {

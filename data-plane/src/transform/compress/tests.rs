@@ -1,6 +1,5 @@
 //! Compressing, judged by what decompressing gives back.
 
-use super::super::coding::Coding;
 use super::super::decompress::Decompress;
 use super::super::testing::*;
 use super::*;
@@ -24,7 +23,7 @@ proptest! {
     #[test]
     fn any_split_comes_back(bytes in contents(), (cuts, pauses) in splits(), (cuts_behind, _) in splits()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        for coding in Coding::ALL {
+        for coding in Coding::PREFERRED {
             for script in [Script::sized, Script::unsized_of] as [fn(Vec<Act>) -> Script; 2] {
                 let compressed = runtime.block_on(read(Compress::new(script(acts(&bytes, &cuts, &pauses)), coding)));
                 let compressed = compressed.result().expect("nothing is wrong");
@@ -38,7 +37,7 @@ proptest! {
 #[test]
 fn what_is_compressed_is_smaller() {
     let text = "A text that says the same again and again. ".repeat(10_000);
-    for coding in Coding::ALL {
+    for coding in Coding::PREFERRED {
         let outcome = read_now(Compress::new(Script::whole(text.as_bytes()), coding));
         assert!(outcome.bytes().len() < text.len() / 50, "{coding:?}: {}", outcome.bytes().len());
     }
@@ -53,7 +52,7 @@ fn what_cannot_be_compressed_passes_through_pieces() {
     })
     .take(5 * CODING_PIECE_BYTES)
     .collect();
-    for coding in Coding::ALL {
+    for coding in Coding::PREFERRED {
         let outcome = read_now(Compress::new(Script::whole(&noise), coding));
         assert!(outcome.frames.iter().all(|frame| frame.len() <= CODING_PIECE_BYTES), "{coding:?}");
         let body = Decompress::new(Script::whole(&outcome.bytes()), coding, None);
@@ -63,7 +62,7 @@ fn what_cannot_be_compressed_passes_through_pieces() {
 
 #[tokio::test(start_paused = true)]
 async fn what_an_unsized_sender_said_before_a_pause_has_gone_on() {
-    for coding in Coding::ALL {
+    for coding in Coding::PREFERRED {
         let mut body = Compress::new(Script::unsized_of([Act::Data("event: tick\n\n".into()), Act::Stall]), coding);
         let mut sent = Vec::new();
         while let Ok(Some(frame)) = timeout(Duration::from_millis(1), body.frame()).await {
@@ -79,7 +78,7 @@ async fn what_an_unsized_sender_said_before_a_pause_has_gone_on() {
 #[tokio::test(start_paused = true)]
 async fn a_sized_sender_that_pauses_costs_no_compression() {
     let piece = "A text that says the same again and again. ".repeat(10);
-    for coding in Coding::ALL {
+    for coding in Coding::PREFERRED {
         let with = |pause: bool| {
             let acts =
                 (0..50).flat_map(|_| pause.then_some(Act::Pause).into_iter().chain([Act::Data(piece.clone().into())]));
@@ -95,7 +94,7 @@ fn a_flush_that_does_not_fit_ends_before_anything_else() {
     let noise: Vec<u8> =
         (0..6 * CODING_PIECE_BYTES as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    for coding in Coding::ALL {
+    for coding in Coding::PREFERRED {
         let acts = noise
             .chunks(CODING_PIECE_BYTES * 2)
             .flat_map(|chunk| [Act::Data(Bytes::copy_from_slice(chunk)), Act::Pause]);
@@ -107,7 +106,7 @@ fn a_flush_that_does_not_fit_ends_before_anything_else() {
 
 #[test]
 fn trailers_pass_and_a_sender_that_breaks_off_is_no_end() {
-    for coding in Coding::ALL {
+    for coding in Coding::PREFERRED {
         let trailers = trailers("x-checksum", "1");
         let acts = [Act::Data("abc".into()), Act::Trailers(trailers.clone())];
         let outcome = read_now(Compress::new(Script::unsized_of(acts), coding));

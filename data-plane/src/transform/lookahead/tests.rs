@@ -3,6 +3,7 @@
 use super::super::decode::Decode;
 use super::super::testing::*;
 use super::*;
+use crate::limits::DECODE_LOOKAHEAD_BYTES;
 use proptest::prelude::*;
 
 const KIB: usize = 1024;
@@ -116,29 +117,26 @@ async fn a_spent_budget_is_answered() {
 }
 
 #[tokio::test]
-async fn errors_are_looked_for_to_the_limit_and_not_beyond() {
-    let text = |good: usize| [vec![b'A'; good], b"!".to_vec()].concat();
-    let budget = CollectBudget::new(2 * DECODE_LOOKAHEAD_BYTES);
-    let frames = |text: Vec<u8>| {
-        Script::unsized_of(text.chunks(16 * KIB).map(Bytes::copy_from_slice).map(Act::Data).collect::<Vec<_>>())
+async fn errors_show_up_to_the_limit_of_decoding_and_not_beyond() {
+    let body = |good: usize| {
+        let text = [vec![b'A'; good], b"!".to_vec()].concat();
+        let frames: Vec<Act> = text.chunks(16 * KIB).map(Bytes::copy_from_slice).map(Act::Data).collect();
+        Decode::new(Script::unsized_of(frames))
     };
-    let within = look_for_errors(Decode::new(frames(text(DECODE_LOOKAHEAD_BYTES))), &budget).await;
+    let budget = CollectBudget::new(2 * DECODE_LOOKAHEAD_BYTES);
+    let within = look_ahead(body(DECODE_LOOKAHEAD_BYTES), DECODE_LOOKAHEAD_BYTES, PATIENCE, &budget).await;
     assert_eq!(within.err(), Some(CollectError::Body(BodyError::Base64)));
-    let beyond = look_for_errors(Decode::new(frames(text(2 * DECODE_LOOKAHEAD_BYTES))), &budget).await;
+    let beyond = look_ahead(body(2 * DECODE_LOOKAHEAD_BYTES), DECODE_LOOKAHEAD_BYTES, PATIENCE, &budget).await;
     let beyond = beyond.expect("the error is further on");
     assert!(!beyond.is_whole() && beyond.held_bytes() < DECODE_LOOKAHEAD_BYTES + 16 * KIB);
     assert_eq!(read(beyond).await.error, Some(BodyError::Base64));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_peek_waits_for_little_and_a_measure_tells_sizes_apart() {
-    let told = [Act::Data("GIF89a".into()), Act::Stall];
-    let began = Instant::now();
-    let peeked = peek(Script::unsized_of(told), &budget()).await.expect("nothing is wrong");
-    assert_eq!((peeked.first_bytes(), began.elapsed()), (&b"GIF89a"[..], Duration::from_millis(PEEK_WAIT_MS)));
+#[tokio::test]
+async fn a_body_is_told_apart_from_a_smaller_one() {
     let of = |len: usize| Script::unsized_of([Act::Data(vec![0; len - 1].into()), Act::Data("a".into()), Act::Pause]);
     for (len, is_large) in [(99, false), (100, true), (101, true)] {
-        let measured = measure(of(len), 100, &budget()).await.expect("nothing is wrong");
+        let measured = look_ahead(of(len), 100, PATIENCE, &budget()).await.expect("nothing is wrong");
         assert_eq!(measured.held_bytes() >= 100, is_large, "{len}");
     }
 }
