@@ -6,8 +6,9 @@
 
 use crate::integration::{Integration, IntegrationType};
 use crate::limits::FRAGMENT_BYTES_MAX;
-use crate::method::Verb;
+use crate::method::{Method, Verb};
 use crate::openapi::{Dialect, Place, Report, fragment_key, kind, read_integration, read_json, shown, text_list};
+use crate::response::MethodResponse;
 use crate::violation::{Violations, Warning};
 use serde_json::{Map, Value};
 
@@ -56,6 +57,22 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Violations> {
     // Nothing was read only where something was wrong.
     let fragment = fragment.ok_or_else(|| Violations::one("", "Invalid JSON fragment."))?;
     Ok(Parsed { fragment, warnings })
+}
+
+/// Declares on `method` the headers that the responses of `integration` set, and their statuses.
+///
+/// A fragment comes without the method around it; what it maps could otherwise never be declared (section e.5).
+pub fn declare_headers(integration: &Integration, method: &mut Method) {
+    for (code, response) in &integration.integration_responses {
+        if response.response_parameters.is_empty() {
+            continue;
+        }
+        let new = || MethodResponse { status_code: code.clone(), ..MethodResponse::default() };
+        let declared = method.method_responses.entry(code.clone()).or_insert_with(new);
+        for header in response.response_parameters.keys() {
+            declared.response_parameters.entry(header.clone()).or_insert(false);
+        }
+    }
 }
 
 fn binary_media_types(object: &Map<String, Value>, key: &str, value: &Value, report: &mut Report) -> Fragment {
@@ -152,6 +169,25 @@ mod tests {
                 ": there is no HttpMethod: POST is taken, with which functions are called",
             ]
         );
+    }
+
+    #[test]
+    fn the_headers_that_a_fragment_sets_are_declared_once() {
+        let text = r#"{"Type":"MOCK","IntegrationResponse":{"StatusCode":"200","ResponseParameters":{
+            "method.response.header.A":"'a'","method.response.header.B":"'b'"}}}"#;
+        let (mut read, _) = integration(text);
+        read.integration_responses.insert("204".to_owned(), Default::default());
+        let mut method = Method::new("api".into(), "root".into(), Verb::Get);
+        let declared = [("method.response.header.A".to_owned(), true)].into();
+        let stored = MethodResponse { response_parameters: declared, ..MethodResponse::default() };
+        method.method_responses.insert("200".to_owned(), stored);
+        declare_headers(&read, &mut method);
+        assert_eq!(method.method_responses.keys().collect::<Vec<_>>(), ["200"]);
+        let expected =
+            [("method.response.header.A".to_owned(), true), ("method.response.header.B".to_owned(), false)].into();
+        assert_eq!(method.method_responses["200"].response_parameters, expected);
+        read.integration_responses.remove("204");
+        assert!(crate::validate::integration(&read, &method).is_empty());
     }
 
     #[test]

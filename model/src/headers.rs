@@ -51,8 +51,8 @@ pub fn passes_as_trailer(name: &HeaderName) -> bool {
 ///
 /// `Host`, `Content-Length` and `X-Forwarded-*` are made anew, so the client's end here. `Content-Encoding` passes in
 /// the transparent fidelity: the body's bytes pass untouched, and without their encoding named the upstream could not
-/// read them.
-pub fn request_to_http_proxy(name: &HeaderName, fidelity: Fidelity) -> HeaderRule {
+/// read them. `untouched` says whether they do: what the gateway converted is not what the client's coding describes.
+pub fn request_to_http_proxy(name: &HeaderName, fidelity: Fidelity, untouched: bool) -> HeaderRule {
     let name = name.as_str();
     if is_hop_by_hop(name) {
         return HeaderRule::Drop;
@@ -71,9 +71,50 @@ pub fn request_to_http_proxy(name: &HeaderName, fidelity: Fidelity) -> HeaderRul
         | "x-amzn-apigateway-api-id"
         | "x-forwarded-port"
         | "x-forwarded-proto" => HeaderRule::Drop,
-        "content-encoding" if fidelity == Fidelity::Aws => HeaderRule::Drop,
+        "content-encoding" if fidelity == Fidelity::Aws || !untouched => HeaderRule::Drop,
         _ => HeaderRule::Pass,
     }
+}
+
+/// A client header on its way to the upstream of a custom integration, when there is a body (section c.2).
+///
+/// `untouched` says whether the body is the client's, byte for byte. Then its coding is named in the transparent
+/// fidelity, as for `HTTP_PROXY`.
+pub fn request_to_http(name: &HeaderName, fidelity: Fidelity, untouched: bool) -> HeaderRule {
+    match name.as_str() {
+        "content-type" => HeaderRule::Pass,
+        "content-encoding" if untouched && fidelity == Fidelity::Transparent => HeaderRule::Pass,
+        _ => HeaderRule::Drop,
+    }
+}
+
+/// A header that the response parameters of a custom integration set, on its way to the client (section c.4).
+///
+/// Any name that is not listed is the operator's own and passes. `Keep-Alive` and `Proxy-Connection`, which the
+/// recordings do not show, belong to one connection and are dropped.
+///
+/// Three that pass deserve a thought. `TE` in a response means nothing to HTTP/1.1 clients; over HTTP/2, where it is
+/// forbidden, hyper leaves it out. `Via` is a plain header here: this gateway adds none of its own. `Content-Encoding`
+/// is a statement about the body, so who compresses must look for it first.
+pub fn mapped_to_client(name: &HeaderName) -> HeaderRule {
+    HeaderRule::Remap(match name.as_str() {
+        "transfer-encoding" | "keep-alive" | "proxy-connection" => return HeaderRule::Drop,
+        "authorization" => "x-amzn-remapped-authorization",
+        "connection" => "x-amzn-remapped-connection",
+        "content-length" => "x-amzn-remapped-content-length",
+        "content-md5" => "x-amzn-remapped-content-md5",
+        "date" => "x-amzn-remapped-date",
+        "expect" => "x-amzn-remapped-expect",
+        "host" => "x-amzn-remapped-host",
+        "max-forwards" => "x-amzn-remapped-max-forwards",
+        "proxy-authenticate" => "x-amzn-remapped-proxy-authenticate",
+        "server" => "x-amzn-remapped-server",
+        "trailer" => "x-amzn-remapped-trailer",
+        "upgrade" => "x-amzn-remapped-upgrade",
+        "user-agent" => "x-amzn-remapped-user-agent",
+        "www-authenticate" => "x-amzn-remapped-www-authenticate",
+        _ => return HeaderRule::Pass,
+    })
 }
 
 /// An upstream's header on its way to the client of an `HTTP_PROXY` method (sections c.4 and c.6).
@@ -95,7 +136,7 @@ pub fn response_from_http_proxy(name: &HeaderName) -> HeaderRule {
     }
 }
 
-/// A header that `requestParameters` of an `HTTP` or `HTTP_PROXY` integration sets (section c.3).
+/// A header that `requestParameters` of an `HTTP` or `HTTP_PROXY` integration set (section c.3).
 pub fn mapped_to_http(name: &HeaderName) -> MappedHeaderRule {
     if *name == header::CONTENT_LENGTH || *name == header::TRANSFER_ENCODING {
         return MappedHeaderRule::Fail;
@@ -103,6 +144,15 @@ pub fn mapped_to_http(name: &HeaderName) -> MappedHeaderRule {
     match name.as_str() {
         "connection" | "expect" | "proxy-authenticate" | "te" | "via" => MappedHeaderRule::Drop,
         _ => MappedHeaderRule::Set,
+    }
+}
+
+/// The same of an `AWS` or `AWS_PROXY` integration (section c.3): more of them make the call fail, for `AWS_PROXY` even
+/// though its mappings have no other effect (section b.2).
+pub fn mapped_to_aws(name: &HeaderName) -> MappedHeaderRule {
+    match name.as_str() {
+        "authorization" | "connection" | "expect" | "proxy-authenticate" | "te" => MappedHeaderRule::Fail,
+        _ => mapped_to_http(name),
     }
 }
 
@@ -152,14 +202,12 @@ mod tests {
         ];
         for fidelity in [Fidelity::Transparent, Fidelity::Aws] {
             for text in pass {
-                assert_eq!(request_to_http_proxy(&name(text), fidelity), HeaderRule::Pass, "{text}");
+                assert_eq!(request_to_http_proxy(&name(text), fidelity, true), HeaderRule::Pass, "{text}");
             }
             for text in drop {
-                assert_eq!(request_to_http_proxy(&name(text), fidelity), HeaderRule::Drop, "{text}");
+                assert_eq!(request_to_http_proxy(&name(text), fidelity, true), HeaderRule::Drop, "{text}");
             }
         }
-        assert_eq!(request_to_http_proxy(&name("Content-Encoding"), Fidelity::Aws), HeaderRule::Drop);
-        assert_eq!(request_to_http_proxy(&name("Content-Encoding"), Fidelity::Transparent), HeaderRule::Pass);
     }
 
     #[test]
@@ -191,14 +239,123 @@ mod tests {
 
     #[test]
     fn mapped_headers_follow_section_c3() {
-        for text in ["Content-Length", "Transfer-Encoding"] {
-            assert_eq!(mapped_to_http(&name(text)), MappedHeaderRule::Fail);
+        use MappedHeaderRule::{Drop, Fail, Set};
+        for (text, http, aws) in [
+            ("Content-Length", Fail, Fail),
+            ("Transfer-Encoding", Fail, Fail),
+            ("Authorization", Set, Fail),
+            ("Connection", Drop, Fail),
+            ("Expect", Drop, Fail),
+            ("Proxy-Authenticate", Drop, Fail),
+            ("TE", Drop, Fail),
+            ("Via", Drop, Drop),
+        ] {
+            assert_eq!((mapped_to_http(&name(text)), mapped_to_aws(&name(text))), (http, aws), "{text}");
         }
-        for text in ["Connection", "Expect", "Proxy-Authenticate", "TE", "Via"] {
-            assert_eq!(mapped_to_http(&name(text)), MappedHeaderRule::Drop);
+        for text in [
+            "Accept",
+            "Accept-Charset",
+            "Accept-Encoding",
+            "Age",
+            "Content-Encoding",
+            "Content-MD5",
+            "Content-Type",
+            "Date",
+            "Host",
+            "Max-Forwards",
+            "Pragma",
+            "Range",
+            "Referer",
+            "Server",
+            "Trailer",
+            "Upgrade",
+            "User-Agent",
+            "Warn",
+            "WWW-Authenticate",
+            "X-Own",
+        ] {
+            assert_eq!((mapped_to_http(&name(text)), mapped_to_aws(&name(text))), (Set, Set), "{text}");
         }
-        for text in ["Host", "Accept", "Content-Encoding", "Server", "Trailer", "Upgrade", "X-Own"] {
-            assert_eq!(mapped_to_http(&name(text)), MappedHeaderRule::Set);
+    }
+
+    #[test]
+    fn a_custom_upstream_gets_what_describes_the_body_and_nothing_else() {
+        use Fidelity::{Aws, Transparent};
+        for (text, fidelity, untouched, rule) in [
+            ("Content-Type", Transparent, true, HeaderRule::Pass),
+            ("Content-Type", Transparent, false, HeaderRule::Pass),
+            ("Content-Type", Aws, true, HeaderRule::Pass),
+            ("Content-Type", Aws, false, HeaderRule::Pass),
+            ("Content-Encoding", Transparent, true, HeaderRule::Pass),
+            ("Content-Encoding", Transparent, false, HeaderRule::Drop),
+            ("Content-Encoding", Aws, true, HeaderRule::Drop),
+            ("Content-Encoding", Aws, false, HeaderRule::Drop),
+        ] {
+            assert_eq!(request_to_http(&name(text), fidelity, untouched), rule, "{text} {fidelity:?} {untouched}");
+        }
+        for text in ["Accept", "Authorization", "Content-Language", "Cookie", "Host", "User-Agent", "Via", "X-Own"] {
+            for fidelity in [Transparent, Aws] {
+                assert_eq!(request_to_http(&name(text), fidelity, true), HeaderRule::Drop, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn headers_that_response_parameters_set_follow_section_c4() {
+        for text in [
+            "Accept",
+            "Accept-Charset",
+            "Accept-Encoding",
+            "Age",
+            "Content-Encoding",
+            "Content-Type",
+            "Pragma",
+            "Range",
+            "Referer",
+            "TE",
+            "Via",
+            "Warn",
+            "Set-Cookie",
+            "X-Own",
+        ] {
+            assert_eq!(mapped_to_client(&name(text)), HeaderRule::Pass, "{text}");
+        }
+        for text in [
+            "Authorization",
+            "Connection",
+            "Content-Length",
+            "Content-MD5",
+            "Date",
+            "Expect",
+            "Host",
+            "Max-Forwards",
+            "Proxy-Authenticate",
+            "Server",
+            "Trailer",
+            "Upgrade",
+            "User-Agent",
+            "WWW-Authenticate",
+        ] {
+            match mapped_to_client(&name(text)) {
+                HeaderRule::Remap(to) => assert_eq!(to, format!("x-amzn-remapped-{}", text.to_lowercase())),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        for text in ["Transfer-Encoding", "Keep-Alive", "Proxy-Connection"] {
+            assert_eq!(mapped_to_client(&name(text)), HeaderRule::Drop, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_coding_is_named_only_for_the_bytes_that_it_describes() {
+        let coding = name("Content-Encoding");
+        for (fidelity, untouched, rule) in [
+            (Fidelity::Transparent, true, HeaderRule::Pass),
+            (Fidelity::Transparent, false, HeaderRule::Drop),
+            (Fidelity::Aws, true, HeaderRule::Drop),
+            (Fidelity::Aws, false, HeaderRule::Drop),
+        ] {
+            assert_eq!(request_to_http_proxy(&coding, fidelity, untouched), rule, "{fidelity:?} {untouched}");
         }
     }
 }

@@ -42,6 +42,11 @@ impl IntegrationType {
         Self::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text))
     }
 
+    /// Whether heads and bodies pass as they are; templates and responses of such an integration are kept, never used.
+    pub fn is_proxy(self) -> bool {
+        matches!(self, Self::HttpProxy | Self::AwsProxy)
+    }
+
     /// Whether the upstream is an HTTP server named by its URI.
     pub fn is_http(self) -> bool {
         matches!(self, Self::Http | Self::HttpProxy)
@@ -80,7 +85,7 @@ impl PassthroughBehavior {
 }
 
 /// What happens to the bytes of a body (sections a.3 and a.4). Unset is `Option::None`; so is the word `PASSTHROUGH`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ContentHandling {
     /// base64 text becomes bytes.

@@ -45,6 +45,8 @@ pub const TIMEOUT_MS_DEFAULT: u32 = 29_000;
 /// Longest integration timeout, in milliseconds. The specification stops at 29,000; streamed responses may take 900,000
 /// (section k), and on a team's own machines nothing is gained by a lower bound for the others.
 pub const TIMEOUT_MS_MAX: u32 = 900_000;
+/// Largest body of a customised gateway response, in bytes. Where rendering gives more, the default body is sent.
+pub const GATEWAY_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 /// Largest template, in bytes (section j).
 pub const TEMPLATE_BYTES_MAX: usize = 300 * 1024;
 /// Longest selection pattern of an integration response, in bytes.
@@ -94,8 +96,6 @@ pub const JSON_PATH_PATTERN_BYTES_MAX: usize = 256 * 1024;
 pub const JSON_PATH_DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
 /// Most steps of one search, each one value visited or one filter asked.
 pub const JSON_PATH_STEPS_MAX: u32 = 1_000_000;
-/// Longest value that a mapping takes from a body, in bytes. It becomes a part of a head.
-pub const MAPPED_VALUE_BYTES_MAX: usize = 64 * 1024;
 
 const _: () = assert!(JSON_PATH_SEGMENTS_MAX < 128);
 const _: () = assert!(TIMEOUT_MS_MIN < TIMEOUT_MS_DEFAULT && TIMEOUT_MS_DEFAULT <= TIMEOUT_MS_MAX);

@@ -1,7 +1,7 @@
 //! The URI of an HTTP integration (section e.2): `${stageVariables.x}` filled in when a stage is compiled, `{name}` when
 //! a request runs.
 
-use crate::mapping::{CompiledSource, RequestFacts, percent_encode_into};
+use crate::mapping::{CompiledSource, RequestFacts, SourceProblem, percent_encode_into};
 use http::uri::Authority;
 use std::collections::BTreeMap;
 
@@ -77,6 +77,9 @@ pub enum TargetProblem {
     /// gives it in the upstream's path.
     #[error("a path parameter holds a dot segment")]
     DotSegment,
+    /// A value in the body is beyond a bound.
+    #[error(transparent)]
+    Source(#[from] SourceProblem),
 }
 
 /// Fills `${stageVariables.name}` in any text.
@@ -132,16 +135,17 @@ impl UriTemplate {
         self.authority.port_u16().unwrap_or(self.scheme.default_port())
     }
 
-    /// Path and query for one request: the URI's own query, then the client's as sent, then `mapped` (section e.3).
+    /// Path and query for one request: the URI's own query, then `client_query` as sent, then `mapped` (section e.3).
     ///
     /// # Errors
     /// When a path parameter is missing or would climb in the upstream's path.
     pub fn request_target(
         &self,
         facts: &impl RequestFacts,
+        client_query: Option<&str>,
         mapped: &[(String, CompiledSource)],
     ) -> Result<String, TargetProblem> {
-        let client_query = facts.query().unwrap_or_default();
+        let client_query = client_query.unwrap_or_default();
         let mut out = String::with_capacity(64 + facts.route_path().len() + client_query.len());
         for piece in &self.path {
             match piece {
@@ -157,7 +161,7 @@ impl UriTemplate {
                 match piece {
                     Piece::Literal(text) => out.push_str(text),
                     Piece::Value(source) => {
-                        let values = source.values(facts);
+                        let values = source.values(facts)?;
                         let value = values.first().ok_or(TargetProblem::MissingParameter)?;
                         percent_encode_into(&mut out, value);
                     }
@@ -170,7 +174,7 @@ impl UriTemplate {
             out.push_str(client_query);
         }
         for (name, source) in mapped {
-            for value in source.values(facts) {
+            for value in source.values(facts)? {
                 out.push(separator);
                 separator = '&';
                 percent_encode_into(&mut out, name);
@@ -191,7 +195,7 @@ fn push_path_value(out: &mut String, source: &CompiledSource, facts: &impl Reque
         out.push_str(raw);
         return Ok(());
     }
-    let values = source.values(facts);
+    let values = source.values(facts)?;
     let value = values.first().ok_or(TargetProblem::MissingParameter)?;
     if is_dot_segment(value) {
         return Err(TargetProblem::DotSegment);
@@ -276,7 +280,7 @@ mod tests {
     fn target(uri: &str, path: &'static str, query: Option<&'static str>) -> Result<String, TargetProblem> {
         let mapped = [("m".to_owned(), CompiledSource::Fixed("a b".to_owned()))];
         let mapped = if query.is_some() { &mapped[..] } else { &[] };
-        compile(uri).expect("compiles").request_target(&Facts(path, query, http::HeaderMap::new()), mapped)
+        compile(uri).expect("compiles").request_target(&Facts(path, query, http::HeaderMap::new()), query, mapped)
     }
 
     #[test]
@@ -286,7 +290,7 @@ mod tests {
         assert_eq!(template.authority.as_str(), "up.test:81");
         assert_eq!(template.port(), 81);
         let facts = Facts("/", None, http::HeaderMap::new());
-        assert_eq!(template.request_target(&facts, &[]), Ok("/v2/x?y=v2".to_owned()));
+        assert_eq!(template.request_target(&facts, None, &[]), Ok("/v2/x?y=v2".to_owned()));
         assert_eq!(compile("https://a").expect("compiles").port(), 443);
     }
 

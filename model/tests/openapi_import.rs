@@ -69,7 +69,11 @@ fn a_shop_with_every_kind_of_integration() {
         json!({
             "id": "id1", "name": "Shop", "description": "Pictures of things on offer", "version": "2024-03-01",
             "binaryMediaTypes": ["image/png", "image/jpeg", "*/anything"], "fidelity": "TRANSPARENT",
-            "minimumCompressionSize": 1024, "apiKeySource": "HEADER", "disableExecuteApiEndpoint": false,
+            "minimumCompressionSize": 1024, "compressionMediaTypes": [], "acceptPolicy": "FIRST",
+            "missingContentType": "JSON", "integrity": "OFF", "gatewayResponses": {
+                "DEFAULT_4XX": {"statusCode": "400", "responseParameters": {}, "responseTemplates": {}},
+            },
+            "apiKeySource": "HEADER", "disableExecuteApiEndpoint": false,
             "rootResourceId": "id2", "tags": {"owner": "warehouse"}, "createdAtMs": 0, "revision": 0,
         })
     );
@@ -133,7 +137,7 @@ fn shop_list_items() -> Value {
                 "200": {
                     "statusCode": "200", "selectionPattern": "",
                     "responseParameters": {"method.response.header.X-Total": "integration.response.header.X-Total-Count"},
-                    "responseTemplates": {"application/json": "$input.json('$.items')"},
+                    "responseTemplates": {"application/json": "{\"items\": []}"},
                     "contentHandling": null, "revision": 0,
                 },
                 "404": {
@@ -284,7 +288,7 @@ fn error_patterns_and_preflights() {
     assert!(responses.values().all(|r| r.response_parameters.len() == 1));
     let lambda = method(api, 0);
     assert_eq!(lambda["integration"]["contentHandling"], Value::Null, "PASSTHROUGH is a spelling of unset");
-    assert_eq!(lambda["integration"]["requestTemplates"]["application/json"], json!("{\"body\": $input.json('$')}\n"));
+    assert_eq!(lambda["integration"]["requestTemplates"]["application/json"], json!("{\"body\": null}\n"));
     assert_eq!(method(api, 2)["integration"]["requestTemplates"], json!({"application/json": "{statusCode:200}"}));
     assert_eq!(warnings(&imported), [""; 0]);
     assert!(validate::for_deployment(api).is_empty());
@@ -319,6 +323,40 @@ fn an_http_api() {
              is taken as it is written, use /{proxy+} instead",
         ]
     );
+}
+
+#[test]
+fn what_a_response_sets_is_declared_and_what_it_renders_is_only_text() {
+    let document = r#"{"openapi": "3.0.1", "info": {"title": "t"}, "paths": {"/{id}": {"get": {
+        "responses": {"200": {"description": "", "headers": {"A": {}}}},
+        "x-amazon-apigateway-integration": {"type": "http", "httpMethod": "GET", "uri": "http://localhost/",
+            "requestParameters": {
+                "integration.request.header.I": "method.request.path.id",
+                "integration.request.header.O": "method.request.path.other",
+                "integration.request.header.J": "method.request.body.a["},
+            "responses": {
+                "default": {"statusCode": "200", "responseParameters": {
+                    "method.response.header.A": "integration.response.header.A", "method.response.header.B": "'b'"}},
+                "5..": {"statusCode": "500", "responseParameters": {"method.response.header.A": "'a'"}},
+                "(4": {"statusCode": "404", "responseTemplates": {"text/plain": "$input.body"}}}}}}}}"#;
+    let found = lines(&try_import(document.as_bytes(), BasePathMode::Ignore).unwrap_err());
+    let frame = "Invalid mapping expression specified: Validation Result: warnings : [], errors : [";
+    let parameter = format!("{frame}Invalid mapping expression parameter specified: ");
+    for expected in [
+        format!("/requestParameters/integration.request.header.O: {parameter}method.request.path.other]"),
+        format!(
+            "/requestParameters/integration.request.header.J: {frame}Invalid mapping expression specified: \
+             method.request.body.a[]: JSON path, character 3: this bracket is not closed"
+        ),
+        format!("/responses/default/responseParameters/method.response.header.B: {parameter}method.response.header.B]"),
+        format!("/responses/5../responseParameters: {frame}No method response exists for method.]"),
+        "/responses/(4/responseTemplates/text~1plain: mapping templates with $ or # are not yet".to_owned(),
+        "/responses/(4/selectionPattern: ".to_owned(),
+    ] {
+        let place = "/paths/~1{id}/get/x-amazon-apigateway-integration";
+        assert!(found.contains(&format!("{place}{expected}")), "{expected} is not in\n{found}");
+    }
+    assert_eq!(found.lines().count(), 6, "{found}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Export and import are inverse, for documents of the field and for arbitrary definitions.
 
 use penstock_model::definition::ApiDefinition;
+use penstock_model::gateway_response::{CustomGatewayResponse, CustomisableType};
 use penstock_model::id::{ResourceId, RestApiId};
 use penstock_model::integration::{
     ConnectionType, ContentHandling, Integration, IntegrationType, PassthroughBehavior, ResponseTransferMode, TlsConfig,
@@ -137,7 +138,8 @@ fn source(side: &'static str) -> impl Strategy<Value = String> {
         "[a-z]{1,5}".prop_map(|name| format!("stageVariables.{name}")),
         "[a-z]{1,5}".prop_map(|name| format!("context.{name}")),
         Just(format!("{side}.body")),
-        "[a-z.]{1,5}".prop_map(move |path| format!("{side}.body.{path}")),
+        "[a-z]{1,3}([.][a-z]|[.][.][a-z]|\\[[0-9]\\]|\\['[a-z ]'\\]){0,2}"
+            .prop_map(move |path| format!("{side}.body.{path}")),
     ]
 }
 
@@ -164,6 +166,11 @@ prop_compose! {
             ..IntegrationResponse::default()
         })
     }
+}
+
+/// Takes out what begins a reference or a directive: such templates are not served yet.
+fn only_text(templates: &mut BTreeMap<String, String>) {
+    templates.values_mut().for_each(|template| template.retain(|c| c != '$' && c != '#'));
 }
 
 fn target() -> impl Strategy<Value = (IntegrationType, Option<Verb>, String)> {
@@ -202,6 +209,12 @@ prop_compose! {
     ) -> Integration {
         let streams = flags.0 && matches!(kind, IntegrationType::HttpProxy | IntegrationType::AwsProxy);
         let [credentials, cache_namespace, server_name_to_verify] = words;
+        let mut integration_responses: BTreeMap<_, _> = [responses.0, responses.1, responses.2].into_iter().flatten().collect();
+        let mut request_templates = request_templates;
+        if !kind.is_proxy() {
+            only_text(&mut request_templates);
+            integration_responses.values_mut().for_each(|response| only_text(&mut response.response_templates));
+        }
         Integration {
             request_parameters,
             request_templates,
@@ -216,7 +229,7 @@ prop_compose! {
             tls_config: TlsConfig { insecure_skip_verification: flags.2, server_name_to_verify },
             response_transfer_mode: if streams { ResponseTransferMode::Stream } else { ResponseTransferMode::Buffered },
             payload_format_version: version.to_owned(),
-            integration_responses: [responses.0, responses.1, responses.2].into_iter().flatten().collect(),
+            integration_responses,
             ..Integration::new(kind, http_method, uri)
         }
     }
@@ -260,8 +273,34 @@ prop_compose! {
             let status_code = code.to_owned();
             (code.to_owned(), MethodResponse { status_code, response_parameters, response_models, ..MethodResponse::default() })
         }).collect();
+        for response in behind.iter().flat_map(|behind| behind.integration_responses.values()) {
+            if response.response_parameters.is_empty() {
+                continue;
+            }
+            let status_code = response.status_code.clone();
+            let declared = method.method_responses.entry(status_code.clone()).or_insert_with(|| {
+                MethodResponse { status_code, ..MethodResponse::default() }
+            });
+            let headers = response.response_parameters.keys().cloned();
+            declared.response_parameters.extend(headers.map(|header| (header, false)));
+        }
         method.integration = behind;
         method
+    }
+}
+
+prop_compose! {
+    fn gateway_response()(
+        name in prop::sample::select(CustomisableType::all()),
+        status_code in prop_oneof![Just(""), Just("200"), Just("418")],
+        response_parameters in prop::collection::btree_map(
+            header("gatewayresponse.header."), "[ -&(-~]{0,8}".prop_map(|literal| format!("'{literal}'")), 0..3),
+        response_templates in prop::collection::btree_map(
+            prop_oneof![Just("application/json"), Just("text/html;charset=utf-8")].prop_map(str::to_owned),
+            text().prop_filter("a template is not empty", |text| !text.is_empty()), 0..3),
+    ) -> (String, CustomGatewayResponse) {
+        let status_code = status_code.to_owned();
+        (name.name().to_owned(), CustomGatewayResponse { status_code, response_parameters, response_templates })
     }
 }
 
@@ -277,6 +316,7 @@ prop_compose! {
         paths in prop::sample::subsequence(
             vec!["/", "/a", "/a/{id}", "/a/{id}/b", "/{proxy+}", "/c/$d~e%20", "/c/{x+}"], 0..7),
         methods in prop::collection::vec((0usize..7, method()), 0..6),
+        gateway_responses in prop::collection::vec(gateway_response(), 0..3),
     ) -> ApiDefinition {
         let mut api = ApiDefinition::default();
         let api_key_source = if flags.0 { ApiKeySource::Authorizer } else { ApiKeySource::Header };
@@ -284,6 +324,7 @@ prop_compose! {
             name, description, version, minimum_compression_size, tags, api_key_source,
             binary_media_types: binary_media_types.into_iter().map(str::to_owned).collect(),
             disable_execute_api_endpoint: flags.1,
+            gateway_responses: gateway_responses.into_iter().collect(),
             root_resource_id: "/".into(),
             ..RestApi::default()
         };

@@ -120,6 +120,7 @@ fn put(definition: &mut ApiDefinition, key: &MethodKey, mut integration: Integra
         }
     };
     let method = &mut definition.methods[at];
+    fragment::declare_headers(&integration, method);
     if let Some(stored) = method.integration.take() {
         for (code, response) in stored.integration_responses {
             integration.integration_responses.entry(code).or_insert(response);

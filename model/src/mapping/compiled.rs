@@ -1,9 +1,11 @@
 //! [`CompiledSource`]: a source with everything resolved that does not depend on the request.
 
+use super::body::{self, SourceProblem};
 use super::context;
 use super::escape::{percent_decode, query_values};
 use super::expression::Source;
 use super::facts::{ContextField, RequestFacts, StageFacts};
+use crate::json_path::JsonPath;
 use crate::resource::{PathPart, segments};
 use std::borrow::Cow;
 
@@ -29,6 +31,8 @@ pub enum CompiledSource {
     Header(http::HeaderName),
     /// Every value of a header, joined.
     MultiValueHeader(http::HeaderName),
+    /// The body, or what a path in it leads to.
+    Body(Option<JsonPath>),
     /// Something that the running request knows.
     Context(ContextField),
     /// Never has a value: an undefined stage variable, an unknown path parameter, a context name that has no meaning here.
@@ -36,9 +40,9 @@ pub enum CompiledSource {
 }
 
 impl CompiledSource {
-    /// Resolves `source` for a route. `None` for sources in the body, which need a collected request.
-    pub fn compile(source: &Source, facts: &StageFacts<'_>) -> Option<Self> {
-        Some(match source {
+    /// Resolves `source` as far as the stage knows it.
+    pub fn compile(source: &Source, facts: &StageFacts<'_>) -> Self {
+        match source {
             Source::Literal(text) => Self::Fixed(text.clone()),
             Source::StageVariable(name) => facts.variables.get(name).map_or(Self::Absent, |v| Self::Fixed(v.clone())),
             Source::Context(name) => context::compile(name, facts),
@@ -50,15 +54,32 @@ impl CompiledSource {
             Source::MultiValueQuery(name) => Self::MultiValueQuery(name.clone()),
             Source::Header(name) => header(name).map_or(Self::Absent, Self::Header),
             Source::MultiValueHeader(name) => header(name).map_or(Self::Absent, Self::MultiValueHeader),
-            Source::Body(_) => return None,
-        })
+            Source::Body(path) => Self::Body(path.clone()),
+        }
     }
 
-    /// The values for one request, decoded; none when the source is absent.
-    pub fn values<'a>(&'a self, facts: &'a impl RequestFacts) -> Vec<Cow<'a, str>> {
+    /// Whether the request's body must be collected before [`CompiledSource::values`] is asked.
+    pub fn reads_body(&self) -> bool {
+        matches!(self, Self::Body(_))
+    }
+
+    /// The values for one request, decoded; none when the source is absent, and several only for
+    /// [`CompiledSource::MultiValueQuery`], which is repeated on the wire.
+    ///
+    /// # Errors
+    /// When a value in the body is beyond a bound.
+    pub fn values<'a>(&'a self, facts: &'a impl RequestFacts) -> Result<Vec<Cow<'a, str>>, SourceProblem> {
+        match self {
+            Self::Body(path) => Ok(body::value(path.as_ref(), facts.body())?.into_iter().collect()),
+            head => Ok(head.head_values(facts)),
+        }
+    }
+
+    /// The same of what needs no body; a source in the body has none.
+    pub fn head_values<'a>(&'a self, facts: &'a impl RequestFacts) -> Vec<Cow<'a, str>> {
         match self {
             Self::Fixed(text) => vec![Cow::Borrowed(text)],
-            Self::Absent => Vec::new(),
+            Self::Absent | Self::Body(_) => Vec::new(),
             Self::Segment(_) | Self::SegmentsFrom(_) => {
                 self.raw_path_value(facts.route_path()).map(|raw| percent_decode(raw)).into_iter().collect()
             }

@@ -1,7 +1,8 @@
 //! The expressions of section e.5 as they are written: [`Target`] to the left, [`Source`] to the right.
 
-use super::problem::invalid_expression;
-use crate::text::{is_parameter_name, is_token};
+use super::problem::{invalid_expression, invalid_parameter};
+use crate::json_path::JsonPath;
+use crate::text::is_parameter_name;
 
 /// What a mapping sets: `integration.request.{path|querystring|header}.{name}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +21,17 @@ impl Target {
     /// # Errors
     /// The specification's sentence for a wrong expression.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let rest = text.strip_prefix("integration.request.").ok_or_else(|| invalid_expression(text))?;
-        let (place, name) = rest.split_once('.').ok_or_else(|| invalid_expression(text))?;
+        let (place, name) = text
+            .strip_prefix("integration.request.")
+            .and_then(|rest| rest.split_once('.'))
+            .filter(|(_, name)| is_parameter_name(name))
+            .ok_or_else(|| invalid_parameter(text))?;
         let name = name.to_owned();
         match place {
-            "path" if is_parameter_name(&name) => Ok(Self::Path(name)),
-            "querystring" if !name.is_empty() => Ok(Self::Query(name)),
-            "header" if is_token(&name) => Ok(Self::Header(name)),
-            _ => Err(invalid_expression(text)),
+            "path" => Ok(Self::Path(name)),
+            "querystring" => Ok(Self::Query(name)),
+            "header" => Ok(Self::Header(name)),
+            _ => Err(invalid_parameter(text)),
         }
     }
 }
@@ -45,8 +49,8 @@ pub enum Source {
     Header(String),
     /// `method.request.multivalueheader.x`: all values, joined with `,`.
     MultiValueHeader(String),
-    /// `method.request.body`, or below it a JSON path without `$.`.
-    Body(Option<String>),
+    /// `method.request.body`, or a path into it, usually written without `$.`.
+    Body(Option<JsonPath>),
     /// `stageVariables.x`
     StageVariable(String),
     /// `context.x`
@@ -80,12 +84,23 @@ impl Source {
         let (place, name) = rest.split_once('.').ok_or_else(|| invalid_expression(text))?;
         match place {
             "path" => named(text, name, Self::Path),
-            "querystring" => nonempty(text, name, Self::Query),
-            "multivaluequerystring" => nonempty(text, name, Self::MultiValueQuery),
-            "header" if is_token(name) => Ok(Self::Header(name.to_owned())),
-            "multivalueheader" if is_token(name) => Ok(Self::MultiValueHeader(name.to_owned())),
-            "body" => nonempty(text, name, |path| Self::Body(Some(path))),
+            "querystring" => named(text, name, Self::Query),
+            "multivaluequerystring" => named(text, name, Self::MultiValueQuery),
+            "header" => named(text, name, Self::Header),
+            "multivalueheader" => named(text, name, Self::MultiValueHeader),
+            "body" => body_path(text, name).map(|path| Self::Body(Some(path))),
             _ => Err(invalid_expression(text)),
+        }
+    }
+
+    /// The method's own parameter that is read, as `requestParameters` of the method declare it; `None` for sources that
+    /// need no declaration (section e.5).
+    pub fn declared_as(&self) -> Option<String> {
+        match self {
+            Self::Path(name) => Some(format!("method.request.path.{name}")),
+            Self::Query(name) | Self::MultiValueQuery(name) => Some(format!("method.request.querystring.{name}")),
+            Self::Header(name) | Self::MultiValueHeader(name) => Some(format!("method.request.header.{name}")),
+            Self::Body(_) | Self::StageVariable(_) | Self::Context(_) | Self::Literal(_) => None,
         }
     }
 }
@@ -94,6 +109,7 @@ fn named(whole: &str, name: &str, make: impl FnOnce(String) -> Source) -> Result
     if is_parameter_name(name) { Ok(make(name.to_owned())) } else { Err(invalid_expression(whole)) }
 }
 
-fn nonempty(whole: &str, name: &str, make: impl FnOnce(String) -> Source) -> Result<Source, String> {
-    if name.is_empty() { Err(invalid_expression(whole)) } else { Ok(make(name.to_owned())) }
+/// Reads the path of a body source; what is wrong with it is said behind the specification's sentence.
+pub(super) fn body_path(whole: &str, path: &str) -> Result<JsonPath, String> {
+    JsonPath::parse(path).map_err(|error| format!("{}: {error}", invalid_expression(whole)))
 }

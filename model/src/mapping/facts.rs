@@ -108,8 +108,8 @@ pub struct ResourceFacts<'a> {
 /// What a gateway response is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorFacts<'a> {
-    /// For the client; plain text.
-    pub message: &'a str,
+    /// For the client; plain text. Some types have none, which their bodies spell `null`.
+    pub message: Option<&'a str>,
     /// The type's name, for example `INTEGRATION_TIMEOUT`.
     pub response_type: &'a str,
     /// What a request validator found.
@@ -124,7 +124,7 @@ impl<'a> ErrorFacts<'a> {
 
     fn field(&self, field: ErrorField) -> Option<Cow<'a, str>> {
         match field {
-            ErrorField::Message => Some(Cow::Borrowed(self.message)),
+            ErrorField::Message => self.message.map(Cow::Borrowed),
             ErrorField::MessageString => Some(Cow::Owned(serde_json::Value::from(self.message).to_string())),
             ErrorField::ResponseType => Some(Cow::Borrowed(self.response_type)),
             ErrorField::ValidationErrorString => self.validation_error.map(Cow::Borrowed),

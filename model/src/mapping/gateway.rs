@@ -4,7 +4,7 @@ use super::compiled::CompiledSource;
 use super::expression::Source;
 use super::facts::StageFacts;
 use super::problem::{invalid_expression, invalid_parameter};
-use crate::text::is_token;
+use crate::text::is_parameter_name;
 
 /// What a gateway response's parameter sets: `gatewayresponse.header.{name}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl GatewayResponseTarget {
     /// The specification's sentence for a wrong expression.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix("gatewayresponse.header.") {
-            Some(name) if is_token(name) => Ok(Self { header: name.to_owned() }),
+            Some(name) if is_parameter_name(name) => Ok(Self { header: name.to_owned() }),
             _ => Err(invalid_parameter(text)),
         }
     }
@@ -43,9 +43,10 @@ impl GatewayResponseSource {
         }
     }
 
-    /// Resolves what the stage knows. Evaluate it on [`super::ErrorFacts::on`] the request, which answers `context.error.*`.
+    /// Resolves what the stage knows. Its [`CompiledSource::head_values`] are asked on
+    /// [`super::ErrorFacts::on`] the request, which answers `context.error.*`.
     pub fn compile(&self, stage: &StageFacts<'_>) -> CompiledSource {
-        CompiledSource::compile(&self.0, stage).unwrap_or(CompiledSource::Absent)
+        CompiledSource::compile(&self.0, stage)
     }
 }
 

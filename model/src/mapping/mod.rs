@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: what a header name means on the wire, see [`crate::headers`]; mapping templates (section g).
 
+mod body;
 mod compiled;
 mod context;
 mod escape;
@@ -13,8 +14,10 @@ mod expression;
 mod facts;
 mod gateway;
 mod problem;
+mod response;
 mod substitution;
 
+pub use body::SourceProblem;
 pub use compiled::CompiledSource;
 pub use escape::{percent_decode, percent_encode_into, query_values};
 pub use expression::{Source, Target};
@@ -24,6 +27,7 @@ pub use facts::{
 };
 pub use gateway::{GatewayResponseSource, GatewayResponseTarget};
 pub use problem::{NO_METHOD_RESPONSE, invalid_expression, invalid_parameter, mapping_message};
+pub use response::{CompiledResponseSource, ResponseSource, ResponseTarget};
 pub use substitution::SubstitutionTemplate;
 
 #[cfg(test)]

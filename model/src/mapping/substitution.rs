@@ -27,6 +27,8 @@ enum Piece {
 impl SubstitutionTemplate {
     /// The template of every gateway response that has none of its own (section e.7).
     pub const DEFAULT_TEXT: &'static str = r#"{"message":$context.error.messageString}"#;
+    /// The media type of that template.
+    pub const DEFAULT_MEDIA_TYPE: &'static str = "application/json";
 
     /// Reads a template and fills in what the stage knows. Every text is a template.
     pub fn parse(text: &str, stage: &StageFacts<'_>) -> Self {
@@ -51,15 +53,16 @@ impl SubstitutionTemplate {
         template
     }
 
-    /// The text for one request that ended in an error.
-    pub fn render(&self, facts: &impl RequestFacts, error: &ErrorFacts<'_>) -> String {
+    /// The text for one request that ended in an error; `None` when it would be longer than `bytes_max`. A short
+    /// template can name a long header often.
+    pub fn render(&self, facts: &impl RequestFacts, error: &ErrorFacts<'_>, bytes_max: usize) -> Option<String> {
         let facts = error.on(facts);
         let mut out = String::new();
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Value(source) => {
-                    for (at, value) in source.values(&facts).iter().enumerate() {
+                    for (at, value) in source.head_values(&facts).iter().enumerate() {
                         if at > 0 {
                             out.push(',');
                         }
@@ -67,15 +70,18 @@ impl SubstitutionTemplate {
                     }
                 }
             }
+            if out.len() > bytes_max {
+                return None;
+            }
         }
-        out
+        Some(out)
     }
 
     fn push_source(&mut self, source: &Source, stage: &StageFacts<'_>) {
         match CompiledSource::compile(source, stage) {
-            Some(CompiledSource::Fixed(text)) => self.push_text(&text),
-            Some(CompiledSource::Absent) | None => {}
-            Some(source) => self.pieces.push(Piece::Value(source)),
+            CompiledSource::Fixed(text) => self.push_text(&text),
+            CompiledSource::Absent => {}
+            source => self.pieces.push(Piece::Value(source)),
         }
     }
 
@@ -131,12 +137,12 @@ mod tests {
     fn rendered(text: &str, error: ErrorFacts<'_>) -> String {
         let variables = BTreeMap::from([("colour".to_owned(), "red".to_owned())]);
         let stage = StageFacts { resource: None, ..stage(&variables) };
-        SubstitutionTemplate::parse(text, &stage).render(&TestRequest::default(), &error)
+        SubstitutionTemplate::parse(text, &stage).render(&TestRequest::default(), &error, 100).expect("it is short")
     }
 
     fn error() -> ErrorFacts<'static> {
         ErrorFacts {
-            message: "a \"bad\"\nday",
+            message: Some("a \"bad\"\nday"),
             response_type: "BAD_REQUEST_BODY",
             validation_error: Some("[object has missing required properties]"),
         }
@@ -175,6 +181,21 @@ mod tests {
     fn a_request_that_was_not_validated_has_no_validation_error() {
         let error = ErrorFacts { validation_error: None, ..error() };
         assert_eq!(rendered("<$context.error.validationErrorString>", error), "<>");
+    }
+
+    #[test]
+    fn an_error_without_a_message_says_null() {
+        let error = ErrorFacts { message: None, ..error() };
+        assert_eq!(rendered(SubstitutionTemplate::DEFAULT_TEXT, error), r#"{"message":null}"#);
+        assert_eq!(rendered("<$context.error.message>", error), "<>");
+    }
+
+    #[test]
+    fn a_text_may_be_as_long_as_the_limit_and_no_longer() {
+        let variables = BTreeMap::new();
+        let template = SubstitutionTemplate::parse("12345678$context.requestId", &stage(&variables));
+        assert_eq!(template.render(&TestRequest::default(), &error(), 12).as_deref(), Some("12345678id-1"));
+        assert_eq!(template.render(&TestRequest::default(), &error(), 11), None);
     }
 
     #[test]

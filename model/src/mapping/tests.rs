@@ -56,15 +56,18 @@ pub(super) fn stage(variables: &BTreeMap<String, String>) -> StageFacts<'_> {
     }
 }
 
-fn values(expression: &str) -> Vec<String> {
+fn values(expression: &str, body: Option<&'static str>) -> Vec<String> {
     let variables = BTreeMap::from([("colour".to_owned(), "red".to_owned())]);
     let source = Source::parse(expression).expect("an expression");
-    let compiled = CompiledSource::compile(&source, &stage(&variables)).expect("not in the body");
-    compiled.values(&TestRequest::default()).into_iter().map(Cow::into_owned).collect()
+    let compiled = CompiledSource::compile(&source, &stage(&variables));
+    assert_eq!(compiled.reads_body(), expression.starts_with("method.request.body"));
+    let request = TestRequest { body, ..TestRequest::default() };
+    compiled.values(&request).expect("small").into_iter().map(Cow::into_owned).collect()
 }
 
 #[test]
 fn every_source_has_the_value_that_the_specification_says() {
+    let body = r#"{"a": {"b": ["x", 1.50]}, "none": null}"#;
     let table: &[(&str, &[&str])] = &[
         ("method.request.path.id", &["a/b"]),
         ("method.request.path.rest", &["x//y z"]),
@@ -72,50 +75,134 @@ fn every_source_has_the_value_that_the_specification_says() {
         ("method.request.querystring.a", &["2"]),
         ("method.request.querystring.b", &["A c"]),
         ("method.request.querystring.flag", &[""]),
-        ("method.request.querystring.a b", &["3"]),
         ("method.request.querystring.none", &[]),
+        ("method.request.querystring.A", &[]),
         ("method.request.multivaluequerystring.a", &["1", "2"]),
+        ("method.request.multivaluequerystring.none", &[]),
         ("method.request.header.X-A", &["two"]),
         ("method.request.header.X-B", &[]),
         ("method.request.multivalueheader.x-a", &["one,two"]),
         ("method.request.multivalueheader.x-b", &[]),
+        ("method.request.body", &[body]),
+        ("method.request.body.a.b[0]", &["x"]),
+        ("method.request.body.a.b[-1]", &["1.5"]),
+        ("method.request.body.a.b[1]", &["1.50"]),
+        ("method.request.body.a", &[r#"{"b":["x",1.50]}"#]),
+        ("method.request.body.a.b[*]", &[r#"["x",1.5]"#]),
+        ("method.request.body..b", &[r#"[["x",1.5]]"#]),
+        ("method.request.body.$.a.b[0]", &["x"]),
+        ("method.request.body.none", &[]),
+        ("method.request.body.missing", &[]),
         ("stageVariables.colour", &["red"]),
         ("stageVariables.size", &[]),
-        ("context.requestId", &["id-1"]),
-        ("context.apiId", &["api"]),
-        ("context.stage", &["prod"]),
-        ("context.resourcePath", &["/users/{id}/files/{rest+}"]),
-        ("context.authorizer.principalId", &[]),
         ("'it is'", &["it is"]),
         ("''", &[""]),
     ];
     for (expression, expected) in table {
-        assert_eq!(values(expression), *expected, "{expression}");
+        assert_eq!(values(expression, Some(body)), *expected, "{expression}");
     }
 }
 
 #[test]
-fn sources_in_the_body_are_understood_and_left_to_collecting_routes() {
-    assert_eq!(Source::parse("method.request.body"), Ok(Source::Body(None)));
-    assert_eq!(Source::parse("method.request.body.a.b[0]"), Ok(Source::Body(Some("a.b[0]".to_owned()))));
+fn a_body_that_is_missing_or_not_json_is_absent() {
+    for body in [None, Some("")] {
+        assert_eq!(values("method.request.body", body), [] as [&str; 0]);
+        assert_eq!(values("method.request.body.a", body), [] as [&str; 0]);
+    }
+    assert_eq!(values("method.request.body", Some("a=b")), ["a=b"]);
+    assert_eq!(values("method.request.body.a", Some("a=b")), [] as [&str; 0]);
 }
 
 #[test]
-fn wrong_expressions_are_refused_with_the_text_named() {
-    for bad in
-        ["", "method", "method.request", "method.request.path.", "method.request.cookie.a", "'open", "context.", "$x"]
-    {
-        let error = Source::parse(bad).expect_err(bad);
-        assert!(error.ends_with(&format!("Invalid mapping expression specified: {bad}]")), "{error}");
+fn the_context_is_what_exists_without_an_authorizer() {
+    let variables = BTreeMap::new();
+    let of = |name: &str, stage: StageFacts<'_>| {
+        let source = Source::parse(&format!("context.{name}")).expect("an expression");
+        let compiled = CompiledSource::compile(&source, &stage);
+        compiled.head_values(&TestRequest::default()).pop().map(Cow::into_owned)
+    };
+    for (name, expected) in [
+        ("accountId", Some(ACCOUNT_ID)),
+        ("apiId", Some("api")),
+        ("deploymentId", Some("dep")),
+        ("stage", Some("prod")),
+        ("resourceId", Some("res")),
+        ("resourcePath", Some(RESOURCE_PATH)),
+        ("requestId", Some("id-1")),
+        ("isCanaryRequest", None),
+        ("authorizer.principalId", None),
+        ("identity.apiKey", None),
+        ("identity.cognitoIdentityId", None),
+        ("error.message", None),
+        ("error.messageString", None),
+        ("error.responseType", None),
+        ("error.validationErrorString", None),
+        ("nonsense", None),
+    ] {
+        assert_eq!(of(name, stage(&variables)).as_deref(), expected, "{name}");
     }
+    for (name, field) in [
+        ("extendedRequestId", ContextField::ExtendedRequestId),
+        ("requestTime", ContextField::RequestTime),
+        ("requestTimeEpoch", ContextField::RequestTimeEpoch),
+        ("httpMethod", ContextField::HttpMethod),
+        ("path", ContextField::Path),
+        ("protocol", ContextField::Protocol),
+        ("domainName", ContextField::DomainName),
+        ("domainPrefix", ContextField::DomainPrefix),
+        ("identity.sourceIp", ContextField::SourceIp),
+        ("identity.userAgent", ContextField::UserAgent),
+    ] {
+        let compiled = CompiledSource::compile(&Source::Context(name.to_owned()), &stage(&variables));
+        assert_eq!(compiled, CompiledSource::Context(field), "{name}");
+    }
+    for (canary, expected) in [(true, "true"), (false, "false")] {
+        let stage = StageFacts { canary: Some(canary), ..stage(&variables) };
+        assert_eq!(of("isCanaryRequest", stage).as_deref(), Some(expected));
+    }
+    let gateway = StageFacts { resource: None, ..stage(&variables) };
+    assert_eq!(of("resourceId", gateway).as_deref(), Some("res-1"));
+    assert_eq!(of("resourcePath", gateway).as_deref(), Some(RESOURCE_PATH));
+}
+
+#[test]
+fn wrong_sources_are_refused_with_the_text_named() {
+    for bad in [
+        "",
+        "'",
+        "'open",
+        "literal",
+        "method",
+        "method.request",
+        "method.request.path.",
+        "method.request.cookie.a",
+        "method.request.header.a b",
+        "method.request.querystring.a[b]",
+        "integration.response.header.a",
+        "context.",
+        "stageVariables.",
+        "$context.x",
+    ] {
+        assert_eq!(Source::parse(bad), Err(invalid_expression(bad)), "{bad}");
+    }
+    let error = Source::parse("method.request.body.a[x]").expect_err("no index");
+    assert!(error.starts_with(&invalid_expression("method.request.body.a[x]")), "{error}");
+    assert!(error.ends_with(": JSON path, character 3: expected an index, a quoted name, * or ?"), "{error}");
+    assert!(Source::parse("method.request.body.").is_err());
+}
+
+#[test]
+fn targets_are_path_query_or_header() {
     for bad in [
         "",
         "integration.request.path.",
         "integration.request.body",
         "integration.response.header.a",
         "integration.request.header.a b",
+        "integration.request.querystring.a b",
+        "integration.request.multivaluequerystring.a",
     ] {
-        assert!(Target::parse(bad).is_err(), "{bad}");
+        assert_eq!(Target::parse(bad), Err(invalid_parameter(bad)), "{bad}");
     }
     assert_eq!(Target::parse("integration.request.path.proxy"), Ok(Target::Path("proxy".to_owned())));
     assert_eq!(Target::parse("integration.request.querystring.a.b"), Ok(Target::Query("a.b".to_owned())));

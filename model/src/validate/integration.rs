@@ -1,14 +1,14 @@
 //! Rules for [`Integration`] and [`IntegrationResponse`].
 
-use super::{
-    check_count, check_status_code, check_templates, mapping_message, names_header, names_request_parameter, uri,
-};
+use super::{check_count, check_status_code, check_templates, mappings, uri};
+use crate::content::selection::check_pattern;
+use crate::content::template::PlainTemplate;
 use crate::integration::{ConnectionType, Integration, IntegrationType, ResponseTransferMode};
 use crate::limits::{PARAMETERS_MAX, TIMEOUT_MS_MAX, TIMEOUT_MS_MIN};
 use crate::method::Method;
 use crate::response::IntegrationResponse;
-use crate::text::is_parameter_name;
 use crate::violation::Violations;
+use std::collections::BTreeMap;
 
 /// Checks what stands behind `method` (section e.1), its integration responses included.
 pub fn integration(integration: &Integration, method: &Method) -> Violations {
@@ -33,8 +33,10 @@ pub fn integration(integration: &Integration, method: &Method) -> Violations {
     check_count(&mut found, "requestParameters", integration.request_parameters.len(), PARAMETERS_MAX);
     check_count(&mut found, "cacheKeyParameters", integration.cache_key_parameters.len(), PARAMETERS_MAX);
     check_templates(&mut found, "requestTemplates", &integration.request_templates);
-    found.add_below("", mapping_violations(integration));
-    check_declared(&mut found, integration, method);
+    if !integration.kind.is_proxy() {
+        check_served(&mut found, "requestTemplates", &integration.request_templates);
+    }
+    mappings::request_parameters(&mut found, integration, method);
     check_count(&mut found, "integrationResponses", integration.integration_responses.len(), PARAMETERS_MAX);
     for (code, response) in integration.integration_responses.iter().take(PARAMETERS_MAX) {
         let field = format!("integrationResponses[{code}]");
@@ -44,9 +46,26 @@ pub fn integration(integration: &Integration, method: &Method) -> Violations {
                 format!("stands under {code:?} but says {:?}", response.status_code),
             );
         }
-        found.add_below(&field, integration_response(response));
+        let mut broken = integration_response(response);
+        mappings::declared_headers(&mut broken, response, method);
+        if !integration.kind.is_proxy() {
+            check_served(&mut broken, "responseTemplates", &response.response_templates);
+            if let Err(problem) = check_pattern(&response.selection_pattern) {
+                broken.add("selectionPattern", problem);
+            }
+        }
+        found.add_below(&field, broken);
     }
     found
+}
+
+/// Templates that are executed must be of the kind that can be. Those of proxies never are (section e.4).
+fn check_served(found: &mut Violations, field: &str, templates: &BTreeMap<String, String>) {
+    for (key, text) in templates.iter().take(PARAMETERS_MAX) {
+        if let Err(problem) = PlainTemplate::compile(text) {
+            found.add(format!("{field}[{key}]"), problem);
+        }
+    }
 }
 
 /// Checks one entry of an integration's responses (section f).
@@ -54,16 +73,7 @@ pub fn integration_response(response: &IntegrationResponse) -> Violations {
     let mut found = Violations::new();
     check_status_code(&mut found, "statusCode", &response.status_code);
     check_count(&mut found, "responseParameters", response.response_parameters.len(), PARAMETERS_MAX);
-    for (target, source) in response.response_parameters.iter().take(PARAMETERS_MAX) {
-        let field = || format!("responseParameters[{target}]");
-        if !names_header(target, "method.response.header.") {
-            let detail = format!("Invalid mapping expression parameter specified: {target}");
-            found.add(field(), mapping_message(&detail));
-        }
-        if !is_source(source, "integration.response.", &["header", "multivalueheader"]) {
-            found.add(field(), mapping_message(&format!("Invalid mapping expression specified: {source}")));
-        }
-    }
+    mappings::response_parameters(&mut found, response);
     check_templates(&mut found, "responseTemplates", &response.response_templates);
     found
 }
@@ -84,58 +94,12 @@ fn check_uri(found: &mut Violations, integration: &Integration) {
     }
 }
 
-/// Checks the syntax of targets and sources (section e.5).
-fn mapping_violations(integration: &Integration) -> Violations {
-    const PLACES: [&str; 5] = ["path", "querystring", "multivaluequerystring", "header", "multivalueheader"];
-    let mut found = Violations::new();
-    for (target, source) in integration.request_parameters.iter().take(PARAMETERS_MAX) {
-        let field = || format!("requestParameters[{target}]");
-        if !names_request_parameter(target, "integration") {
-            let detail = format!("Invalid mapping expression parameter specified: {target}");
-            found.add(field(), mapping_message(&detail));
-        }
-        if !is_source(source, "method.request.", &PLACES) {
-            found.add(field(), mapping_message(&format!("Invalid mapping expression specified: {source}")));
-        }
-    }
-    found
-}
-
-fn is_source(source: &str, message: &str, places: &[&str]) -> bool {
-    if let Some(literal) = source.strip_prefix('\'') {
-        return literal.ends_with('\'');
-    }
-    if let Some(name) = source.strip_prefix("stageVariables.").or_else(|| source.strip_prefix("context.")) {
-        return is_parameter_name(name);
-    }
-    let Some(part) = source.strip_prefix(message) else { return false };
-    match part.split_once('.') {
-        None => part == "body",
-        Some(("body", json_path)) => !json_path.is_empty(),
-        Some((place, name)) => places.contains(&place) && is_parameter_name(name),
-    }
-}
-
-/// A parameter that a mapping reads must be declared by the method (section e.5). Path variables are declared by the
-/// resource's path, which documents often leave at that (section i.2).
-fn check_declared(found: &mut Violations, integration: &Integration, method: &Method) {
-    for (target, source) in integration.request_parameters.iter().take(PARAMETERS_MAX) {
-        let Some((place, name)) = source.strip_prefix("method.request.").and_then(|part| part.split_once('.')) else {
-            continue;
-        };
-        let place = place.strip_prefix("multivalue").unwrap_or(place);
-        let declared = || method.request_parameters.contains_key(&format!("method.request.{place}.{name}"));
-        if matches!(place, "querystring" | "header") && !declared() {
-            let detail = format!("Invalid mapping expression parameter specified: {source}");
-            found.add(format!("requestParameters[{target}]"), mapping_message(&detail));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::{NO_METHOD_RESPONSE, invalid_expression, invalid_parameter, mapping_message};
     use crate::method::Verb;
+    use crate::response::MethodResponse;
 
     const LAMBDA: &str = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:f/invocations";
 
@@ -203,11 +167,18 @@ mod tests {
             integration.request_parameters.insert(format!("integration.request.header.h{at}"), (*good).to_owned());
         }
         assert_eq!(found(&integration), []);
-        for bad in
-            ["", "'", "'open", "literal", "method.request.cookie.a", "method.request.body.", "$context.x", "context."]
-        {
+        for bad in [
+            "",
+            "'",
+            "'open",
+            "literal",
+            "method.request.cookie.a",
+            "integration.response.body",
+            "$context.x",
+            "context.",
+        ] {
             integration.request_parameters = [("integration.request.path.p".to_owned(), bad.to_owned())].into();
-            let expected = mapping_message(&format!("Invalid mapping expression specified: {bad}"));
+            let expected = invalid_expression(bad);
             assert_eq!(found(&integration), [("requestParameters[integration.request.path.p]".to_owned(), expected)]);
         }
     }
@@ -217,8 +188,7 @@ mod tests {
         let mut integration = http();
         let source = "method.request.querystring.size".to_owned();
         integration.request_parameters.insert("integration.request.querystring.s".to_owned(), source.clone());
-        let detail = format!("Invalid mapping expression parameter specified: {source}");
-        assert_eq!(found(&integration)[0].1, mapping_message(&detail));
+        assert_eq!(found(&integration)[0].1, invalid_parameter(&source));
         let mut declared = method();
         declared.request_parameters.insert(source, false);
         assert!(super::integration(&integration, &declared).is_empty());
@@ -233,6 +203,67 @@ mod tests {
             ..Integration::new(IntegrationType::Mock, None, "")
         };
         assert_eq!(fields(&integration), ["connectionId", "responseTransferMode", "payloadFormatVersion"]);
+    }
+
+    fn mapped(parameters: &[(&str, &str)]) -> Integration {
+        let response = IntegrationResponse {
+            status_code: "200".to_owned(),
+            response_parameters: parameters.iter().map(|&(t, s)| (t.to_owned(), s.to_owned())).collect(),
+            ..IntegrationResponse::default()
+        };
+        Integration { integration_responses: [("200".to_owned(), response)].into(), ..http() }
+    }
+
+    #[test]
+    fn a_response_sets_only_what_the_method_declares_for_its_status() {
+        let mut method = method();
+        let integration = mapped(&[("method.response.header.A", "'a'"), ("method.response.header.B", "'b'")]);
+        let at = |method: &Method, integration: &Integration| {
+            let found = super::integration(integration, method).into_iter();
+            found.map(|violation| (violation.field, violation.description)).collect::<Vec<_>>()
+        };
+        let field = "integrationResponses[200].responseParameters";
+        let none = (field.to_owned(), mapping_message(NO_METHOD_RESPONSE));
+        assert_eq!(at(&method, &integration), [none]);
+        assert_eq!(at(&method, &mapped(&[])), []);
+        let declared = MethodResponse {
+            status_code: "200".to_owned(),
+            response_parameters: [("method.response.header.A".to_owned(), false)].into(),
+            ..MethodResponse::default()
+        };
+        method.method_responses.insert("200".to_owned(), declared);
+        let other = "method.response.header.B";
+        assert_eq!(at(&method, &integration), [(format!("{field}[{other}]"), invalid_parameter(other))]);
+        assert_eq!(at(&method, &mapped(&[("method.response.header.A", "integration.response.body.a")])), []);
+    }
+
+    #[test]
+    fn what_cannot_be_executed_is_refused_where_it_would_be() {
+        for kind in IntegrationType::ALL {
+            let mut integration = mapped(&[]);
+            integration.kind = kind;
+            let response = integration.integration_responses.get_mut("200").expect("it was put there");
+            response.selection_pattern = "(4".to_owned();
+            response.response_templates.insert("application/json".to_owned(), "$input.body".to_owned());
+            integration.request_templates.insert("application/json".to_owned(), "{} ## nothing".to_owned());
+            integration.request_templates.insert("text/plain".to_owned(), "only text".to_owned());
+            let refused: Vec<_> = found(&integration)
+                .into_iter()
+                .filter(|(field, _)| field.contains("emplates") || field.contains("Pattern"))
+                .collect();
+            if kind.is_proxy() {
+                assert_eq!(refused, [], "{kind:?}");
+                continue;
+            }
+            let fields: Vec<_> = refused.iter().map(|(field, _)| field.as_str()).collect();
+            let expected = [
+                "requestTemplates[application/json]",
+                "integrationResponses[200].responseTemplates[application/json]",
+                "integrationResponses[200].selectionPattern",
+            ];
+            assert_eq!(fields, expected, "{kind:?}");
+            assert!(refused[0].1.contains("not yet") && refused[1].1.contains("not yet"), "{refused:?}");
+        }
     }
 
     #[test]
@@ -258,6 +289,7 @@ mod tests {
                 "integrationResponses[200].responseParameters[integration.response.header.C]",
                 "integrationResponses[200].responseParameters[method.response.header.B]",
                 "integrationResponses[200].responseTemplates[json]",
+                "integrationResponses[200].responseParameters",
             ]
         );
     }

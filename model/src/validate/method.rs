@@ -1,8 +1,8 @@
 //! Rules for [`Method`] and [`MethodResponse`].
 
-use super::{check_chars, check_count, check_models, check_status_code, mapping_message, names_header};
-use super::{integration, names_request_parameter};
+use super::{check_chars, check_count, check_models, check_status_code, integration, names_request_parameter};
 use crate::limits::{NAME_CHARS_MAX, PARAMETERS_MAX};
+use crate::mapping::{ResponseTarget, invalid_parameter};
 use crate::method::{AuthorizationType, Method};
 use crate::response::MethodResponse;
 use crate::violation::Violations;
@@ -46,9 +46,8 @@ pub fn method_response(response: &MethodResponse) -> Violations {
     check_status_code(&mut found, "statusCode", &response.status_code);
     check_count(&mut found, "responseParameters", response.response_parameters.len(), PARAMETERS_MAX);
     for target in response.response_parameters.keys().take(PARAMETERS_MAX) {
-        if !names_header(target, "method.response.header.") {
-            let detail = format!("Invalid mapping expression parameter specified: {target}");
-            found.add(format!("responseParameters[{target}]"), mapping_message(&detail));
+        if let Err(problem) = ResponseTarget::parse(target) {
+            found.add(format!("responseParameters[{target}]"), problem);
         }
     }
     check_models(&mut found, "responseModels", &response.response_models);
@@ -60,11 +59,10 @@ fn check_request_parameters(found: &mut Violations, method: &Method) {
     let mut names = HashSet::new();
     let mut unique = true;
     for key in method.request_parameters.keys().take(PARAMETERS_MAX) {
-        if names_request_parameter(key, "method") {
+        if names_request_parameter(key) {
             unique &= names.insert(key.splitn(4, '.').nth(3));
         } else {
-            let detail = format!("Invalid mapping expression parameter specified: {key}");
-            found.add(format!("requestParameters[{key}]"), mapping_message(&detail));
+            found.add(format!("requestParameters[{key}]"), invalid_parameter(key));
         }
     }
     if !unique {

@@ -8,7 +8,9 @@
 //! anything.
 
 mod definition;
+mod gateway_response;
 mod integration;
+mod mappings;
 mod method;
 mod settings;
 mod stage;
@@ -16,6 +18,7 @@ mod tree;
 mod uri;
 
 pub use definition::{definition, for_deployment};
+pub use gateway_response::gateway_response;
 pub use integration::{integration, integration_response};
 pub use method::{method, method_response};
 pub use settings::{base_path_mapping, domain_name, resource, rest_api};
@@ -28,11 +31,6 @@ use std::collections::BTreeMap;
 
 /// Where a parameter of a request can stand, as mapping expressions spell it.
 const REQUEST_PLACES: [&str; 3] = ["path", "querystring", "header"];
-
-/// The specification's frame around everything that is wrong with a mapping expression (section l.4).
-fn mapping_message(detail: &str) -> String {
-    format!("Invalid mapping expression specified: Validation Result: warnings : [], errors : [{detail}]")
-}
 
 fn check_chars(found: &mut Violations, field: &str, text: &str, max: usize) {
     if text.chars().count() > max {
@@ -94,18 +92,12 @@ fn check_models(found: &mut Violations, field: &str, models: &BTreeMap<String, S
     }
 }
 
-/// Whether `key` is `prefix` followed by a name that may stand in an expression and, if it names a header, on the wire.
-fn names_header(key: &str, prefix: &str) -> bool {
-    key.strip_prefix(prefix).is_some_and(|name| is_parameter_name(name) && is_token(name))
-}
-
-/// Whether `key` is `{side}.request.{path|querystring|header}.{name}`.
-fn names_request_parameter(key: &str, side: &str) -> bool {
-    let Some((place, name)) = key.strip_prefix(side).and_then(|rest| rest.strip_prefix(".request.")?.split_once('.'))
-    else {
+/// Whether `key` is `method.request.{path|querystring|header}.{name}`, which declares a parameter.
+fn names_request_parameter(key: &str) -> bool {
+    let Some((place, name)) = key.strip_prefix("method.request.").and_then(|rest| rest.split_once('.')) else {
         return false;
     };
-    REQUEST_PLACES.contains(&place) && is_parameter_name(name) && (place != "header" || is_token(name))
+    REQUEST_PLACES.contains(&place) && is_parameter_name(name)
 }
 
 #[cfg(test)]
@@ -131,17 +123,17 @@ mod tests {
 
     #[test]
     fn request_parameters_have_a_side_a_place_and_a_name() {
-        assert!(names_request_parameter("integration.request.path.id", "integration"));
-        assert!(names_request_parameter("method.request.header.X-Y", "method"));
+        assert!(names_request_parameter("method.request.path.id"));
+        assert!(names_request_parameter("method.request.header.X-Y"));
         for bad in [
-            "method.request.path.id",
-            "integration.request.path",
-            "integration.request.path.",
-            "integration.request.cookie.a",
-            "integration.request.header.a b",
-            "integration.response.header.a",
+            "integration.request.path.id",
+            "method.request.path",
+            "method.request.path.",
+            "method.request.cookie.a",
+            "method.request.header.a b",
+            "method.response.header.a",
         ] {
-            assert!(!names_request_parameter(bad, "integration"), "{bad}");
+            assert!(!names_request_parameter(bad), "{bad}");
         }
     }
 

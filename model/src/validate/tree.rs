@@ -1,7 +1,7 @@
 //! [`Tree`]: the resources of an API as they hang together, and the rules of section d.3. Used by
 //! [`super::definition()`] and [`super::for_deployment`].
 
-use super::{method, resource};
+use super::{mappings, method, resource};
 use crate::definition::ApiDefinition;
 use crate::id::ResourceId;
 use crate::limits::{PATH_DEPTH_MAX, VIOLATIONS_MAX};
@@ -205,7 +205,10 @@ impl<'a> Tree<'a> {
             if !seen.insert((&one.resource_id, one.http_method)) {
                 found.add(field(), "the resource already has a method of this name");
             }
-            let broken = method(one);
+            let mut broken = method(one);
+            if let Some(path) = self.by_id.get(&one.resource_id).and_then(|&at| self.path(at)) {
+                broken.add_below("", mappings::path_parameters(one, &path));
+            }
             if !broken.is_empty() {
                 found.add_below(&field(), broken);
             }
