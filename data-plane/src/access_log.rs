@@ -37,6 +37,12 @@ pub(crate) struct Entry {
     pub(crate) protocol: &'static str,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
+    /// Of the request body as it came, when it was computed.
+    pub(crate) request_sha256: Option<[u8; 32]>,
+    /// Of the answer's body as it was last computed.
+    pub(crate) response_sha256: Option<[u8; 32]>,
+    /// Whether the canary served it.
+    pub(crate) canary: bool,
     pub(crate) duration: Duration,
     pub(crate) upstream_wait: Option<Duration>,
     pub(crate) config_version: u64,
@@ -130,11 +136,18 @@ fn render(text: &mut String, entry: &Entry, format: AccessLogFormat) {
         "protocol": entry.protocol,
         "request_bytes": entry.request_bytes,
         "response_bytes": entry.response_bytes,
+        "request_sha256": entry.request_sha256.map(hexadecimal),
+        "response_sha256": entry.response_sha256.map(hexadecimal),
+        "canary": entry.canary,
         "duration_ms": duration_ms,
         "upstream_wait_ms": upstream_ms,
         "config_version": entry.config_version,
     });
     let _ = writeln!(text, "{line}");
+}
+
+fn hexadecimal(sha256: [u8; 32]) -> String {
+    penstock_model::bundle::Hash(sha256).to_string()
 }
 
 #[cfg(test)]
@@ -157,6 +170,9 @@ mod tests {
             protocol: "HTTP/1.1",
             request_bytes: 10,
             response_bytes: 20,
+            request_sha256: None,
+            response_sha256: Some([0xa5; 32]),
+            canary: false,
             duration: Duration::from_micros(1500),
             upstream_wait: None,
             config_version: 7,
@@ -171,6 +187,8 @@ mod tests {
         let line: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
         assert_eq!(line["path"], "/images\"");
         assert_eq!(line["duration_ms"], 1.5);
+        assert_eq!(line["request_sha256"], serde_json::Value::Null);
+        assert_eq!(line["response_sha256"], "a5".repeat(32));
         assert_eq!(line["upstream_wait_ms"], serde_json::Value::Null);
     }
 

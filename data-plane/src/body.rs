@@ -2,6 +2,7 @@
 //!
 //! Nothing here holds more than the frame that passes. A body that stops early ends in an error, never in an end.
 
+use crate::transform::BoxedBody;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -35,6 +36,32 @@ pub(crate) enum BodyError {
     /// Decompressed, it is larger than what is allowed.
     #[error("the body expands too much")]
     Expansion,
+}
+
+impl BodyError {
+    /// Why a request failed, as logs and metrics say it.
+    pub(crate) fn request_reason(self) -> &'static str {
+        match self {
+            Self::Idle => "client_idle",
+            Self::Broken => "client_gone",
+            Self::Base64 => "request_base64",
+            Self::Digest => "request_digest",
+            Self::Coding => "request_coding",
+            Self::Expansion => "request_expansion",
+        }
+    }
+
+    /// Why an answer failed, as logs and metrics say it.
+    pub(crate) fn response_reason(self) -> &'static str {
+        match self {
+            Self::Idle => "upstream_idle",
+            Self::Broken => "upstream_broke",
+            Self::Base64 => "response_base64",
+            Self::Digest => "response_digest",
+            Self::Coding => "response_coding",
+            Self::Expansion => "response_expansion",
+        }
+    }
 }
 
 /// What the rest of the request may know about a body on its way. Shared within one thread.
@@ -76,6 +103,12 @@ impl Progress {
         self.failure.get()
     }
 
+    /// Notes that it ended early.
+    pub(crate) fn fail(&self, error: BodyError) {
+        self.failure.set(Some(error));
+        self.waiting_since.set(None);
+    }
+
     /// Notes that this much, or the end, was handed on.
     pub(crate) fn passed(&self, bytes: usize) {
         self.bytes.set(self.bytes.get() + bytes as u64);
@@ -107,9 +140,18 @@ impl<B> StreamBody<B> {
         Self { inner: Some(inner), progress, idle_limit, idle_timer: None }
     }
 
+    /// Where it is seen how far the body is.
+    pub(crate) fn progress(&self) -> Rc<Progress> {
+        Rc::clone(&self.progress)
+    }
+
+    /// The same body, followed by another progress: what is changed on its way is counted where it arrives.
+    pub(crate) fn counted_by(self, progress: Rc<Progress>) -> Self {
+        Self { progress, ..self }
+    }
+
     fn fail(&self, error: BodyError) -> BodyError {
-        self.progress.failure.set(Some(error));
-        self.progress.waiting_since.set(None);
+        self.progress.fail(error);
         error
     }
 
@@ -184,6 +226,8 @@ pub(crate) enum ResponseBody<T> {
     Whole(Option<Bytes>, Option<T>),
     /// As it comes.
     Stream(StreamBody, Option<T>),
+    /// Changed on its way; what arrives is counted here.
+    Staged(BoxedBody, Rc<Progress>, Option<T>),
 }
 
 impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
@@ -211,6 +255,23 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
                 }
                 Poll::Ready(frame)
             }
+            Self::Staged(body, progress, end) => {
+                let frame = ready!(body.as_mut().poll_frame(cx));
+                match &frame {
+                    None => progress.passed(0),
+                    Some(Ok(frame)) => progress.passed(frame.data_ref().map_or(0, Bytes::len)),
+                    Some(Err(error)) => progress.fail(*error),
+                }
+                let over = match &frame {
+                    None => true,
+                    Some(Ok(frame)) => frame.is_trailers() || body.is_end_stream(),
+                    Some(Err(_)) => false,
+                };
+                if over && let Some(end) = end.take() {
+                    end.complete();
+                }
+                Poll::Ready(frame)
+            }
         }
     }
 
@@ -218,6 +279,7 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
         match self {
             Self::Whole(bytes, _) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Self::Stream(stream, _) => stream.is_end_stream(),
+            Self::Staged(body, ..) => body.is_end_stream(),
         }
     }
 
@@ -225,6 +287,7 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
         match self {
             Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Stream(stream, _) => stream.size_hint(),
+            Self::Staged(body, ..) => body.size_hint(),
         }
     }
 }

@@ -1,7 +1,14 @@
 //! [`ProxyError`]: why a request was not simply passed on, and the only mapping to an HTTP answer and a log reason.
 
+use crate::body::BodyError;
 use crate::framing::FramingViolation;
-use penstock_model::gateway_response::{GatewayResponse, GatewayResponseType, incomplete_signature_message};
+use crate::transform::coding::CodingsError;
+use crate::transform::collect::CollectError;
+use crate::transform::digest::DigestFieldError;
+use penstock_model::content::passthrough::Refusal;
+use penstock_model::exchange::HeadProblem;
+use penstock_model::gateway_response::{GatewayError, GatewayResponseType, incomplete_signature_message};
+use penstock_model::mapping::SourceProblem;
 use penstock_model::uri_template::TargetProblem;
 use std::io;
 
@@ -49,9 +56,27 @@ pub(crate) enum ProxyError {
     #[error("the route cannot be called")]
     Route(#[source] penstock_model::table::Problem),
     #[error("the request cannot be turned into an upstream request")]
-    Target(#[source] TargetProblem),
+    Head(#[source] HeadProblem),
+    #[error("the body meets no template, or one that cannot take it")]
+    Refused(#[source] Refusal),
+    #[error("the MOCK request names no status code")]
+    NoMockStatus,
     #[error("the upstream request cannot be formed")]
     Unsendable,
+    #[error("the request body cannot be read")]
+    RequestBody(#[source] CollectError),
+    #[error("the digest that the request announces cannot be read")]
+    RequestDigestField(#[source] DigestFieldError),
+    #[error("the content coding of the request body cannot be undone")]
+    RequestCodings(#[source] CodingsError),
+    #[error("no integration response accepts the answer, and there is no default")]
+    NoIntegrationResponse,
+    #[error("a mapping of the answer gives what no header can hold")]
+    UnsendableAnswer,
+    #[error("the upstream's body cannot be read")]
+    ResponseBody(#[source] CollectError),
+    #[error("the digest that the upstream announces cannot be read")]
+    ResponseDigestField(#[source] DigestFieldError),
     #[error("connecting to the upstream")]
     Connect(#[source] io::Error),
     #[error("connecting to the upstream took too long")]
@@ -68,14 +93,29 @@ pub(crate) enum ProxyError {
     ClientIdle,
     #[error("the client went away")]
     ClientGone,
-    #[error("the request body is not base64")]
-    RequestBase64,
-    #[error("the request body has another digest than announced")]
-    RequestDigest,
-    #[error("the request body is not in its content coding")]
-    RequestCoding,
-    #[error("the request body expands too much")]
-    RequestExpansion,
+}
+
+impl From<HeadProblem> for ProxyError {
+    fn from(problem: HeadProblem) -> Self {
+        Self::Head(problem)
+    }
+}
+
+impl From<Refusal> for ProxyError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<CollectError> for ProxyError {
+    /// Bodies are mostly read on the request's side; the response's says [`ProxyError::ResponseBody`] itself.
+    fn from(error: CollectError) -> Self {
+        match error {
+            CollectError::Body(BodyError::Idle) => Self::ClientIdle,
+            CollectError::Body(BodyError::Broken) => Self::ClientGone,
+            error => Self::RequestBody(error),
+        }
+    }
 }
 
 impl ProxyError {
@@ -89,21 +129,34 @@ impl ProxyError {
             | Self::UnknownStage
             | Self::NoRoute
             | Self::NoRouteUnsigned { .. }
-            | Self::Target(TargetProblem::DotSegment)
+            | Self::Head(
+                HeadProblem::Target(TargetProblem::DotSegment | TargetProblem::Source(_))
+                | HeadProblem::ValueTooLarge
+                | HeadProblem::Source(_),
+            )
+            | Self::Refused(Refusal::UnsupportedMediaType)
+            | Self::NoMockStatus
+            | Self::RequestBody(CollectError::TooLarge | CollectError::Time | CollectError::Body(_))
+            | Self::RequestDigestField(_)
+            | Self::RequestCodings(_)
             | Self::ClientIdle
-            | Self::ClientGone
-            | Self::RequestBase64
-            | Self::RequestDigest
-            | Self::RequestCoding
-            | Self::RequestExpansion => Origin::Client,
+            | Self::ClientGone => Origin::Client,
             Self::Connect(_)
             | Self::ConnectTimeout
             | Self::Exchange(_)
             | Self::UnaskedUpgrade
+            | Self::ResponseBody(CollectError::TooLarge | CollectError::Time | CollectError::Body(_))
+            | Self::ResponseDigestField(_)
             | Self::ResponseTimeout => Origin::Upstream,
-            Self::Route(_) | Self::Target(TargetProblem::MissingParameter) | Self::Unsendable | Self::UpstreamBusy => {
-                Origin::Gateway
-            }
+            Self::Route(_)
+            | Self::Head(HeadProblem::Target(TargetProblem::MissingParameter) | HeadProblem::Unsendable)
+            | Self::Refused(Refusal::UnableToTransformRequest | Refusal::UnableToTransformResponse)
+            | Self::Unsendable
+            | Self::RequestBody(CollectError::Budget)
+            | Self::ResponseBody(CollectError::Budget)
+            | Self::NoIntegrationResponse
+            | Self::UnsendableAnswer
+            | Self::UpstreamBusy => Origin::Gateway,
         }
     }
 
@@ -118,9 +171,33 @@ impl ProxyError {
             Self::NoRoute => "no_route",
             Self::NoRouteUnsigned { .. } => "no_route_unsigned",
             Self::Route(_) => "route_problem",
-            Self::Target(TargetProblem::DotSegment) => "dot_segment",
-            Self::Target(TargetProblem::MissingParameter) => "missing_path_parameter",
-            Self::Unsendable => "unsendable",
+            Self::Head(HeadProblem::Target(TargetProblem::DotSegment)) => "dot_segment",
+            Self::Head(HeadProblem::Target(TargetProblem::MissingParameter)) => "missing_path_parameter",
+            Self::Head(
+                HeadProblem::Target(TargetProblem::Source(_)) | HeadProblem::ValueTooLarge | HeadProblem::Source(_),
+            ) => "mapped_value_too_large",
+            Self::Head(HeadProblem::Unsendable) | Self::Unsendable => "unsendable",
+            Self::Refused(Refusal::UnsupportedMediaType) => "unsupported_media_type",
+            Self::Refused(Refusal::UnableToTransformRequest) => "transform_request",
+            Self::Refused(Refusal::UnableToTransformResponse) => "transform_response",
+            Self::NoMockStatus => "mock_status",
+            Self::RequestBody(error) => match error {
+                CollectError::TooLarge => "request_too_large",
+                CollectError::Budget => "collect_budget",
+                CollectError::Time => "request_collect_timeout",
+                CollectError::Body(error) => error.request_reason(),
+            },
+            Self::RequestDigestField(_) => "request_digest_field",
+            Self::RequestCodings(_) => "request_content_encoding",
+            Self::NoIntegrationResponse => "no_integration_response",
+            Self::UnsendableAnswer => "unsendable_answer",
+            Self::ResponseBody(error) => match error {
+                CollectError::TooLarge => "response_too_large",
+                CollectError::Budget => "collect_budget",
+                CollectError::Time => "response_collect_timeout",
+                CollectError::Body(error) => error.response_reason(),
+            },
+            Self::ResponseDigestField(_) => "response_digest_field",
             Self::Connect(_) => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
             Self::UpstreamBusy => "upstream_busy",
@@ -129,49 +206,98 @@ impl ProxyError {
             Self::ResponseTimeout => "upstream_timeout",
             Self::ClientIdle => "client_idle",
             Self::ClientGone => "client_gone",
-            Self::RequestBase64 => "request_base64",
-            Self::RequestDigest => "request_digest",
-            Self::RequestCoding => "request_coding",
-            Self::RequestExpansion => "request_expansion",
         }
     }
 
     /// What the client is told. Internals stay in the log; the request id links both.
-    pub(crate) fn response(&self) -> GatewayResponse {
+    pub(crate) fn answer(&self) -> GatewayError {
+        use GatewayResponseType as Type;
         match self {
-            Self::Framing(violation) => GatewayResponse {
-                status: violation.status(),
-                ..GatewayResponseType::BadRequest.with_message(&violation.to_string())
-            },
-            Self::MissingHost => GatewayResponseType::BadRequest.with_message("the request names no host"),
-            Self::TargetByte => GatewayResponseType::BadRequest
-                .with_message("the request target holds a byte that must be percent-encoded"),
-            Self::UnknownHost => GatewayResponseType::NotFound.default_response(),
-            Self::UnknownStage => GatewayResponseType::Forbidden.default_response(),
-            Self::NoRoute => GatewayResponseType::MissingAuthenticationToken.default_response(),
+            Self::Framing(violation) => {
+                GatewayError::new(Type::BadRequest).with_message(violation.to_string()).with_status(violation.status())
+            }
+            Self::MissingHost | Self::TargetByte => GatewayError::new(Type::BadRequest).with_message(self.to_string()),
+            Self::UnknownHost => GatewayError::new(Type::NotFound),
+            Self::UnknownStage => GatewayError::new(Type::Forbidden),
+            Self::NoRoute => GatewayError::new(Type::MissingAuthenticationToken),
             Self::NoRouteUnsigned { hash } => {
-                GatewayResponseType::IncompleteSignature.with_message(&incomplete_signature_message(hash))
+                GatewayError::new(Type::IncompleteSignature).with_message(incomplete_signature_message(hash))
             }
-            Self::Target(TargetProblem::DotSegment) => {
-                GatewayResponseType::BadRequest.with_message("a path parameter holds a dot segment")
+            Self::Head(problem) => match problem {
+                HeadProblem::Target(TargetProblem::DotSegment) => {
+                    GatewayError::new(Type::BadRequest).with_message("a path parameter holds a dot segment")
+                }
+                HeadProblem::ValueTooLarge => {
+                    GatewayError::new(Type::RequestHeadersTooLarge).with_message(problem.to_string())
+                }
+                HeadProblem::Source(source) | HeadProblem::Target(TargetProblem::Source(source)) => {
+                    source_answer(*source)
+                }
+                HeadProblem::Target(TargetProblem::MissingParameter) | HeadProblem::Unsendable => {
+                    GatewayError::new(Type::ApiConfigurationError)
+                }
+            },
+            Self::Refused(Refusal::UnsupportedMediaType) | Self::RequestCodings(_) => {
+                GatewayError::new(Type::UnsupportedMediaType)
             }
-            Self::Route(_) | Self::Target(TargetProblem::MissingParameter) | Self::Unsendable | Self::RequestBase64 => {
-                GatewayResponseType::ApiConfigurationError.default_response()
+            Self::Route(_)
+            | Self::Refused(Refusal::UnableToTransformRequest | Refusal::UnableToTransformResponse)
+            | Self::NoMockStatus
+            | Self::Unsendable
+            | Self::NoIntegrationResponse
+            | Self::UnsendableAnswer => GatewayError::new(Type::ApiConfigurationError),
+            Self::RequestDigestField(_) => GatewayError::new(Type::BadRequest).with_message(self.to_string()),
+            Self::RequestBody(error) => request_body_answer(*error),
+            Self::ResponseBody(error) => response_body_answer(*error),
+            Self::ResponseDigestField(_) => {
+                GatewayError::new(Type::IntegrationFailure).with_status(502).with_message("Internal server error")
             }
             Self::Connect(_) | Self::ConnectTimeout | Self::Exchange(_) | Self::UnaskedUpgrade => {
-                GatewayResponseType::IntegrationFailure.default_response()
+                GatewayError::new(Type::IntegrationFailure)
             }
-            Self::ResponseTimeout => GatewayResponseType::IntegrationTimeout.default_response(),
-            Self::UpstreamBusy => GatewayResponseType::ServiceUnavailable.default_response(),
-            Self::ClientIdle => GatewayResponse {
-                status: 408,
-                ..GatewayResponseType::BadRequest.with_message("the request body stopped arriving")
-            },
-            Self::ClientGone => GatewayResponseType::BadRequest.with_message("the request body is incomplete"),
-            Self::RequestDigest | Self::RequestCoding => {
-                GatewayResponseType::BadRequest.with_message(&self.to_string())
+            Self::ResponseTimeout => GatewayError::new(Type::IntegrationTimeout),
+            Self::UpstreamBusy => GatewayError::new(Type::ServiceUnavailable),
+            Self::ClientIdle => {
+                GatewayError::new(Type::BadRequest).with_message("the request body stopped arriving").with_status(408)
             }
-            Self::RequestExpansion => GatewayResponseType::RequestTooLarge.default_response(),
+            Self::ClientGone => GatewayError::new(Type::BadRequest).with_message("the request body is incomplete"),
+        }
+    }
+}
+
+fn source_answer(problem: SourceProblem) -> GatewayError {
+    match problem {
+        SourceProblem::ValueTooLarge => GatewayError::new(GatewayResponseType::RequestHeadersTooLarge)
+            .with_message(HeadProblem::ValueTooLarge.to_string()),
+        SourceProblem::SearchTooLarge => GatewayError::new(GatewayResponseType::RequestTooLarge),
+    }
+}
+
+/// Small bodies that cannot be decoded fail as the specification says (section a.6); larger ones fail late, and the same.
+fn request_body_answer(error: CollectError) -> GatewayError {
+    use GatewayResponseType as Type;
+    match error {
+        CollectError::TooLarge | CollectError::Body(BodyError::Expansion) => GatewayError::new(Type::RequestTooLarge),
+        CollectError::Budget => GatewayError::new(Type::ServiceUnavailable),
+        CollectError::Time => {
+            GatewayError::new(Type::BadRequest).with_message("the request body took too long").with_status(408)
+        }
+        CollectError::Body(BodyError::Base64) => GatewayError::new(Type::ApiConfigurationError),
+        CollectError::Body(error @ (BodyError::Digest | BodyError::Coding | BodyError::Idle | BodyError::Broken)) => {
+            GatewayError::new(Type::BadRequest).with_message(error.to_string())
+        }
+    }
+}
+
+fn response_body_answer(error: CollectError) -> GatewayError {
+    use GatewayResponseType as Type;
+    match error {
+        CollectError::Body(BodyError::Base64) => GatewayError::new(Type::ApiConfigurationError),
+        CollectError::Budget => GatewayError::new(Type::ServiceUnavailable),
+        CollectError::Time | CollectError::Body(BodyError::Idle) => GatewayError::new(Type::IntegrationTimeout),
+        CollectError::Body(BodyError::Broken) => GatewayError::new(Type::IntegrationFailure),
+        CollectError::TooLarge | CollectError::Body(BodyError::Digest | BodyError::Coding | BodyError::Expansion) => {
+            GatewayError::new(Type::IntegrationFailure).with_status(502).with_message("Internal server error")
         }
     }
 }
@@ -183,6 +309,8 @@ mod tests {
 
     #[test]
     fn every_error_has_its_status_its_reason_and_its_origin() {
+        let head = ProxyError::Head;
+        let answered = ProxyError::ResponseBody;
         let io = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let table = [
             (ProxyError::MissingHost, 400, "missing_host", Origin::Client),
@@ -192,8 +320,44 @@ mod tests {
             (ProxyError::NoRoute, 403, "no_route", Origin::Client),
             (ProxyError::NoRouteUnsigned { hash: "h".into() }, 403, "no_route_unsigned", Origin::Client),
             (ProxyError::Route(Problem::NotServed("AWS")), 500, "route_problem", Origin::Gateway),
-            (ProxyError::Target(TargetProblem::DotSegment), 400, "dot_segment", Origin::Client),
-            (ProxyError::Target(TargetProblem::MissingParameter), 500, "missing_path_parameter", Origin::Gateway),
+            (head(HeadProblem::Target(TargetProblem::DotSegment)), 400, "dot_segment", Origin::Client),
+            (
+                head(HeadProblem::Target(TargetProblem::MissingParameter)),
+                500,
+                "missing_path_parameter",
+                Origin::Gateway,
+            ),
+            (head(HeadProblem::Unsendable), 500, "unsendable", Origin::Gateway),
+            (head(HeadProblem::ValueTooLarge), 431, "mapped_value_too_large", Origin::Client),
+            (head(HeadProblem::Source(SourceProblem::ValueTooLarge)), 431, "mapped_value_too_large", Origin::Client),
+            (head(HeadProblem::Source(SourceProblem::SearchTooLarge)), 413, "mapped_value_too_large", Origin::Client),
+            (Refusal::UnsupportedMediaType.into(), 415, "unsupported_media_type", Origin::Client),
+            (Refusal::UnableToTransformRequest.into(), 500, "transform_request", Origin::Gateway),
+            (Refusal::UnableToTransformResponse.into(), 500, "transform_response", Origin::Gateway),
+            (ProxyError::NoMockStatus, 500, "mock_status", Origin::Client),
+            (ProxyError::NoIntegrationResponse, 500, "no_integration_response", Origin::Gateway),
+            (ProxyError::UnsendableAnswer, 500, "unsendable_answer", Origin::Gateway),
+            (ProxyError::RequestDigestField(DigestFieldError::Syntax), 400, "request_digest_field", Origin::Client),
+            (ProxyError::ResponseDigestField(DigestFieldError::Value), 502, "response_digest_field", Origin::Upstream),
+            (ProxyError::RequestCodings(CodingsError::Unknown), 415, "request_content_encoding", Origin::Client),
+            (CollectError::TooLarge.into(), 413, "request_too_large", Origin::Client),
+            (CollectError::Budget.into(), 503, "collect_budget", Origin::Gateway),
+            (CollectError::Time.into(), 408, "request_collect_timeout", Origin::Client),
+            (CollectError::Body(BodyError::Idle).into(), 408, "client_idle", Origin::Client),
+            (CollectError::Body(BodyError::Broken).into(), 400, "client_gone", Origin::Client),
+            (CollectError::Body(BodyError::Base64).into(), 500, "request_base64", Origin::Client),
+            (CollectError::Body(BodyError::Digest).into(), 400, "request_digest", Origin::Client),
+            (CollectError::Body(BodyError::Coding).into(), 400, "request_coding", Origin::Client),
+            (CollectError::Body(BodyError::Expansion).into(), 413, "request_expansion", Origin::Client),
+            (answered(CollectError::TooLarge), 502, "response_too_large", Origin::Upstream),
+            (answered(CollectError::Budget), 503, "collect_budget", Origin::Gateway),
+            (answered(CollectError::Time), 504, "response_collect_timeout", Origin::Upstream),
+            (answered(CollectError::Body(BodyError::Idle)), 504, "upstream_idle", Origin::Upstream),
+            (answered(CollectError::Body(BodyError::Broken)), 504, "upstream_broke", Origin::Upstream),
+            (answered(CollectError::Body(BodyError::Base64)), 500, "response_base64", Origin::Upstream),
+            (answered(CollectError::Body(BodyError::Digest)), 502, "response_digest", Origin::Upstream),
+            (answered(CollectError::Body(BodyError::Coding)), 502, "response_coding", Origin::Upstream),
+            (answered(CollectError::Body(BodyError::Expansion)), 502, "response_expansion", Origin::Upstream),
             (ProxyError::Unsendable, 500, "unsendable", Origin::Gateway),
             (ProxyError::Connect(io()), 504, "connect_failed", Origin::Upstream),
             (ProxyError::ConnectTimeout, 504, "connect_timeout", Origin::Upstream),
@@ -202,13 +366,13 @@ mod tests {
             (ProxyError::ResponseTimeout, 504, "upstream_timeout", Origin::Upstream),
             (ProxyError::ClientIdle, 408, "client_idle", Origin::Client),
             (ProxyError::ClientGone, 400, "client_gone", Origin::Client),
-            (ProxyError::RequestBase64, 500, "request_base64", Origin::Client),
-            (ProxyError::RequestDigest, 400, "request_digest", Origin::Client),
-            (ProxyError::RequestCoding, 400, "request_coding", Origin::Client),
-            (ProxyError::RequestExpansion, 413, "request_expansion", Origin::Client),
         ];
         for (error, status, reason, origin) in table {
-            assert_eq!((error.response().status, error.reason(), error.origin()), (status, reason, origin), "{error}");
+            assert_eq!(
+                (error.answer().default_response().status, error.reason(), error.origin()),
+                (status, reason, origin),
+                "{error}"
+            );
         }
     }
 }

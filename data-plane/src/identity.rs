@@ -24,6 +24,11 @@ impl IdSource {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number from 0 up to, but not including, 100.
+    pub(crate) fn percent(&self) -> f64 {
+        percent(self.next())
+    }
+
     /// A version 4 UUID, or the client's own `x-amzn-RequestId` when that is one (section c.1).
     pub(crate) fn request_id(&self, from_client: Option<&[u8]>) -> uuid::Uuid {
         from_client
@@ -70,6 +75,12 @@ impl IdSource {
     }
 }
 
+/// The upper 53 bits, which a float holds exactly, as a number below 100. More would be rounded, the largest up to 100.
+fn percent(bits: u64) -> f64 {
+    const STEP: f64 = 100.0 / (1_u64 << 53) as f64;
+    (bits >> 11) as f64 * STEP
+}
+
 /// The method that routing sees (section c.1): `X-HTTP-Method-Override` replaces the request's own.
 pub(crate) fn effective_method(method: &http::Method, headers: &http::HeaderMap) -> http::Method {
     let Some(value) = headers.get("x-http-method-override") else { return method.clone() };
@@ -113,6 +124,19 @@ mod tests {
         assert!(kept.starts_with("Root=1-a-b;Parent="), "{kept}");
         let whole = "Root=1-a-b;Parent=c;Sampled=1;Lineage=d";
         assert_eq!(ids.trace_id(Some(whole), 0), whole);
+    }
+
+    #[test]
+    fn a_draw_is_below_a_hundred_and_reaches_every_part() {
+        assert_eq!(percent(0).total_cmp(&0.0), std::cmp::Ordering::Equal);
+        assert!(percent(u64::MAX) < 100.0 && percent(u64::MAX) > 99.999_999);
+        let ids = IdSource::new(7);
+        let mut counts = [0; 100];
+        for _ in 0..100_000 {
+            // Truncation is what is wanted: which hundredth.
+            counts[ids.percent() as usize] += 1;
+        }
+        assert!(counts.iter().all(|&count| (800..1200).contains(&count)), "{counts:?}");
     }
 
     #[test]

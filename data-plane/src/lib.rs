@@ -9,23 +9,29 @@
 
 mod access_log;
 mod body;
+mod call;
 mod error;
-mod exchange;
+mod finish;
 pub mod framing;
 mod gateway;
 mod identity;
-mod inbound;
 mod limits;
 pub mod live_table;
 mod metrics;
 mod ops;
+mod outgoing;
 mod process;
 mod record;
+mod request_side;
+mod response_side;
 mod server;
 mod settings;
 pub mod subscriber;
 pub mod subscription;
-#[cfg_attr(not(test), expect(dead_code, reason = "no route asks for a conversion before content decisions are compiled"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "no route asks for a conversion before content decisions are compiled")
+)]
 mod transform;
 mod upstream;
 

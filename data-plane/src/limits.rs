@@ -100,8 +100,8 @@ pub(crate) const EXPANSION_RATIO_MAX: u64 = 100;
 /// … and what it may become whatever the ratio, in bytes: small bodies of much repetition are honest.
 pub(crate) const EXPANSION_FREE_BYTES: u64 = 1024 * 1024;
 
-/// Quality of brotli, 0 to 11: the highest one that does without modelling contexts, which costs more time than an answer
-/// can wait. With this window, a body that is being compressed holds 2.3 MiB, most of it for brotli's ring and hashes.
+/// Quality of brotli, 0 to 11: the highest one that does without modelling contexts. With this window, a body that is
+/// being compressed holds 2.3 MiB.
 pub(crate) const BROTLI_QUALITY: u32 = 4;
 
 /// Window of brotli as a power of two, in bytes. Its own default would hold 4 MiB for the window alone.
@@ -151,3 +151,10 @@ pub(crate) const SNIFF_BYTES: usize = penstock_model::content::SNIFF_BYTES_MAX;
 /// Longest wait for the bytes that decide whether a body is large enough to be compressed, or what media type it has, in
 /// milliseconds. What an upstream tells as it happens must not wait longer.
 pub(crate) const SNIFF_WAIT_MS: u64 = 50;
+
+/// Bytes that are read of an answer without a length to see whether it is large enough to be compressed, at most. One
+/// that is larger counts as large enough.
+pub(crate) const COMPRESSION_LOOKAHEAD_BYTES: usize = 1024 * 1024;
+
+/// Largest answer that is held to put its digest into the head, in bytes, where the client takes no trailers.
+pub(crate) const DIGEST_COLLECT_BYTES_MAX: usize = 64 * 1024;

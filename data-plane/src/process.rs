@@ -7,9 +7,11 @@ use crate::limits::LISTEN_BACKLOG;
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
+use crate::request_side::Holding;
 use crate::server;
 use crate::settings::Settings;
 use crate::subscriber::{self, SubscriberStatus};
+use crate::transform::collect::CollectBudget;
 use crate::upstream::{TlsClients, Upstreams};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -99,6 +101,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     log: AccessLog,
     tls: Arc<TlsClients>,
+    holding: Holding,
 }
 
 impl Bound {
@@ -120,7 +123,12 @@ impl Bound {
         let metrics = Arc::new(Metrics::new());
         let (log, log_writer) = AccessLog::start(self.settings.access_log, Arc::clone(&metrics))
             .map_err(|error| RunError::Start("the access log", error))?;
-        let shared = Shared { live_table: LiveTable::new(), metrics, log, tls: Arc::new(TlsClients::default()) };
+        let holding = Holding {
+            budget: CollectBudget::new(self.settings.collect_budget_bytes),
+            collect_bytes_max: self.settings.collect_bytes_max,
+        };
+        let tls = Arc::new(TlsClients::default());
+        let shared = Shared { live_table: LiveTable::new(), metrics, log, tls, holding };
         let control = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("control")
@@ -139,6 +147,7 @@ impl Bound {
                 metrics: Arc::clone(&shared.metrics),
                 log: shared.log.clone(),
                 tls: Arc::clone(&shared.tls),
+                holding: shared.holding.clone(),
                 connections_max,
                 drain: drain.subscribe(),
                 drain_deadline,
@@ -218,6 +227,7 @@ struct Worker {
     metrics: Arc<Metrics>,
     log: AccessLog,
     tls: Arc<TlsClients>,
+    holding: Holding,
     connections_max: usize,
     drain: watch::Receiver<bool>,
     drain_deadline: Duration,
@@ -247,6 +257,7 @@ impl Worker {
                 log: self.log,
                 metrics: self.metrics,
                 listener_port: self.port,
+                holding: self.holding,
             });
             server::serve(listener, gateway, self.connections_max, self.drain, self.drain_deadline).await;
             Ok(())

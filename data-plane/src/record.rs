@@ -4,12 +4,13 @@
 //! either side gave up.
 
 use crate::access_log::{AccessLog, Entry};
-use crate::body::{BodyError, EndOfBody, Progress};
+use crate::body::{EndOfBody, Progress};
 use crate::error::{Origin, ProxyError};
-use crate::inbound::protocol;
 use crate::metrics::Metrics;
+use crate::transform::integrity::Receipt;
 use crate::upstream::Lease;
 use http::request::Parts;
+use penstock_model::exchange::protocol;
 use penstock_model::id::Version;
 use penstock_model::table::Route;
 use std::net::SocketAddr;
@@ -27,6 +28,10 @@ pub(crate) struct Record {
     line: Option<Box<Line>>,
     pub(crate) request: Rc<Progress>,
     pub(crate) response: Rc<Progress>,
+    /// Where the digest of the request body is found, when one was computed.
+    pub(crate) request_receipt: Receipt,
+    /// The same for the answer.
+    pub(crate) response_receipt: Receipt,
     /// `None` while nothing went wrong.
     failure: Option<Outcome>,
     status: u16,
@@ -85,6 +90,8 @@ impl Record {
             line,
             request: Progress::new(),
             response: Progress::new(),
+            request_receipt: Receipt::default(),
+            response_receipt: Receipt::default(),
             failure: None,
             status: 0,
             complete: false,
@@ -110,6 +117,11 @@ impl Record {
         }
     }
 
+    /// Notes the status that the client gets, where that is not the upstream's.
+    pub(crate) fn status(&mut self, status: u16) {
+        self.status = status;
+    }
+
     /// Notes that the gateway answers itself.
     pub(crate) fn failed(&mut self, error: &ProxyError, status: u16) {
         self.status = status;
@@ -120,12 +132,7 @@ impl Record {
     /// Why the response ended early: because of its sender, or because nobody took it.
     fn cut(&self) -> Outcome {
         match self.response.failure() {
-            Some(BodyError::Broken) => Outcome { reason: "upstream_broke", origin: Origin::Upstream },
-            Some(BodyError::Idle) => Outcome { reason: "upstream_idle", origin: Origin::Upstream },
-            Some(BodyError::Base64) => Outcome { reason: "response_base64", origin: Origin::Upstream },
-            Some(BodyError::Digest) => Outcome { reason: "response_digest", origin: Origin::Upstream },
-            Some(BodyError::Coding) => Outcome { reason: "response_coding", origin: Origin::Upstream },
-            Some(BodyError::Expansion) => Outcome { reason: "response_expansion", origin: Origin::Upstream },
+            Some(error) => Outcome { reason: error.response_reason(), origin: Origin::Upstream },
             None => Outcome { reason: "client_gone", origin: Origin::Client },
         }
     }
@@ -165,13 +172,16 @@ impl Drop for Record {
             status: self.status,
             reason: outcome.reason,
             origin: outcome.origin.as_str(),
-            api: route.map(|route| route.key.rest_api_id.to_string()).unwrap_or_default(),
-            stage: route.map(|route| route.key.stage_name.to_string()).unwrap_or_default(),
+            api: route.map(|route| route.stage.key.rest_api_id.to_string()).unwrap_or_default(),
+            stage: route.map(|route| route.stage.key.stage_name.to_string()).unwrap_or_default(),
             resource: route.map(|route| route.resource_path.clone()).unwrap_or_default(),
             client: line.client,
             protocol: line.protocol,
             request_bytes: self.request.bytes(),
             response_bytes: self.response.bytes(),
+            request_sha256: self.request_receipt.sha256(),
+            response_sha256: self.response_receipt.sha256(),
+            canary: route.is_some_and(Route::is_canary),
             duration,
             upstream_wait: line.upstream_wait,
             config_version: line.config_version,

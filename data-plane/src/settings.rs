@@ -1,6 +1,7 @@
 //! What a process is told once, at its start. The only reader of flags and environment.
 
 use crate::access_log::AccessLogFormat;
+use crate::limits::COLLECT_BUDGET_BYTES;
 use std::net::SocketAddr;
 
 /// Settings of one proxy. Flags win over environment variables.
@@ -49,6 +50,14 @@ pub struct Settings {
     /// Milliseconds that requests under way get to finish after SIGTERM
     #[arg(long, env = "PENSTOCK_DRAIN_DEADLINE_MS", default_value_t = 30_000, value_name = "MS")]
     pub drain_deadline_ms: u64,
+
+    /// Largest body that is collected for a template, a mapping or a document, in bytes
+    #[arg(long, env = "PENSTOCK_COLLECT_BYTES_MAX", default_value_t = 10_485_760, value_name = "BYTES")]
+    pub collect_bytes_max: usize,
+
+    /// Bytes of bodies that the process holds in memory at a time
+    #[arg(long, env = "PENSTOCK_COLLECT_BUDGET_BYTES", default_value_t = COLLECT_BUDGET_BYTES, value_name = "BYTES")]
+    pub collect_budget_bytes: usize,
 
     /// Access log on standard output: one line for each request
     #[arg(long, env = "PENSTOCK_ACCESS_LOG", value_enum, default_value_t = AccessLogFormat::Off)]

@@ -36,4 +36,6 @@ pub(crate) fn whole(bytes: Bytes) -> impl Body<Data = Bytes, Error = BodyError> 
 }
 
 #[cfg(test)]
+mod on_the_wire;
+#[cfg(test)]
 mod testing;

@@ -8,7 +8,7 @@
 //! | [`id`], [`limits`], [`violation`] | names, bounds and broken rules |
 //! | [`rest_api`], [`resource`], [`method`], [`integration`], [`response`], [`deployment`], [`domain`] | the operator's objects |
 //! | [`definition`], [`validate`] | one API as a whole, and the rules that span its objects |
-//! | [`mapping`], [`uri_template`] | the small languages inside an integration |
+//! | [`mapping`], [`json_path`], [`uri_template`] | the small languages inside an integration |
 //! | [`content`] | what happens to bytes: conversions, templates, selection, codings |
 //! | [`bundle`] | what travels to the nodes |
 //! | [`table`] | the compiled routing table |
@@ -23,11 +23,13 @@ pub mod content;
 pub mod definition;
 pub mod deployment;
 pub mod domain;
+pub mod exchange;
 pub mod fragment;
 pub mod gateway_response;
 pub mod headers;
 pub mod id;
 pub mod integration;
+pub mod json_path;
 pub mod limits;
 pub mod mapping;
 pub mod method;

@@ -73,6 +73,17 @@ impl Violations {
         }));
     }
 
+    /// Takes the value, or notes why there is none.
+    pub fn take<T>(&mut self, result: Result<T, Violations>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(others) => {
+                self.add_below("", others);
+                None
+            }
+        }
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -20,6 +20,11 @@ type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
 pub(crate) struct Receipt(Rc<Cell<Option<[u8; 32]>>>);
 
 impl Receipt {
+    /// Notes the SHA-256 of a body that was hashed as a whole.
+    pub(crate) fn set(&self, sha256: [u8; 32]) {
+        self.0.set(Some(sha256));
+    }
+
     /// The SHA-256 of the bytes that passed; `None` while the body has not ended, or when it broke off.
     pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
         self.0.get()

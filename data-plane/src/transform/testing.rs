@@ -141,8 +141,8 @@ impl Outcome {
     }
 }
 
-/// Reads a body to its end or error, and holds it to what every body promises: no empty frames, a size that fits its hint,
-/// no end behind an error, and an end that `is_end_stream` does not announce too early.
+/// Reads a body to its end or error, and holds it to what every body promises: a size that fits its hint, no end behind an
+/// error, and an end that `is_end_stream` does not announce too early.
 pub(super) async fn read<B: Body<Data = Bytes, Error = BodyError> + Unpin>(mut body: B) -> Outcome {
     let hint = body.size_hint();
     let mut outcome = Outcome::default();
@@ -151,7 +151,6 @@ pub(super) async fn read<B: Body<Data = Bytes, Error = BodyError> + Unpin>(mut b
         assert!(!announced, "a frame behind the announced end: {frame:?}");
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) => {
-                assert!(!data.is_empty(), "a frame of nothing, which HTTP/1.1 would read as the end");
                 outcome.frames.push(data);
             }
             Ok(Err(frame)) => outcome.trailers = frame.into_trailers().ok(),

@@ -1,9 +1,9 @@
 //! Opens one connection to an upstream: name, TCP, TLS, HTTP/1.1, within one time limit.
 
 use super::{TargetKey, TlsClients};
-use crate::body::StreamBody;
 use crate::error::ProxyError;
 use crate::limits::{BODY_IDLE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, STREAM_BUFFER_BYTES, UPSTREAM_READ_BYTES};
+use crate::outgoing::OutgoingBody;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use penstock_model::uri_template::Scheme;
@@ -20,7 +20,7 @@ pub(super) async fn connect<P: 'static>(
     key: &TargetKey,
     tls: &TlsClients,
     permit: P,
-) -> Result<http1::SendRequest<StreamBody>, ProxyError> {
+) -> Result<http1::SendRequest<OutgoingBody>, ProxyError> {
     match timeout(Duration::from_millis(CONNECT_TIMEOUT_MS), open(key, tls, permit)).await {
         Ok(opened) => opened,
         Err(_) => Err(ProxyError::ConnectTimeout),
@@ -31,7 +31,7 @@ async fn open<P: 'static>(
     key: &TargetKey,
     tls: &TlsClients,
     permit: P,
-) -> Result<http1::SendRequest<StreamBody>, ProxyError> {
+) -> Result<http1::SendRequest<OutgoingBody>, ProxyError> {
     let tcp = TcpStream::connect((key.host(), key.port())).await.map_err(ProxyError::Connect)?;
     // Small heads and bodies must not wait for the acknowledgement of the ones before.
     tcp.set_nodelay(true).map_err(ProxyError::Connect)?;
@@ -59,7 +59,7 @@ async fn secure(
     tls.connector(&key.tls)?.connect(name, tcp).await
 }
 
-async fn handshake<T, P>(stream: T, permit: P) -> Result<http1::SendRequest<StreamBody>, ProxyError>
+async fn handshake<T, P>(stream: T, permit: P) -> Result<http1::SendRequest<OutgoingBody>, ProxyError>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     P: 'static,

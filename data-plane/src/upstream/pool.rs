@@ -2,12 +2,12 @@
 
 use super::connect::connect;
 use super::{TargetKey, TlsClients};
-use crate::body::StreamBody;
 use crate::error::ProxyError;
 use crate::limits::{
     UPSTREAM_ATTEMPTS_MAX, UPSTREAM_CONNECTION_WAIT_MS, UPSTREAM_CONNECTIONS_PER_TARGET_MAX, UPSTREAM_IDLE_MS,
     UPSTREAM_SWEEP_MS,
 };
+use crate::outgoing::OutgoingBody;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
@@ -37,7 +37,7 @@ struct Target {
 }
 
 struct Idle {
-    sender: SendRequest<StreamBody>,
+    sender: SendRequest<OutgoingBody>,
     since: Instant,
 }
 
@@ -49,7 +49,7 @@ enum Age {
 }
 
 /// The same request once more: one without content whose method means the same twice.
-fn repeated(request: &Request<StreamBody>) -> Option<Request<StreamBody>> {
+fn repeated(request: &Request<OutgoingBody>) -> Option<Request<OutgoingBody>> {
     if !request.method().is_idempotent() {
         return None;
     }
@@ -93,7 +93,7 @@ impl Drop for Permit {
 /// A connection in use. Given back with [`Lease::release`] once the response was read to its end; dropped otherwise,
 /// which closes the connection.
 pub(crate) struct Lease {
-    sender: SendRequest<StreamBody>,
+    sender: SendRequest<OutgoingBody>,
     target: Rc<Target>,
 }
 
@@ -126,7 +126,7 @@ impl Upstreams {
     pub(crate) async fn send(
         &self,
         key: &TargetKey,
-        mut request: Request<StreamBody>,
+        mut request: Request<OutgoingBody>,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let target = self.target(key);
         for _ in 1..UPSTREAM_ATTEMPTS_MAX {
@@ -183,7 +183,7 @@ impl Upstreams {
         &self,
         key: &TargetKey,
         target: &Rc<Target>,
-    ) -> Result<(SendRequest<StreamBody>, Age), ProxyError> {
+    ) -> Result<(SendRequest<OutgoingBody>, Age), ProxyError> {
         let deadline = Instant::now() + Duration::from_millis(UPSTREAM_CONNECTION_WAIT_MS);
         loop {
             if let Some(sender) = target.reuse() {
@@ -210,7 +210,7 @@ impl Upstreams {
 }
 
 impl Target {
-    fn reuse(&self) -> Option<SendRequest<StreamBody>> {
+    fn reuse(&self) -> Option<SendRequest<OutgoingBody>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(candidate) = idle.pop() {
             if candidate.sender.is_ready() {

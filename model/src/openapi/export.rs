@@ -1,6 +1,7 @@
 //! [`export()`]: an [`ApiDefinition`] to a document (section i.3).
 
 use super::export_operation::{object, operation, security_schemes};
+use super::gateway_responses;
 use crate::definition::ApiDefinition;
 use crate::id::ResourceId;
 use crate::method::{Method, Verb};
@@ -140,6 +141,9 @@ fn settings(root: &mut Map<String, Value>, api: &RestApi) {
     }
     if let Some(bytes) = api.minimum_compression_size {
         root.insert("x-amazon-apigateway-minimum-compression-size".to_owned(), json!(bytes));
+    }
+    if !api.gateway_responses.is_empty() {
+        root.insert(gateway_responses::KEY.to_owned(), gateway_responses::write(&api.gateway_responses));
     }
     if api.api_key_source == ApiKeySource::Authorizer {
         root.insert("x-amazon-apigateway-api-key-source".to_owned(), json!("AUTHORIZER"));

@@ -14,7 +14,7 @@ const KNOWN: [(&str, &str); 17] = [
     ("cors", "automatic CORS is not supported yet: add OPTIONS methods"),
     ("documentation", "documentation parts are not supported yet"),
     ("endpoint-configuration", "belongs to the document itself or to a server"),
-    ("gateway-responses", "custom gateway responses are not supported yet: the standard ones are sent"),
+    ("gateway-responses", "belongs to the document itself"),
     ("integration", "belongs to an operation"),
     ("integrations", "belongs to components"),
     ("minimum-compression-size", "belongs to the document itself"),

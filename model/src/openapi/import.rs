@@ -4,6 +4,7 @@ use super::base_path::{self, BasePath};
 use super::document::{self, kind};
 use super::extensions::warn_unused;
 use super::fields::{Fields, as_written, text_list};
+use super::gateway_responses;
 use super::locate::{OperationOrigin, Origins};
 use super::operation::{self, Operation};
 use super::paths::{self, TreeBuilder};
@@ -128,8 +129,13 @@ pub(super) struct Context<'d> {
 }
 
 fn read_settings(context: &mut Context<'_>) -> RestApi {
-    const USED: [&str; 4] =
-        ["api-key-source", "binary-media-types", "endpoint-configuration", "minimum-compression-size"];
+    const USED: [&str; 5] = [
+        "api-key-source",
+        "binary-media-types",
+        "endpoint-configuration",
+        "gateway-responses",
+        "minimum-compression-size",
+    ];
     let (document, report) = (context.document, &mut context.report);
     let root = Place::ROOT;
     warn_unused(document, &root, &USED, report);
@@ -155,6 +161,9 @@ fn read_settings(context: &mut Context<'_>) -> RestApi {
     api.api_key_source = source.unwrap_or_default();
     if let Some((place, value)) = fields.take("x-amazon-apigateway-binary-media-types") {
         api.binary_media_types = read_binary_media_types(value, &place, report);
+    }
+    if let Some((place, value)) = fields.take(gateway_responses::KEY) {
+        api.gateway_responses = gateway_responses::read(value, &place, report);
     }
     read_tags(&mut api, document, report);
     api.disable_execute_api_endpoint = read_endpoint(document, report);

@@ -1,5 +1,6 @@
 //! [`Origins`]: from the field paths of [`crate::validate`] back to places of the document that was imported.
 
+use super::gateway_responses;
 use super::report::escape;
 use crate::method::Verb;
 use std::collections::{BTreeMap, HashMap};
@@ -67,6 +68,7 @@ fn locate_setting(steps: &[&str]) -> String {
         [name @ ("description" | "version")] => format!("/info/{name}"),
         ["binaryMediaTypes", ref rest @ ..] => format!("/x-amazon-apigateway-binary-media-types{}", pointer(rest)),
         ["minimumCompressionSize"] => "/x-amazon-apigateway-minimum-compression-size".to_owned(),
+        ["gatewayResponses", ref rest @ ..] => format!("/{}{}", gateway_responses::KEY, pointer(rest)),
         ["tags", ..] => "/tags".to_owned(),
         _ => String::new(),
     }
@@ -132,6 +134,10 @@ mod tests {
         for (field, place) in [
             ("restApi.name", "/info/title"),
             ("restApi.binaryMediaTypes[2]", "/x-amazon-apigateway-binary-media-types/2"),
+            (
+                "restApi.gatewayResponses[THROTTLED].responseTemplates[a/b]",
+                "/x-amazon-apigateway-gateway-responses/THROTTLED/responseTemplates/a~1b",
+            ),
             ("resources[/a].pathPart", "/paths/~1a"),
             ("resources", ""),
             ("methods[GET /a]", "/paths/~1a/get"),

@@ -18,10 +18,10 @@ pub enum PutMode {
 
 /// Puts an imported definition over an existing one.
 ///
-/// The API keeps its identifier, root, date, fidelity and revision in both modes, and tags that the document does not
-/// name; resources keep their identifier and revision where the path stays the same, methods and what belongs to them
+/// The API keeps its identifier, root, date and revision in both modes, settings for which documents have no word, and tags
+/// that the document does not name; resources keep their identifier and revision where the path stays the same, methods and what belongs to them
 /// their revision where path and verb stay the same. A method is replaced as a whole. With [`PutMode::Merge`] binary
-/// media types are appended, and settings that the document leaves at their default stay.
+/// media types are appended, gateway responses replaced type by type, and settings that the document leaves at their default stay.
 ///
 /// The result may break rules that neither part breaks, two variables below one parent for example: ask
 /// [`crate::validate::definition`].
@@ -86,6 +86,10 @@ fn overwritten_settings(existing: &RestApi, imported: RestApi) -> RestApi {
         id: existing.id.clone(),
         root_resource_id: existing.root_resource_id.clone(),
         fidelity: existing.fidelity,
+        compression_media_types: existing.compression_media_types.clone(),
+        accept_policy: existing.accept_policy,
+        missing_content_type: existing.missing_content_type,
+        integrity: existing.integrity,
         created_at_ms: existing.created_at_ms,
         revision: existing.revision,
         tags,
@@ -101,6 +105,8 @@ fn merged_settings(existing: &RestApi, imported: RestApi) -> RestApi {
             binary_media_types.push(entry.clone());
         }
     }
+    let mut gateway_responses = existing.gateway_responses.clone();
+    gateway_responses.extend(imported.gateway_responses.clone());
     let api_key_source = match imported.api_key_source {
         ApiKeySource::Header => existing.api_key_source,
         ApiKeySource::Authorizer => ApiKeySource::Authorizer,
@@ -112,6 +118,7 @@ fn merged_settings(existing: &RestApi, imported: RestApi) -> RestApi {
         minimum_compression_size: imported.minimum_compression_size.or(existing.minimum_compression_size),
         disable_execute_api_endpoint: imported.disable_execute_api_endpoint || existing.disable_execute_api_endpoint,
         binary_media_types,
+        gateway_responses,
         api_key_source,
         ..overwritten_settings(existing, imported)
     }
@@ -134,10 +141,11 @@ fn keep_revisions(method: &mut Method, before: &Method) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway_response::CustomGatewayResponse;
     use crate::id::Revision;
     use crate::integration::{Integration, IntegrationType};
     use crate::openapi::{ImportOptions, import};
-    use crate::rest_api::Fidelity;
+    use crate::rest_api::{AcceptPolicy, Fidelity, Integrity, MissingContentType};
     use crate::validate;
     use serde_json::json;
 
@@ -206,6 +214,39 @@ mod tests {
         assert_eq!(api.methods[0].revision, Revision(3));
         assert_eq!(api.rest_api.binary_media_types, ["image/png", "image/jpeg"]);
         assert!(validate::definition(&api).is_empty());
+    }
+
+    #[test]
+    fn gateway_responses_are_merged_type_by_type_or_overwritten() {
+        let custom = |code: &str| CustomGatewayResponse { status_code: code.to_owned(), ..Default::default() };
+        let mut old = existing();
+        let all = [("THROTTLED", "420"), ("UNAUTHORIZED", "403")];
+        old.rest_api.gateway_responses = all.map(|(name, code)| (name.to_owned(), custom(code))).into();
+        let mut new = imported("new", &[], &[("/c", "post")]);
+        new.rest_api.gateway_responses.insert("THROTTLED".to_owned(), custom("503"));
+        for (mode, expected) in [
+            (PutMode::Merge, vec![("THROTTLED", "503"), ("UNAUTHORIZED", "403")]),
+            (PutMode::Overwrite, vec![("THROTTLED", "503")]),
+        ] {
+            let merged = merge(&old, new.clone(), mode).rest_api.gateway_responses;
+            let codes: Vec<_> = merged.iter().map(|(name, custom)| (&**name, &*custom.status_code)).collect();
+            assert_eq!(codes, expected, "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn settings_without_a_word_in_documents_stay() {
+        let mut old = existing();
+        old.rest_api.accept_policy = AcceptPolicy::All;
+        old.rest_api.missing_content_type = MissingContentType::Sniff;
+        old.rest_api.integrity = Integrity::Add;
+        old.rest_api.compression_media_types = vec!["image/svg+xml".to_owned()];
+        for mode in [PutMode::Merge, PutMode::Overwrite] {
+            let merged = merge(&old, imported("new", &[], &[("/c", "post")]), mode).rest_api;
+            let settings = (merged.accept_policy, merged.missing_content_type, merged.integrity);
+            assert_eq!(settings, (AcceptPolicy::All, MissingContentType::Sniff, Integrity::Add), "{mode:?}");
+            assert_eq!(merged.compression_media_types, ["image/svg+xml"], "{mode:?}");
+        }
     }
 
     #[test]

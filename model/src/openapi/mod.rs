@@ -8,12 +8,13 @@
 //! | `document` | bytes to values |
 //! | `report`, `fields`, `refs` | places, typed access, `$ref` |
 //! | `import`, `paths`, `base_path`, `operation`, `parameters`, `security`, `integration`, `extensions` | values to a definition |
+//! | `gateway_responses` | one extension, in both directions |
 //! | `locate` | a definition's field paths back to places |
 //! | `merge` | a document over an API that exists |
 //! | `export`, `export_operation` | a definition to values and bytes |
 //!
-//! Deliberately absent: models (schemas are named, not kept), authorizers, gateway responses, policies, validators. A
-//! document that has them is imported with a warning at each.
+//! Deliberately absent: models (schemas are named, not kept), authorizers, policies, validators. A document that has
+//! them is imported with a warning at each.
 
 mod base_path;
 mod document;
@@ -21,6 +22,7 @@ mod export;
 mod export_operation;
 mod extensions;
 mod fields;
+mod gateway_responses;
 mod import;
 mod integration;
 mod locate;

@@ -4,12 +4,20 @@
 //! by every [`RoutingTable`] that contains that bundle, so a change to one API compiles that API only.
 
 mod hosts;
+mod plan;
+mod request_plan;
+mod response_plan;
 mod route;
+mod settings;
 mod stage;
 mod tree;
 
 pub use hosts::{LocateError, Located, RoutingTable};
-pub use route::{HttpProxy, Plan, Problem, Route};
+pub use plan::{HttpPlan, HttpStyle, MockPlan};
+pub use request_plan::{Outcome, RequestPlan};
+pub use response_plan::{AnswerType, ResponsePlan, Responses, proxied};
+pub use route::{Plan, Problem, Route};
+pub use settings::{Compression, StageSettings};
 pub use stage::StageTable;
 
 #[cfg(test)]

@@ -181,13 +181,7 @@ fn problems_are_kept_for_the_call_and_wrong_mappings_are_refused() {
     parameters(&mut bundle, "integration.request.querystring.b", "nonsense");
     let violations = StageTable::compile(&bundle).expect_err("refused");
     let fields: Vec<_> = violations.as_slice().iter().map(|violation| violation.field.as_str()).collect();
-    assert_eq!(
-        fields,
-        [
-            "GET /{id}.requestParameters[integration.request.querystring.a]",
-            "GET /{id}.requestParameters[integration.request.querystring.b]"
-        ]
-    );
+    assert_eq!(fields, ["GET /{id}.requestParameters[integration.request.querystring.b]"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Rules for objects that stand alone: [`RestApi`], [`Resource`], [`DomainName`], [`BasePathMapping`].
 
+use super::gateway_response::check_gateway_responses;
 use super::stage::check_stage_name;
 use super::{check_chars, check_count, check_tags, is_media_range};
 use crate::domain::{BasePathMapping, CATCH_ALL, DomainName};
@@ -30,6 +31,7 @@ pub fn rest_api(api: &RestApi) -> Violations {
         let text = format!("Invalid minimum compression size, must be between 0 and {COMPRESSION_SIZE_BYTES_MAX}");
         found.add("minimumCompressionSize", text);
     }
+    check_gateway_responses(&mut found, &api.gateway_responses);
     check_tags(&mut found, &api.tags);
     found
 }

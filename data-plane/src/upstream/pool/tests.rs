@@ -1,7 +1,7 @@
 //! The pool against a real upstream that counts its connections.
 
 use super::*;
-use crate::body::Progress;
+use crate::body::{Progress, StreamBody};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::server::conn::http1;
@@ -51,7 +51,7 @@ async fn answer(mut stream: TcpStream, close: bool) {
 }
 
 /// A bodiless request, made by a real server since only hyper makes `Incoming`.
-async fn request() -> Request<StreamBody> {
+async fn request() -> Request<OutgoingBody> {
     let (client, server) = tokio::io::duplex(1024);
     let (send, receive) = tokio::sync::oneshot::channel();
     let send = RefCell::new(Some(send));
@@ -71,7 +71,7 @@ async fn request() -> Request<StreamBody> {
     let empty = Request::builder().header("host", "a").body(Full::new(Bytes::new())).expect("a request");
     sender.send_request(empty).await.expect("is answered");
     let body = receive.await.expect("was received");
-    let body = StreamBody::new(body, Progress::new(), Duration::from_secs(5));
+    let body = OutgoingBody::Stream(StreamBody::new(body, Progress::new(), Duration::from_secs(5)));
     Request::builder().uri("/").header("host", "up").body(body).expect("a request")
 }
 

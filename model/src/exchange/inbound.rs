@@ -1,7 +1,6 @@
 //! [`Inbound`]: what is known about a request from its head and its connection, as mappings and the log ask for it.
 
-use http::request::Parts;
-use penstock_model::mapping::{ContextField, RequestFacts};
+use crate::mapping::{ContextField, RequestFacts};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use time::OffsetDateTime;
@@ -13,48 +12,68 @@ const REQUEST_TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
 
 /// A request as it came in.
-pub(crate) struct Inbound<'a> {
-    pub(crate) head: &'a Parts,
+#[derive(Clone, Copy)]
+pub struct Inbound<'a> {
+    /// As received.
+    pub uri: &'a http::Uri,
+    /// As received.
+    pub version: http::Version,
+    /// As received.
+    pub headers: &'a http::HeaderMap,
     /// As routing saw it: `X-HTTP-Method-Override` has replaced the head's (section c.1).
-    pub(crate) method: &'a http::Method,
-    pub(crate) host: &'a str,
-    /// Behind stage or base path.
-    pub(crate) route_path: &'a str,
-    pub(crate) request_id: uuid::Uuid,
-    pub(crate) extended_request_id: &'a str,
-    pub(crate) client: SocketAddr,
+    pub method: &'a http::Method,
+    /// That the request names, with a port if it names one.
+    pub host: &'a str,
+    /// Behind stage or base path, with exactly one leading slash.
+    pub route_path: &'a str,
+    /// Id and path of the resource that the request met; `None` before it met one.
+    pub resource: Option<(&'a str, &'a str)>,
+    /// `x-amzn-RequestId`.
+    pub request_id: &'a str,
+    /// `x-amz-apigw-id`.
+    pub extended_request_id: &'a str,
+    /// Who connected to us.
+    pub client: SocketAddr,
     /// Milliseconds since 1970.
-    pub(crate) time_ms: u64,
+    pub time_ms: u64,
+    /// The body as text, behind the content conversion; `None` when it was not collected.
+    pub body: Option<&'a str>,
 }
 
 impl RequestFacts for Inbound<'_> {
+    fn body(&self) -> Option<&str> {
+        self.body
+    }
+
     fn route_path(&self) -> &str {
         self.route_path
     }
 
     fn query(&self) -> Option<&str> {
-        self.head.uri.query()
+        self.uri.query()
     }
 
     fn headers(&self) -> &http::HeaderMap {
-        &self.head.headers
+        self.headers
     }
 
     fn context(&self, field: ContextField) -> Option<Cow<'_, str>> {
         Some(match field {
-            ContextField::RequestId => Cow::Owned(self.request_id.to_string()),
+            ContextField::RequestId => Cow::Borrowed(self.request_id),
             ContextField::ExtendedRequestId => Cow::Borrowed(self.extended_request_id),
             ContextField::RequestTime => Cow::Owned(self.request_time()?),
             ContextField::RequestTimeEpoch => Cow::Owned(self.time_ms.to_string()),
             ContextField::HttpMethod => Cow::Borrowed(self.method.as_str()),
-            ContextField::Path => Cow::Borrowed(self.head.uri.path()),
-            ContextField::Protocol => Cow::Borrowed(protocol(self.head.version)),
+            ContextField::Path => Cow::Borrowed(self.uri.path()),
+            ContextField::Protocol => Cow::Borrowed(protocol(self.version)),
             ContextField::DomainName => Cow::Borrowed(domain_name(self.host)),
             ContextField::DomainPrefix => Cow::Borrowed(self.host.split(['.', ':']).next()?),
             ContextField::SourceIp => Cow::Owned(self.client.ip().to_string()),
-            ContextField::UserAgent => {
-                String::from_utf8_lossy(self.head.headers.get(http::header::USER_AGENT)?.as_bytes())
-            }
+            ContextField::UserAgent => String::from_utf8_lossy(self.headers.get(http::header::USER_AGENT)?.as_bytes()),
+            ContextField::ResourceId => Cow::Borrowed(self.resource?.0),
+            ContextField::ResourcePath => Cow::Borrowed(self.resource?.1),
+            // A request that runs has no error yet.
+            ContextField::Error(_) => return None,
         })
     }
 }
@@ -74,7 +93,7 @@ fn domain_name(host: &str) -> &str {
 }
 
 /// The protocol as logs and mappings name it.
-pub(crate) fn protocol(version: http::Version) -> &'static str {
+pub fn protocol(version: http::Version) -> &'static str {
     match version {
         http::Version::HTTP_10 => "HTTP/1.0",
         http::Version::HTTP_2 => "HTTP/2.0",
@@ -95,14 +114,18 @@ mod tests {
             .expect("a request")
             .into_parts();
         let inbound = Inbound {
-            head: &head,
+            uri: &head.uri,
+            version: head.version,
+            headers: &head.headers,
             method: &head.method,
             host: "abc.execute-api.test:8080",
             route_path: "/images",
-            request_id: uuid::Uuid::nil(),
+            resource: Some(("r1", "/images")),
+            request_id: "00000000-0000-0000-0000-000000000000",
             extended_request_id: "ext=",
             client: ([192, 0, 2, 7], 4000).into(),
             time_ms: 1_700_000_000_123,
+            body: None,
         };
         let table = [
             (ContextField::RequestTime, "14/Nov/2023:22:13:20 +0000"),
@@ -115,6 +138,8 @@ mod tests {
             (ContextField::SourceIp, "192.0.2.7"),
             (ContextField::UserAgent, "curl/8"),
             (ContextField::ExtendedRequestId, "ext="),
+            (ContextField::ResourceId, "r1"),
+            (ContextField::ResourcePath, "/images"),
             (ContextField::RequestId, "00000000-0000-0000-0000-000000000000"),
         ];
         for (field, expected) in table {

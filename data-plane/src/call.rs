@@ -1,0 +1,286 @@
+//! [`Call`]: one request on its way through its route.
+
+use crate::body::{BodyError, Progress, StreamBody};
+use crate::error::ProxyError;
+use crate::finish::Finish;
+use crate::framing::{ViolationCell, is_host_and_port};
+use crate::gateway::{ClientConnection, Gateway};
+use crate::identity::effective_method;
+use crate::limits::BODY_IDLE_TIMEOUT_MS;
+use crate::outgoing::OutgoingBody;
+use crate::record::Record;
+use crate::request_side::{Intake, RequestSide};
+use crate::response_side::{Answer, Outlet, UpstreamAnswer};
+use crate::transform::collect::CollectError;
+use crate::transform::integrity::Receipt;
+use crate::upstream::{Lease, TargetKey};
+use base64::Engine as _;
+use http::header::{AUTHORIZATION, HOST};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+use penstock_model::content::mock;
+use penstock_model::exchange::{Inbound, X_AMZN_TRACE_ID, upstream_head};
+use penstock_model::gateway_response::{GatewayError, GatewayResponse, is_signature};
+use penstock_model::table::{HttpPlan, HttpStyle, LocateError, MockPlan, Plan, Route, StageSettings};
+use sha2::{Digest as _, Sha256};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// One request on its way.
+pub(crate) struct Call<'a> {
+    pub(crate) gateway: &'a Gateway,
+    pub(crate) connection: &'a ClientConnection,
+    pub(crate) head: &'a Parts,
+    pub(crate) request_id: &'a str,
+    pub(crate) extended_request_id: &'a str,
+    pub(crate) time_ms: u64,
+}
+
+/// What a request met, as far as it came. Found once, from one table.
+#[derive(Default)]
+pub(crate) struct Found {
+    stage: Option<Arc<StageSettings>>,
+    route: Option<Arc<Route>>,
+    /// The method that the route was looked for with.
+    method: Method,
+    /// Where in the request's path the part behind stage or base path begins.
+    route_path_at: usize,
+}
+
+impl Found {
+    /// The gateway's own answer, as the stage wants it that the request met.
+    pub(crate) fn gateway_response(&self, error: &GatewayError, call: &Call<'_>) -> GatewayResponse {
+        match &self.stage {
+            Some(stage) => stage.gateway_responses.answer(error, &call.inbound(self)),
+            None => error.default_response(),
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Finds the route and goes through it.
+    ///
+    /// # Errors
+    /// Why the gateway answers instead of the integration.
+    pub(crate) async fn answer(
+        &self,
+        body: Incoming,
+        found: &mut Found,
+        record: &mut Record,
+    ) -> Result<Answer, ProxyError> {
+        let host = host(self.head).ok_or(ProxyError::MissingHost)?;
+        if !self.head.uri.path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
+            // Only HTTP/2 lets it come this far; the framing guard refuses it.
+            return Err(ProxyError::TargetByte);
+        }
+        let route = self.find(host, found, record)?;
+        let body =
+            StreamBody::new(body, std::rc::Rc::clone(&record.request), Duration::from_millis(BODY_IDLE_TIMEOUT_MS));
+        let (answer, receipt) = match &route.plan {
+            Plan::Http(plan) => self.exchange(&route, plan, body, found, record).await?,
+            Plan::Mock(plan) => self.mock(&route, plan, body, found, record).await?,
+            Plan::Fail(problem) => return Err(ProxyError::Route(problem.clone())),
+        };
+        let finish = Finish {
+            route: &route,
+            method: &self.head.method,
+            version: self.head.version,
+            headers: &self.head.headers,
+            holding: &self.gateway.holding,
+        };
+        let answer = finish.touch(answer, &receipt).await?;
+        record.response_receipt = receipt;
+        Ok(answer)
+    }
+
+    /// The one load of the routing table. Nothing of the table but the route and its stage's settings outlives this call.
+    fn find(&self, host: &str, found: &mut Found, record: &mut Record) -> Result<Arc<Route>, ProxyError> {
+        self.gateway.live_table.read(|table| {
+            let path = self.head.uri.path();
+            found.method = effective_method(&self.head.method, &self.head.headers);
+            let located = table.locate(host, path);
+            let stage = located.as_ref().ok().map(|found| found.stage.choose(|| self.gateway.ids.percent()));
+            let route_path = located.as_ref().map_or(path, |found| found.route_path);
+            let route = stage.and_then(|stage| stage.resolve(&found.method, route_path));
+            found.route_path_at = path.len() - route_path.len();
+            found.stage = stage.map(|stage| Arc::clone(stage.settings()));
+            found.route = route.cloned();
+            record.routed(host, table.version(), route);
+            located.map_err(|error| match error {
+                LocateError::UnknownHost => ProxyError::UnknownHost,
+                LocateError::UnknownStage => ProxyError::UnknownStage,
+            })?;
+            found.route.clone().ok_or_else(|| self.no_route())
+        })
+    }
+
+    /// The answer to an unknown path or method depends on what the caller shows as authorization (section d.2).
+    fn no_route(&self) -> ProxyError {
+        match self.head.headers.get(AUTHORIZATION) {
+            Some(value) if !is_signature(value.as_bytes()) => ProxyError::NoRouteUnsigned {
+                hash: base64::engine::general_purpose::STANDARD.encode(Sha256::digest(value.as_bytes())),
+            },
+            _ => ProxyError::NoRoute,
+        }
+    }
+
+    /// The request as mappings see it.
+    fn inbound<'b>(&'b self, found: &'b Found) -> Inbound<'b> {
+        Inbound {
+            uri: &self.head.uri,
+            version: self.head.version,
+            headers: &self.head.headers,
+            method: &found.method,
+            host: host(self.head).unwrap_or_default(),
+            route_path: self.head.uri.path().get(found.route_path_at..).unwrap_or("/"),
+            resource: found.route.as_deref().map(|route| (route.resource_id.as_str(), route.resource_path.as_str())),
+            request_id: self.request_id,
+            extended_request_id: self.extended_request_id,
+            client: self.connection.address,
+            time_ms: self.time_ms,
+            body: None,
+        }
+    }
+
+    /// Through an upstream.
+    async fn exchange(
+        &self,
+        route: &Arc<Route>,
+        plan: &HttpPlan,
+        body: StreamBody,
+        found: &Found,
+        record: &mut Record,
+    ) -> Result<(Answer, Receipt), ProxyError> {
+        let holding = &self.gateway.holding;
+        let intake = Intake {
+            headers: &self.head.headers,
+            stage: &route.stage,
+            plan: &plan.request,
+            read_when_passed: false,
+            holding,
+        };
+        let side = intake.prepare(body).await.map_err(|error| self.with_framing(error))?;
+        let RequestSide { body, about, text, receipt, template: _ } = side;
+        record.request_receipt = receipt;
+        let inbound = Inbound { body: text.as_deref(), ..self.inbound(found) };
+        let from_client = self.head.headers.get(X_AMZN_TRACE_ID).and_then(|value| value.to_str().ok());
+        let trace_id = self.gateway.ids.trace_id(from_client, self.time_ms);
+        let head = upstream_head(route, plan, &inbound, self.gateway.listener_port, &trace_id, about)?;
+        let mut request = Request::new(body);
+        *request.uri_mut() = head.target.parse::<Uri>().map_err(|_| ProxyError::Unsendable)?;
+        *request.method_mut() = head.method;
+        *request.headers_mut() = head.headers;
+        let sent_at = Instant::now();
+        let (response, lease) = self.send(route, plan, request, &record.request).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // `Upgrade` never passes, so nobody asked for it, and what follows is no HTTP.
+            return Err(ProxyError::UnaskedUpgrade);
+        }
+        record.answered(response.status().as_u16(), sent_at.elapsed(), lease);
+        let (parts, incoming) = response.into_parts();
+        let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
+        let body = StreamBody::new(incoming, Progress::new(), idle_limit);
+        let answer = UpstreamAnswer { status: parts.status, headers: parts.headers, body };
+        let outlet = Outlet { inbound, method: &self.head.method, route, trace_id: &trace_id, holding };
+        match plan.style {
+            HttpStyle::Proxy => outlet.proxied(answer).await,
+            HttpStyle::Custom => {
+                let (answer, receipt) = outlet.custom(&plan.responses, answer).await?;
+                record.status(answer.head.status.as_u16());
+                Ok((answer, receipt))
+            }
+        }
+    }
+
+    /// Through nothing: the request template says the status (section g.5).
+    async fn mock(
+        &self,
+        route: &Arc<Route>,
+        plan: &MockPlan,
+        body: StreamBody,
+        found: &Found,
+        record: &mut Record,
+    ) -> Result<(Answer, Receipt), ProxyError> {
+        let holding = &self.gateway.holding;
+        let intake = Intake {
+            headers: &self.head.headers,
+            stage: &route.stage,
+            plan: &plan.request,
+            read_when_passed: true,
+            holding,
+        };
+        let side = intake.prepare(body).await.map_err(|error| self.with_framing(error))?;
+        record.request_receipt = side.receipt;
+        let status = match side.template {
+            Some(index) => plan.statuses.get(index).copied().flatten(),
+            None => side.text.as_deref().and_then(mock::status_code),
+        };
+        let status = status.ok_or(ProxyError::NoMockStatus)?;
+        let inbound = Inbound { body: side.text.as_deref(), ..self.inbound(found) };
+        let outlet = Outlet { inbound, method: &self.head.method, route, trace_id: "", holding };
+        let answer = outlet.mocked(&plan.responses, status)?;
+        record.status(answer.head.status.as_u16());
+        Ok((answer, Receipt::default()))
+    }
+
+    async fn send(
+        &self,
+        route: &Route,
+        plan: &HttpPlan,
+        request: Request<OutgoingBody>,
+        progress: &Progress,
+    ) -> Result<(Response<Incoming>, Lease), ProxyError> {
+        let key = TargetKey::new(&plan.uri, &plan.tls);
+        let sent = self.gateway.upstreams.send(&key, request);
+        let result = within(route.timeout, progress, sent).await.unwrap_or(Err(ProxyError::ResponseTimeout));
+        // A request that could not be sent because its body broke off is the client's doing.
+        result.map_err(|error| match progress.failure() {
+            None => error,
+            Some(failure) => self.with_framing(CollectError::Body(failure).into()),
+        })
+    }
+
+    /// A body that ends early may have broken the framing, which says more.
+    fn with_framing(&self, error: ProxyError) -> ProxyError {
+        let is_cut =
+            matches!(error, ProxyError::ClientGone | ProxyError::RequestBody(CollectError::Body(BodyError::Broken)));
+        let violation = is_cut.then(|| self.connection.violations.as_ref().and_then(ViolationCell::in_body)).flatten();
+        violation.map_or(error, ProxyError::Framing)
+    }
+}
+
+/// Waits for the response head at most `limit` after the last byte of the request went on: an upload may take hours and
+/// may pause, which is the body's own idle limit's business; an upstream that has everything may not. `None` when the
+/// time is over.
+async fn within<T>(limit: Duration, progress: &Progress, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let mut timer = pin!(sleep(limit));
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            () = &mut timer => {
+                // While the client owes the next byte, the upstream has nothing to answer to.
+                let last = if progress.is_waiting() { Instant::now() } else { progress.last() };
+                let deadline = last + limit;
+                if deadline <= Instant::now() {
+                    return None;
+                }
+                timer.as_mut().reset(deadline);
+            }
+        }
+    }
+}
+
+/// The host that a request names: its target's, or its header's (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1). `None`
+/// as well when it is none; of HTTP/2 requests nobody has looked at it before.
+fn host(head: &Parts) -> Option<&str> {
+    let host = match head.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => head.headers.get(HOST)?.to_str().ok()?,
+    };
+    (host.is_empty() || is_host_and_port(host.as_bytes())).then_some(host)
+}

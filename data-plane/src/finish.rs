@@ -1,0 +1,148 @@
+//! The last touches to an answer: its content coding (section h.8) and its digest (RFC 9530). Both change framing and
+//! head, so both stand here, behind everything that decides about the content.
+
+use crate::error::ProxyError;
+use crate::limits::{COMPRESSION_LOOKAHEAD_BYTES, DIGEST_COLLECT_BYTES_MAX, SNIFF_WAIT_MS};
+use crate::request_side::Holding;
+use crate::response_side::{Answer, AnswerBody};
+use crate::transform::collect::collect;
+use crate::transform::compress::Compress;
+use crate::transform::digest::{CONTENT_DIGEST, REPR_DIGEST, content_digest};
+use crate::transform::integrity::{AddDigest, Receipt};
+use crate::transform::lookahead::look_ahead;
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
+    HeaderValue, TRAILER, VARY,
+};
+use http::{Method, StatusCode, Version};
+use penstock_model::content::coding::{Coding, compressible, negotiate};
+use penstock_model::content::media_type::essence;
+use penstock_model::exchange::accepts_trailers;
+use penstock_model::integration::ResponseTransferMode;
+use penstock_model::rest_api::Integrity;
+use penstock_model::table::{Compression, Route};
+use sha2::{Digest as _, Sha256};
+use std::time::Duration;
+
+/// What decides about the last touches.
+pub(crate) struct Finish<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) method: &'a Method,
+    pub(crate) version: Version,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) holding: &'a Holding,
+}
+
+impl Finish<'_> {
+    /// Compresses the answer and adds a digest, if the API wants that and the client can use it.
+    ///
+    /// # Errors
+    /// The body broke off before the client heard anything.
+    pub(crate) async fn touch(&self, answer: Answer, receipt: &Receipt) -> Result<Answer, ProxyError> {
+        let stage = &self.route.stage;
+        let bodiless = matches!(answer.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if *self.method == Method::HEAD || bodiless {
+            return Ok(answer);
+        }
+        let answer = match &stage.compression {
+            Some(compression) => self.compressed(answer, compression).await?,
+            None => answer,
+        };
+        match stage.integrity {
+            Integrity::Off | Integrity::Verify => Ok(answer),
+            Integrity::Add => self.digested(answer, receipt).await,
+        }
+    }
+
+    async fn compressed(&self, answer: Answer, compression: &Compression) -> Result<Answer, ProxyError> {
+        let Answer { mut head, body } = answer;
+        if self.route.transfer == ResponseTransferMode::Stream || !may_be_coded(&head.headers, compression) {
+            return Ok(Answer { head, body });
+        }
+        head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+        let Some(coding) = negotiate(self.headers, &Coding::PREFERRED) else { return Ok(Answer { head, body }) };
+        let body = match body.exact_bytes() {
+            Some(bytes) if bytes < compression.bytes_min || bytes == 0 => return Ok(Answer { head, body }),
+            Some(_) => body,
+            None => {
+                let bytes_max = usize::try_from(compression.bytes_min).unwrap_or(usize::MAX);
+                let bytes_max = bytes_max.min(COMPRESSION_LOOKAHEAD_BYTES);
+                let patience = Duration::from_millis(SNIFF_WAIT_MS);
+                let ahead = look_ahead(body.boxed(), bytes_max, patience, &self.holding.budget).await;
+                let ahead = ahead.map_err(ProxyError::ResponseBody)?;
+                let too_small = ahead.is_whole() && (ahead.held_bytes() as u64) < compression.bytes_min.max(1);
+                let body = AnswerBody::Staged(Box::pin(ahead));
+                if too_small {
+                    return Ok(Answer { head, body });
+                }
+                body
+            }
+        };
+        coded_head(&mut head.headers, coding);
+        Ok(Answer { head, body: AnswerBody::Staged(Box::pin(Compress::new(body.boxed(), coding))) })
+    }
+
+    /// In the trailers of what streams, when the client takes trailers; in the head of what is in memory or small enough
+    /// to be taken there.
+    async fn digested(&self, answer: Answer, receipt: &Receipt) -> Result<Answer, ProxyError> {
+        let Answer { mut head, body } = answer;
+        let takes_trailers =
+            self.version == Version::HTTP_2 || self.version == Version::HTTP_11 && accepts_trailers(self.headers);
+        let in_memory = matches!(body, AnswerBody::Collected(_) | AnswerBody::Rendered(_));
+        if takes_trailers && !in_memory {
+            head.headers.remove(CONTENT_LENGTH);
+            head.headers.append(TRAILER, HeaderValue::from_static("content-digest"));
+            let body = AddDigest::new(body.boxed(), receipt.clone());
+            return Ok(Answer { head, body: AnswerBody::Staged(Box::pin(body)) });
+        }
+        let is_small = body.exact_bytes().is_some_and(|bytes| bytes <= DIGEST_COLLECT_BYTES_MAX as u64);
+        if !in_memory && !is_small {
+            return Ok(Answer { head, body });
+        }
+        let body = match body {
+            AnswerBody::Rendered(_) | AnswerBody::Collected(_) => body,
+            AnswerBody::Stream(_) | AnswerBody::Staged(_) => {
+                let collected = collect(body.boxed(), DIGEST_COLLECT_BYTES_MAX, &self.holding.budget).await;
+                AnswerBody::Collected(collected.map_err(ProxyError::ResponseBody)?)
+            }
+        };
+        let sha256 = match &body {
+            AnswerBody::Rendered(bytes) => Sha256::digest(bytes).into(),
+            AnswerBody::Collected(collected) => Sha256::digest(&collected.bytes).into(),
+            AnswerBody::Stream(_) | AnswerBody::Staged(_) => return Ok(Answer { head, body }),
+        };
+        receipt.set(sha256);
+        // Ours is about these bytes; another one beside it was verified, or is about them too.
+        head.headers.append(CONTENT_DIGEST, content_digest(&sha256));
+        Ok(Answer { head, body })
+    }
+}
+
+/// Whether an answer with this head may get a content coding (RFC 9110 section 8.4, RFC 9111 section 5.2.2.6).
+fn may_be_coded(headers: &HeaderMap, compression: &Compression) -> bool {
+    let no_transform = headers.get_all(CACHE_CONTROL).iter().any(|value| {
+        let directives = value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        directives.into_iter().any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
+    });
+    let media_type = essence(headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes));
+    let asked_for = compression.media_types.matches(Some(media_type));
+    !no_transform
+        && !headers.contains_key(CONTENT_ENCODING)
+        && !headers.contains_key(CONTENT_RANGE)
+        && (compressible(media_type) || asked_for)
+}
+
+/// Says the coding, and takes back what was said about the bytes before.
+fn coded_head(headers: &mut HeaderMap, coding: Coding) {
+    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
+    for name in [CONTENT_LENGTH, ACCEPT_RANGES, CONTENT_DIGEST, REPR_DIGEST] {
+        headers.remove(name);
+    }
+    if let Some(tag) = headers.get(ETAG)
+        && tag.as_bytes().starts_with(b"\"")
+        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat())
+    {
+        // The bytes are others than those that the strong tag names (RFC 9110 section 8.8.3).
+        headers.insert(ETAG, weak);
+    }
+}

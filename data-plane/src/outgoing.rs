@@ -1,0 +1,102 @@
+//! [`OutgoingBody`]: what an upstream gets as the body of a request.
+
+use crate::body::{BodyError, Progress, StreamBody};
+use crate::transform::BoxedBody;
+use crate::transform::collect::Permit;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use penstock_model::exchange::BodyLength;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+/// The body of an upstream request.
+pub(crate) enum OutgoingBody {
+    /// The client's, as it comes.
+    Stream(StreamBody),
+    /// The client's, changed on its way.
+    Staged(BoxedBody, Rc<Progress>),
+    /// In memory: collected, or rendered from a template.
+    Whole(WholeBody),
+}
+
+/// A body in memory.
+pub(crate) struct WholeBody {
+    bytes: Bytes,
+    /// The right to hold the bytes; `None` for those that the configuration holds anyway. Shared by repetitions.
+    permit: Option<Rc<Permit>>,
+}
+
+impl OutgoingBody {
+    /// A body that was rendered.
+    pub(crate) fn rendered(bytes: Bytes) -> Self {
+        Self::Whole(WholeBody { bytes, permit: None })
+    }
+
+    /// A body that was collected.
+    pub(crate) fn collected(bytes: Bytes, permit: Permit) -> Self {
+        Self::Whole(WholeBody { bytes, permit: Some(Rc::new(permit)) })
+    }
+
+    /// A second one, for a second attempt; `None` when this one passes only once.
+    pub(crate) fn repeated(&self) -> Option<Self> {
+        match self {
+            Self::Stream(stream) => stream.repeated().map(Self::Stream),
+            Self::Staged(..) => None,
+            Self::Whole(whole) => {
+                Some(Self::Whole(WholeBody { bytes: whole.bytes.clone(), permit: whole.permit.clone() }))
+            }
+        }
+    }
+
+    /// What its head says of its length.
+    pub(crate) fn length(&self) -> BodyLength {
+        if self.is_end_stream() {
+            return BodyLength::Empty;
+        }
+        match self.size_hint().exact() {
+            Some(0) => BodyLength::Empty,
+            Some(bytes) => BodyLength::Exactly(bytes),
+            None => BodyLength::Unknown,
+        }
+    }
+}
+
+impl Body for OutgoingBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Stream(stream) => Pin::new(stream).poll_frame(cx),
+            Self::Staged(body, progress) => {
+                let frame = ready!(body.as_mut().poll_frame(cx));
+                if let Some(Err(error)) = &frame {
+                    // Whoever sends learns only that there was an error; the gateway asks the progress which.
+                    progress.fail(*error);
+                }
+                Poll::Ready(frame)
+            }
+            Self::Whole(whole) => {
+                let bytes = std::mem::take(&mut whole.bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Stream(stream) => stream.is_end_stream(),
+            Self::Staged(body, _) => body.is_end_stream(),
+            Self::Whole(whole) => whole.bytes.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Stream(stream) => stream.size_hint(),
+            Self::Staged(body, _) => body.size_hint(),
+            Self::Whole(whole) => SizeHint::with_exact(whole.bytes.len() as u64),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A request body on its way to the integration: checked, decompressed, converted, collected or replaced, each only when
+//! the configuration asks for it. In the transparent fidelity an `HTTP_PROXY` asks for none of it, and the body streams.
+//!
+//! Called by `gateway`, which has found the route; sends nothing.
+
+use crate::body::StreamBody;
+use crate::error::ProxyError;
+use crate::limits::{COLLECT_TIMEOUT_MS, DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES};
+use crate::outgoing::OutgoingBody;
+use crate::transform::BoxedBody;
+use crate::transform::coding::{CodingsError, content_codings};
+use crate::transform::collect::{CollectBudget, CollectError, collect};
+use crate::transform::decode::Decode;
+use crate::transform::decompress::decompress;
+use crate::transform::digest::Expected;
+use crate::transform::encode::Encode;
+use crate::transform::integrity::{Receipt, Verify};
+use crate::transform::lookahead::look_ahead;
+use crate::transform::lossy::Lossy;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use penstock_model::content::coding::Coding;
+use penstock_model::content::conversion::Conversion;
+use penstock_model::content::media_type::missing_in_request;
+use penstock_model::exchange::RequestBody;
+use penstock_model::rest_api::{Fidelity, Integrity, MissingContentType};
+use penstock_model::table::{Outcome, RequestPlan, StageSettings};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How much of bodies may be held in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Holding {
+    /// Of the whole process.
+    pub(crate) budget: CollectBudget,
+    /// Largest body that is collected, in bytes.
+    pub(crate) collect_bytes_max: usize,
+}
+
+/// What a request body has become.
+pub(crate) struct RequestSide {
+    /// What is sent.
+    pub(crate) body: OutgoingBody,
+    /// What the head must know about it.
+    pub(crate) about: RequestBody,
+    /// The body as text for whoever maps from it; `None` when nobody does.
+    pub(crate) text: Option<String>,
+    /// The template that was chosen, by index.
+    pub(crate) template: Option<usize>,
+    /// Where the digest is found, when one is computed.
+    pub(crate) receipt: Receipt,
+}
+
+/// What decides about a request body.
+pub(crate) struct Intake<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) stage: &'a StageSettings,
+    pub(crate) plan: &'a RequestPlan,
+    /// Whether the body is read although no mapping does: a `MOCK` looks for its status in it.
+    pub(crate) read_when_passed: bool,
+    pub(crate) holding: &'a Holding,
+}
+
+/// A body between two stages.
+enum Flow {
+    /// Nothing has touched it.
+    Direct(StreamBody),
+    Staged(BoxedBody),
+}
+
+impl Flow {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Direct(body) => body.is_end_stream(),
+            Self::Staged(body) => body.is_end_stream(),
+        }
+    }
+
+    fn boxed(self) -> BoxedBody {
+        match self {
+            Self::Direct(body) => Box::pin(body),
+            Self::Staged(body) => body,
+        }
+    }
+}
+
+impl Intake<'_> {
+    /// Makes of the client's body what the integration gets. Returns as soon as that can be sent: at once for bodies that
+    /// stream, behind the look-ahead for those that are decoded, behind the end for those that are read.
+    ///
+    /// # Errors
+    /// The request is refused, or its body is.
+    pub(crate) async fn prepare(&self, body: StreamBody) -> Result<RequestSide, ProxyError> {
+        let progress = body.progress();
+        let receipt = Receipt::default();
+        let flow = self.verified(body, &receipt)?;
+        let verifies = matches!(flow, Flow::Staged(_));
+        let (flow, missing) = self.typed(flow).await?;
+        let Outcome { decision, template } = self.plan.decide(self.stage, self.headers, missing)?;
+        let reads = self.plan.reads_body || self.read_when_passed && template.is_none();
+        let is_read = reads || matches!(decision.conversion, Conversion::Encode | Conversion::Decode);
+        let (flow, decompressed) = self.decompressed(flow, is_read && !(template.is_some() && !reads))?;
+        let mut untouched = !decompressed && decision.conversion == Conversion::Pass;
+        let flow = converted(flow, decision.conversion);
+        let mut text = None;
+        let body = if reads {
+            let collected = collect(flow.boxed(), self.holding.collect_bytes_max, &self.holding.budget).await?;
+            text = Some(String::from_utf8_lossy(&collected.bytes).into_owned());
+            OutgoingBody::collected(collected.bytes, collected.permit)
+        } else if template.is_some() {
+            if verifies {
+                drain(flow.boxed()).await?;
+            }
+            OutgoingBody::rendered(Bytes::new())
+        } else {
+            match (decision.conversion, flow) {
+                (Conversion::Decode | Conversion::Text, flow) if !flow.is_over() => {
+                    let patience = Duration::from_millis(DECODE_LOOKAHEAD_MS);
+                    let ahead =
+                        look_ahead(flow.boxed(), DECODE_LOOKAHEAD_BYTES, patience, &self.holding.budget).await?;
+                    OutgoingBody::Staged(Box::pin(ahead), progress)
+                }
+                (_, Flow::Direct(stream)) => OutgoingBody::Stream(stream),
+                (_, Flow::Staged(body)) => OutgoingBody::Staged(body, progress),
+            }
+        };
+        let body = match template {
+            Some(index) => {
+                untouched = false;
+                OutgoingBody::rendered(self.plan.templates[index].render())
+            }
+            None => body,
+        };
+        let about = RequestBody { length: body.length(), untouched };
+        Ok(RequestSide { body, about, text, template, receipt })
+    }
+
+    /// Checks the digests that the client announces, while the body passes.
+    fn verified(&self, body: StreamBody, receipt: &Receipt) -> Result<Flow, ProxyError> {
+        if self.stage.integrity == Integrity::Off {
+            return Ok(Flow::Direct(body));
+        }
+        let expected = Expected::content(self.headers).and_then(|content| content.and_representation(self.headers));
+        let expected = expected.map_err(ProxyError::RequestDigestField)?;
+        if expected.is_nothing() {
+            return Ok(Flow::Direct(body));
+        }
+        let verify = Verify::new(body, expected, receipt.clone()).map_err(CollectError::Body)?;
+        Ok(Flow::Staged(Box::pin(verify)))
+    }
+
+    /// What a body without `Content-Type` counts as.
+    async fn typed(&self, flow: Flow) -> Result<(Flow, &'static str), ProxyError> {
+        let policy = self.stage.missing_content_type;
+        let declared = self.headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
+        if declared || policy != MissingContentType::Sniff || flow.is_over() {
+            return Ok((flow, missing_in_request(policy, &[])));
+        }
+        let patience = Duration::from_millis(DECODE_LOOKAHEAD_MS);
+        let ahead = look_ahead(flow.boxed(), SNIFF_BYTES, patience, &self.holding.budget).await?;
+        let missing = missing_in_request(policy, ahead.first_bytes());
+        Ok((Flow::Staged(Box::pin(ahead)), missing))
+    }
+
+    /// Undoes content codings: where something reads the body, and always where the hosted gateway does (section h.8),
+    /// which knows gzip and deflate only.
+    fn decompressed(&self, flow: Flow, is_read: bool) -> Result<(Flow, bool), ProxyError> {
+        let hosted = self.stage.fidelity == Fidelity::Aws;
+        if flow.is_over() || !(hosted || is_read) {
+            return Ok((flow, false));
+        }
+        let codings = match content_codings(self.headers) {
+            Ok(codings) => codings,
+            Err(CodingsError::Unknown | CodingsError::TooMany) if hosted => return Ok((flow, false)),
+            Err(error) => return Err(ProxyError::RequestCodings(error)),
+        };
+        let known = |coding: &Coding| !hosted || matches!(coding, Coding::Gzip | Coding::Deflate);
+        if codings.is_empty() || !codings.iter().all(known) {
+            return Ok((flow, false));
+        }
+        let bytes_max = is_read.then_some(self.holding.collect_bytes_max as u64).filter(|_| self.plan.reads_body);
+        Ok((Flow::Staged(decompress(flow.boxed(), &codings, bytes_max)), true))
+    }
+}
+
+fn converted(flow: Flow, conversion: Conversion) -> Flow {
+    match conversion {
+        Conversion::Pass => flow,
+        Conversion::Text => Flow::Staged(Box::pin(Lossy::new(flow.boxed()))),
+        Conversion::Encode => Flow::Staged(Box::pin(Encode::new(flow.boxed()))),
+        Conversion::Decode => Flow::Staged(Box::pin(Decode::new(flow.boxed()))),
+    }
+}
+
+/// Reads a body to its end for its checks alone.
+async fn drain(mut body: BoxedBody) -> Result<(), CollectError> {
+    let read = async {
+        while let Some(frame) = body.frame().await {
+            frame?;
+        }
+        Ok(())
+    };
+    timeout(Duration::from_millis(COLLECT_TIMEOUT_MS), read).await.unwrap_or(Err(CollectError::Time))
+}

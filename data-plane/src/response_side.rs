@@ -1,0 +1,256 @@
+//! An answer on its way to the client: chosen by its status, checked, converted, collected or replaced, compressed and
+//! digested, each only when the configuration asks for it. In the transparent fidelity the answer of an `HTTP_PROXY` asks
+//! for none of it, and the body streams.
+//!
+//! Called by `gateway`, which has the integration's answer; sends nothing.
+
+use crate::body::{Progress, StreamBody};
+use crate::error::ProxyError;
+use crate::limits::{DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES, SNIFF_WAIT_MS};
+use crate::request_side::Holding;
+use crate::transform::BoxedBody;
+use crate::transform::coding::content_codings;
+use crate::transform::collect::{CollectError, Collected, collect};
+use crate::transform::decode::Decode;
+use crate::transform::decompress::decompress;
+use crate::transform::digest::Expected;
+use crate::transform::encode::Encode;
+use crate::transform::integrity::{Receipt, Verify};
+use crate::transform::lookahead::look_ahead;
+use crate::transform::lossy::Lossy;
+use bytes::Bytes;
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use http_body::Body as _;
+use penstock_model::content::conversion::Conversion;
+use penstock_model::content::media_type::{content_type_or, missing_in_response};
+use penstock_model::exchange::{ClientHead, Inbound, ResponseBody, Upstream, client_head, proxied_head};
+use penstock_model::rest_api::{Integrity, MissingContentType};
+use penstock_model::table::{AnswerType, Outcome, ResponsePlan, Responses, Route, proxied};
+use std::time::Duration;
+
+/// What an integration said.
+pub(crate) struct UpstreamAnswer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: StreamBody,
+}
+
+/// What the client gets.
+pub(crate) struct Answer {
+    pub(crate) head: ClientHead,
+    pub(crate) body: AnswerBody,
+}
+
+/// The body of an answer.
+pub(crate) enum AnswerBody {
+    /// The upstream's, as it comes.
+    Stream(StreamBody),
+    /// The upstream's, changed on its way.
+    Staged(BoxedBody),
+    /// The upstream's, collected.
+    Collected(Collected),
+    /// Rendered from a template; empty without one.
+    Rendered(Bytes),
+}
+
+impl AnswerBody {
+    /// The body behind a trait object, its bytes counted anew by whoever hands it on.
+    pub(crate) fn boxed(self) -> BoxedBody {
+        match self {
+            Self::Stream(body) => Box::pin(body.counted_by(Progress::new())),
+            Self::Staged(body) => body,
+            Self::Collected(collected) => Box::pin(collected),
+            Self::Rendered(bytes) => Box::pin(crate::transform::whole(bytes)),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Stream(body) => body.is_end_stream(),
+            Self::Staged(body) => body.is_end_stream(),
+            Self::Collected(collected) => collected.bytes.is_empty(),
+            Self::Rendered(bytes) => bytes.is_empty(),
+        }
+    }
+
+    /// Its size, when it is known.
+    pub(crate) fn exact_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Stream(body) => body.size_hint().exact(),
+            Self::Staged(body) => body.size_hint().exact(),
+            Self::Collected(collected) => Some(collected.bytes.len() as u64),
+            Self::Rendered(bytes) => Some(bytes.len() as u64),
+        }
+    }
+}
+
+/// What decides about an answer.
+pub(crate) struct Outlet<'a> {
+    pub(crate) inbound: Inbound<'a>,
+    /// As the client sent it: a `HEAD` gets no body.
+    pub(crate) method: &'a Method,
+    pub(crate) route: &'a Route,
+    pub(crate) trace_id: &'a str,
+    pub(crate) holding: &'a Holding,
+}
+
+impl Outlet<'_> {
+    /// The answer of an `HTTP_PROXY` (section a.8).
+    ///
+    /// # Errors
+    /// The body cannot be converted, and the client has not heard anything yet.
+    pub(crate) async fn proxied(&self, answer: UpstreamAnswer) -> Result<(Answer, Receipt), ProxyError> {
+        let stage = &self.route.stage;
+        let UpstreamAnswer { status, headers, body } = answer;
+        let unsized_body = body.size_hint().exact().is_none();
+        let (body, receipt) = self.verified(status, &headers, body)?;
+        let (body, missing) = self.typed(&headers, body).await?;
+        let decision = proxied(stage, declared_or(&headers, missing), self.inbound.headers);
+        let body = self.converted(body, decision.conversion).await?;
+        let untouched = decision.conversion == Conversion::Pass;
+        let about = ResponseBody { untouched, unsized_body };
+        let head = proxied_head(stage.fidelity, self.method, status, &headers, about);
+        Ok((Answer { head, body }, receipt))
+    }
+
+    /// The answer of an `HTTP` integration (section f).
+    ///
+    /// # Errors
+    /// No integration response accepts it, or it cannot be converted or read.
+    pub(crate) async fn custom(
+        &self,
+        responses: &Responses,
+        answer: UpstreamAnswer,
+    ) -> Result<(Answer, Receipt), ProxyError> {
+        let UpstreamAnswer { status, headers, body } = answer;
+        let plan = responses.select(status.as_u16()).ok_or(ProxyError::NoIntegrationResponse)?;
+        let unsized_body = body.size_hint().exact().is_none();
+        let (body, receipt) = self.verified(status, &headers, body)?;
+        let (body, missing) = self.typed(&headers, body).await?;
+        let answer = AnswerType::Of(declared_or(&headers, missing));
+        let Outcome { decision, template } = plan.decide(&self.route.stage, answer, self.inbound.headers)?;
+        let rendered = template.map(|index| AnswerBody::Rendered(plan.templates[index].render()));
+        let (body, untouched) = match (rendered, plan.reads_body) {
+            (Some(rendered), false) => (rendered, false),
+            (rendered, true) => {
+                let body = self.readable(&headers, body);
+                let body = self.converted(body, decision.conversion).await?;
+                let collected = self.collected(body).await?;
+                let text = String::from_utf8_lossy(&collected.bytes).into_owned();
+                let about = ResponseBody { untouched: false, unsized_body };
+                let head = self.custom_head(plan, &headers, Some(&text), about)?;
+                return Ok((Answer { head, body: rendered.unwrap_or(AnswerBody::Collected(collected)) }, receipt));
+            }
+            (None, false) => {
+                let body = self.converted(body, decision.conversion).await?;
+                (body, decision.conversion == Conversion::Pass)
+            }
+        };
+        let head = self.custom_head(plan, &headers, None, ResponseBody { untouched, unsized_body })?;
+        Ok((Answer { head, body }, receipt))
+    }
+
+    /// The answer of a `MOCK` whose request said `status` (section g.5).
+    ///
+    /// # Errors
+    /// No integration response accepts it, or its mappings cannot be sent.
+    pub(crate) fn mocked(&self, responses: &Responses, status: u16) -> Result<Answer, ProxyError> {
+        let plan = responses.select(status).ok_or(ProxyError::NoIntegrationResponse)?;
+        let outcome = plan.decide(&self.route.stage, AnswerType::Nothing, self.inbound.headers)?;
+        let bytes = outcome.template.map(|index| plan.templates[index].render()).unwrap_or_default();
+        let nothing = HeaderMap::new();
+        let upstream = Upstream { inbound: self.inbound, headers: &nothing, body: Some("") };
+        let about = ResponseBody { untouched: false, unsized_body: false };
+        let head = client_head(self.route.stage.fidelity, plan, &upstream, None, about);
+        Ok(Answer { head: head.ok_or(ProxyError::UnsendableAnswer)?, body: AnswerBody::Rendered(bytes) })
+    }
+
+    fn custom_head(
+        &self,
+        plan: &ResponsePlan,
+        headers: &HeaderMap,
+        text: Option<&str>,
+        about: ResponseBody,
+    ) -> Result<ClientHead, ProxyError> {
+        let upstream = Upstream { inbound: self.inbound, headers, body: text };
+        let head = client_head(self.route.stage.fidelity, plan, &upstream, Some(self.trace_id), about);
+        head.ok_or(ProxyError::UnsendableAnswer)
+    }
+
+    /// Checks the digests that the upstream announces, while the body passes.
+    fn verified(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: StreamBody,
+    ) -> Result<(AnswerBody, Receipt), ProxyError> {
+        let receipt = Receipt::default();
+        let bodiless = *self.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+        if self.route.stage.integrity == Integrity::Off || bodiless {
+            return Ok((AnswerBody::Stream(body), receipt));
+        }
+        let is_part = status == StatusCode::PARTIAL_CONTENT || headers.contains_key(CONTENT_RANGE);
+        let expected = Expected::content(headers);
+        let expected = if is_part { expected } else { expected.and_then(|all| all.and_representation(headers)) };
+        let expected = expected.map_err(ProxyError::ResponseDigestField)?;
+        if expected.is_nothing() {
+            return Ok((AnswerBody::Stream(body), receipt));
+        }
+        let verify = Verify::new(body.counted_by(Progress::new()), expected, receipt.clone());
+        let verify = verify.map_err(|error| ProxyError::ResponseBody(CollectError::Body(error)))?;
+        Ok((AnswerBody::Staged(Box::pin(verify)), receipt))
+    }
+
+    /// What an answer without `Content-Type` counts as.
+    async fn typed(
+        &self,
+        headers: &HeaderMap,
+        body: AnswerBody,
+    ) -> Result<(AnswerBody, Option<&'static str>), ProxyError> {
+        let policy = self.route.stage.missing_content_type;
+        let declared = headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
+        if declared || policy != MissingContentType::Sniff || body.is_over() {
+            return Ok((body, missing_in_response(policy, &[])));
+        }
+        let patience = Duration::from_millis(SNIFF_WAIT_MS);
+        let ahead = look_ahead(body.boxed(), SNIFF_BYTES, patience, &self.holding.budget).await;
+        let ahead = ahead.map_err(ProxyError::ResponseBody)?;
+        let missing = missing_in_response(policy, ahead.first_bytes());
+        Ok((AnswerBody::Staged(Box::pin(ahead)), missing))
+    }
+
+    /// Undoes the content codings of a body that mappings read. One that is in an unknown coding is read as it is.
+    fn readable(&self, headers: &HeaderMap, body: AnswerBody) -> AnswerBody {
+        match content_codings(headers) {
+            Ok(codings) if !codings.is_empty() && !body.is_over() => {
+                let bytes_max = Some(self.holding.collect_bytes_max as u64);
+                AnswerBody::Staged(decompress(body.boxed(), &codings, bytes_max))
+            }
+            Ok(_) | Err(_) => body,
+        }
+    }
+
+    async fn converted(&self, body: AnswerBody, conversion: Conversion) -> Result<AnswerBody, ProxyError> {
+        let looked_at: BoxedBody = match conversion {
+            _ if body.is_over() => return Ok(body),
+            Conversion::Pass => return Ok(body),
+            Conversion::Encode => return Ok(AnswerBody::Staged(Box::pin(Encode::new(body.boxed())))),
+            Conversion::Text => Box::pin(Lossy::new(body.boxed())),
+            Conversion::Decode => Box::pin(Decode::new(body.boxed())),
+        };
+        let patience = Duration::from_millis(DECODE_LOOKAHEAD_MS);
+        let ahead = look_ahead(looked_at, DECODE_LOOKAHEAD_BYTES, patience, &self.holding.budget).await;
+        Ok(AnswerBody::Staged(Box::pin(ahead.map_err(ProxyError::ResponseBody)?)))
+    }
+
+    async fn collected(&self, body: AnswerBody) -> Result<Collected, ProxyError> {
+        let collected = collect(body.boxed(), self.holding.collect_bytes_max, &self.holding.budget).await;
+        collected.map_err(ProxyError::ResponseBody)
+    }
+}
+
+/// The essence of a declared content type, or what stands in for a missing one.
+fn declared_or<'a>(headers: &'a HeaderMap, missing: Option<&'a str>) -> Option<&'a [u8]> {
+    content_type_or(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes), missing)
+}

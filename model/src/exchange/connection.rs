@@ -1,0 +1,39 @@
+//! What a `Connection` header says, and lists in headers generally.
+
+use http::header::{self, CONNECTION, HeaderMap, HeaderName, TE};
+
+/// The header names that a `Connection` header makes hop-by-hop (RFC 9110 section 7.6.1).
+pub(super) struct ConnectionNames<'a>(Option<&'a HeaderMap>);
+
+impl<'a> ConnectionNames<'a> {
+    pub(super) fn of(headers: &'a HeaderMap) -> Self {
+        Self(headers.contains_key(CONNECTION).then_some(headers))
+    }
+
+    pub(super) fn names(&self, name: &HeaderName) -> bool {
+        // `Connection` itself is not in its own list, whatever a sender says: its own rule decides.
+        *name != header::CONNECTION
+            && self.0.is_some_and(|headers| {
+                list(headers, &CONNECTION).any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
+            })
+    }
+}
+
+/// Whether the sender of these headers takes trailers (RFC 9110 section 6.5.1).
+pub fn accepts_trailers(headers: &HeaderMap) -> bool {
+    list(headers, &TE).any(|coding| {
+        let name = coding.split(|&byte| byte == b';').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(b"trailers")
+    })
+}
+
+/// The elements of a comma-separated header, over all its lines. Bytes, because one that is not text must not hide the
+/// others.
+fn list<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
+}

@@ -1,0 +1,197 @@
+//! The upstream's request head.
+
+use super::connection::{ConnectionNames, accepts_trailers};
+use super::{BodyLength, DEFAULT_CONTENT_TYPE, Inbound, X_AMZN_TRACE_ID};
+use crate::headers::{HeaderRule, request_to_http, request_to_http_proxy};
+use crate::limits::MAPPED_HEADER_BYTES_MAX;
+use crate::mapping::{CompiledSource, SourceProblem};
+use crate::rest_api::Fidelity;
+use crate::table::{HttpPlan, HttpStyle, Route};
+use crate::uri_template::TargetProblem;
+use http::Method;
+use http::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, USER_AGENT,
+};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_AMZN_API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
+
+/// A request head, ready to send.
+#[derive(Clone, Debug)]
+pub struct UpstreamHead {
+    /// Towards the upstream.
+    pub method: Method,
+    /// Path and query.
+    pub target: String,
+    /// All of them but those that the HTTP library writes: `Content-Length` of a body that has one.
+    pub headers: HeaderMap,
+}
+
+/// What the head must know about the body behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestBody {
+    /// Of what is sent.
+    pub length: BodyLength,
+    /// Whether it is the client's, byte for byte; then the client's `Content-Encoding` still describes it.
+    pub untouched: bool,
+}
+
+/// Why a request cannot be turned into an upstream request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeadProblem {
+    /// The request target cannot be formed.
+    #[error("forming the request target")]
+    Target(#[from] TargetProblem),
+    /// A mapped value holds what no header can hold.
+    #[error("a mapped header holds a character that no header can hold")]
+    Unsendable,
+    /// A mapped value is longer than [`MAPPED_HEADER_BYTES_MAX`].
+    #[error("HTTP header is larger than {MAPPED_HEADER_BYTES_MAX} bytes.")]
+    ValueTooLarge,
+    /// A mapped value in the body is beyond a bound.
+    #[error(transparent)]
+    Source(#[from] SourceProblem),
+}
+
+/// Writes the upstream's request head (sections c.1 to c.3, e.2, e.3).
+///
+/// # Errors
+/// When the configuration and the request together give no sendable request.
+pub fn upstream_head(
+    route: &Route,
+    plan: &HttpPlan,
+    inbound: &Inbound<'_>,
+    listener_port: u16,
+    trace_id: &str,
+    body: RequestBody,
+) -> Result<UpstreamHead, HeadProblem> {
+    let client_query = match plan.style {
+        HttpStyle::Proxy => inbound.uri.query(),
+        HttpStyle::Custom => None,
+    };
+    let target = plan.uri.request_target(inbound, client_query, &plan.query)?;
+    let method = plan.method.clone().unwrap_or_else(|| inbound.method.clone());
+    let fidelity = route.stage.fidelity;
+    let mut headers = match plan.style {
+        HttpStyle::Proxy => {
+            let mut headers = passed_headers(inbound.headers, fidelity, body);
+            forwarding_headers(&mut headers, inbound, listener_port);
+            headers
+        }
+        HttpStyle::Custom => own_headers(inbound.headers, route, body),
+    };
+    headers.insert(HOST, plan.host.clone());
+    headers.insert(X_AMZN_API_ID, route.stage.api_id.clone());
+    if let Ok(value) = HeaderValue::from_str(trace_id) {
+        headers.insert(X_AMZN_TRACE_ID, value);
+    }
+    mapped_headers(&mut headers, &plan.headers, inbound)?;
+    match body.length {
+        BodyLength::Empty if matches!(method, Method::POST | Method::PUT | Method::PATCH) => {
+            // hyper leaves it out, and there are servers that answer 411 then (RFC 9110 section 8.6).
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+        }
+        BodyLength::Empty | BodyLength::Exactly(_) => {}
+        BodyLength::Unknown => {
+            // Said explicitly, because hyper takes a GET without a length for a GET without a body.
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+    }
+    if fidelity == Fidelity::Transparent && plan.style == HttpStyle::Proxy {
+        announce_trailers(&mut headers, inbound.headers, body.length == BodyLength::Unknown);
+    }
+    Ok(UpstreamHead { method, target, headers })
+}
+
+/// What an `HTTP_PROXY` upstream gets of the client's headers.
+fn passed_headers(from: &HeaderMap, fidelity: Fidelity, body: RequestBody) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(from.len() + 6);
+    let connection = ConnectionNames::of(from);
+    for (name, value) in from {
+        if request_to_http_proxy(name, fidelity, body.untouched) == HeaderRule::Pass && !connection.names(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    join_cookies(&mut headers);
+    headers
+}
+
+/// What the upstream of a custom integration gets: the description of the body, and names for who calls (section c.2).
+fn own_headers(from: &HeaderMap, route: &Route, body: RequestBody) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, route.stage.user_agent.clone());
+    if body.length == BodyLength::Empty {
+        return headers;
+    }
+    for (name, value) in from {
+        if request_to_http(name, route.stage.fidelity, body.untouched) == HeaderRule::Pass {
+            headers.append(name, value.clone());
+        }
+    }
+    headers.entry(CONTENT_TYPE).or_insert(DEFAULT_CONTENT_TYPE);
+    headers
+}
+
+/// HTTP/2 clients may send a `Cookie` in pieces, which HTTP/1.1 knows as one line only (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let pieces: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if pieces.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&pieces.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// The client's address is appended to what it says about itself; port and protocol are those of our listener.
+fn forwarding_headers(headers: &mut HeaderMap, inbound: &Inbound<'_>, listener_port: u16) {
+    let mut chain: Vec<u8> = Vec::with_capacity(48);
+    for value in headers.get_all(&X_FORWARDED_FOR) {
+        chain.extend_from_slice(value.as_bytes());
+        chain.extend_from_slice(b", ");
+    }
+    chain.extend_from_slice(inbound.client.ip().to_canonical().to_string().as_bytes());
+    if let Ok(value) = HeaderValue::from_bytes(&chain) {
+        headers.insert(X_FORWARDED_FOR, value);
+    }
+    headers.insert(X_FORWARDED_PORT, HeaderValue::from(listener_port));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+}
+
+/// A mapped header replaces one that was passed (section c.3); an absent source leaves the target out (section e.5).
+fn mapped_headers(
+    headers: &mut HeaderMap,
+    mapped: &[(HeaderName, CompiledSource)],
+    inbound: &Inbound<'_>,
+) -> Result<(), HeadProblem> {
+    for (name, source) in mapped {
+        for (at, value) in source.values(inbound)?.iter().enumerate() {
+            if value.len() > MAPPED_HEADER_BYTES_MAX {
+                return Err(HeadProblem::ValueTooLarge);
+            }
+            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| HeadProblem::Unsendable)?;
+            if at == 0 {
+                headers.insert(name, value);
+            } else {
+                headers.append(name, value);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Trailers travel only where both neighbours announce them, so the announcements are made anew for the next hop.
+fn announce_trailers(headers: &mut HeaderMap, from: &HeaderMap, unsized_body: bool) {
+    if accepts_trailers(from) {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    if unsized_body {
+        for names in from.get_all(TRAILER) {
+            headers.append(TRAILER, names.clone());
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The client's response head.
+
+use super::connection::ConnectionNames;
+use super::{DEFAULT_CONTENT_TYPE, Inbound, X_AMZN_TRACE_ID};
+use crate::headers::{HeaderRule, response_from_http_proxy};
+use crate::limits::MAPPED_HEADER_BYTES_MAX;
+use crate::mapping::{ContextField, RequestFacts, ResponseFacts};
+use crate::rest_api::Fidelity;
+use crate::table::ResponsePlan;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRAILER};
+use http::{Method, StatusCode};
+use std::borrow::Cow;
+
+/// A response head, ready to send.
+#[derive(Clone, Debug)]
+pub struct ClientHead {
+    /// Towards the client.
+    pub status: StatusCode,
+    /// All of them but those that every answer gets: ids, date, framing.
+    pub headers: HeaderMap,
+}
+
+/// What the head must know about the body behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseBody {
+    /// Whether it is the upstream's, byte for byte, so that the upstream's `Content-Encoding` and trailers still
+    /// describe it.
+    pub untouched: bool,
+    /// Whether the upstream gave no length.
+    pub unsized_body: bool,
+}
+
+/// What an integration answered, together with the request: the source of response mappings.
+#[derive(Clone, Copy)]
+pub struct Upstream<'a> {
+    /// Of the request.
+    pub inbound: Inbound<'a>,
+    /// As received.
+    pub headers: &'a HeaderMap,
+    /// The body as text, behind the content conversion; `None` when it was not collected.
+    pub body: Option<&'a str>,
+}
+
+impl RequestFacts for Upstream<'_> {
+    fn route_path(&self) -> &str {
+        self.inbound.route_path()
+    }
+
+    fn query(&self) -> Option<&str> {
+        self.inbound.query()
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.inbound.headers()
+    }
+
+    fn context(&self, field: ContextField) -> Option<Cow<'_, str>> {
+        self.inbound.context(field)
+    }
+
+    fn body(&self) -> Option<&str> {
+        self.inbound.body()
+    }
+}
+
+impl ResponseFacts for Upstream<'_> {
+    fn response_headers(&self) -> &HeaderMap {
+        self.headers
+    }
+
+    fn response_body(&self) -> Option<&str> {
+        self.body
+    }
+}
+
+/// Writes the head of an `HTTP_PROXY` answer (sections c.4 and c.6). `method` is the client's.
+pub fn proxied_head(
+    fidelity: Fidelity,
+    method: &Method,
+    status: StatusCode,
+    from: &HeaderMap,
+    body: ResponseBody,
+) -> ClientHead {
+    let mut headers = HeaderMap::with_capacity(from.len() + 4);
+    let connection = ConnectionNames::of(from);
+    for (name, value) in from {
+        if connection.names(name) {
+            continue;
+        }
+        match response_from_http_proxy(name) {
+            HeaderRule::Pass => drop(headers.append(name, value.clone())),
+            HeaderRule::Remap(to) => drop(headers.append(HeaderName::from_static(to), value.clone())),
+            HeaderRule::Drop => {}
+        }
+    }
+    let bodiless = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    if bodiless
+        && body.untouched
+        && let Some(length) = from.get(CONTENT_LENGTH)
+    {
+        // There is no body to measure; the length is a statement about the one that a GET would get.
+        headers.insert(CONTENT_LENGTH, length.clone());
+    }
+    if fidelity == Fidelity::Transparent && body.unsized_body && body.untouched {
+        for names in from.get_all(TRAILER) {
+            headers.append(TRAILER, names.clone());
+        }
+    }
+    default_content_type(&mut headers, status);
+    ClientHead { status, headers }
+}
+
+/// Writes the head of a custom integration's answer: what its response parameters say (section f).
+///
+/// A value that no header can hold, or that is longer than [`MAPPED_HEADER_BYTES_MAX`], is `None`: the call fails.
+pub fn client_head(
+    fidelity: Fidelity,
+    plan: &ResponsePlan,
+    upstream: &Upstream<'_>,
+    trace_id: Option<&str>,
+    body: ResponseBody,
+) -> Option<ClientHead> {
+    let mut headers = HeaderMap::with_capacity(plan.headers.len() + 6);
+    if let Some(value) = trace_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(X_AMZN_TRACE_ID, value);
+    }
+    if fidelity == Fidelity::Transparent && body.untouched {
+        // Bytes that pass untouched cannot be read without their coding.
+        for coding in upstream.headers.get_all(CONTENT_ENCODING) {
+            headers.append(CONTENT_ENCODING, coding.clone());
+        }
+    }
+    for (name, source) in &plan.headers {
+        let Some(value) = source.value(upstream).ok()? else { continue };
+        if value.len() > MAPPED_HEADER_BYTES_MAX {
+            return None;
+        }
+        headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+    }
+    default_content_type(&mut headers, plan.status);
+    Some(ClientHead { status: plan.status, headers })
+}
+
+fn default_content_type(headers: &mut HeaderMap, status: StatusCode) {
+    let has_content = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if has_content && !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, DEFAULT_CONTENT_TYPE);
+    }
+}

@@ -1,0 +1,116 @@
+//! What the kinds of integrations do, compiled: [`HttpPlan`] and [`MockPlan`].
+
+use super::request_plan::{Mappings, RequestPlan};
+use super::response_plan::Responses;
+use super::route::{Plan, Problem};
+use crate::content::mock;
+use crate::content::selection::PatternCache;
+use crate::integration::{Integration, TlsConfig};
+use crate::mapping::{CompiledSource, StageFacts};
+use crate::method::Verb;
+use crate::uri_template::{UriProblem, UriTemplate};
+use crate::violation::Violations;
+use http::{HeaderName, HeaderValue};
+
+/// Whether an HTTP integration stands behind mappings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpStyle {
+    /// `HTTP_PROXY`: heads and bodies pass.
+    Proxy,
+    /// `HTTP`: the upstream gets what the mappings say, the client what the integration responses say.
+    Custom,
+}
+
+/// A compiled `HTTP` or `HTTP_PROXY` integration.
+#[derive(Debug)]
+pub struct HttpPlan {
+    /// Which of the two.
+    pub style: HttpStyle,
+    /// The upstream's address.
+    pub uri: UriTemplate,
+    /// How its certificate is checked.
+    pub tls: TlsConfig,
+    /// The method towards it; `None` forwards the client's.
+    pub method: Option<http::Method>,
+    /// Query parameters that are added, in order of their names.
+    pub query: Vec<(String, CompiledSource)>,
+    /// Headers that are set, in order of their names.
+    pub headers: Vec<(HeaderName, CompiledSource)>,
+    /// The upstream's `Host`, ready as a header.
+    pub host: HeaderValue,
+    /// What happens to the request body.
+    pub request: RequestPlan,
+    /// How answers are turned into the client's; unused by [`HttpStyle::Proxy`].
+    pub responses: Responses,
+}
+
+impl HttpPlan {
+    pub(super) fn compile(
+        integration: &Integration,
+        style: HttpStyle,
+        facts: &StageFacts<'_>,
+        patterns: &mut PatternCache,
+    ) -> Result<Plan, Violations> {
+        let mut violations = Violations::new();
+        let mappings = violations.take(Mappings::compile(&integration.request_parameters, facts));
+        let proxy = style == HttpStyle::Proxy;
+        let request = violations.take(RequestPlan::compile(integration, proxy));
+        let responses = match style {
+            HttpStyle::Proxy => Some(Responses::default()),
+            HttpStyle::Custom => {
+                violations.take(Responses::compile(&integration.integration_responses, facts, patterns))
+            }
+        };
+        let (Some(mappings), Some(mut request), Some(responses)) = (mappings, request, responses) else {
+            return Err(violations);
+        };
+        if let Some(name) = mappings.illegal_header {
+            return Ok(Plan::Fail(Problem::IllegalHeader(name)));
+        }
+        let uri = match UriTemplate::compile(&integration.uri, facts.variables, &mappings.path) {
+            Ok(uri) => uri,
+            Err(problem) => return Ok(Plan::Fail(problem.into())),
+        };
+        let Ok(host) = HeaderValue::from_str(uri.authority.as_str()) else {
+            return Ok(Plan::Fail(UriProblem::InvalidAddress.into()));
+        };
+        request.reads_body = mappings.reads_body;
+        Ok(Plan::Http(Box::new(Self {
+            style,
+            uri,
+            tls: integration.tls_config.clone(),
+            method: integration.http_method.and_then(Verb::to_method),
+            query: mappings.query,
+            headers: mappings.headers,
+            host,
+            request,
+            responses,
+        })))
+    }
+}
+
+/// A compiled `MOCK` integration (section g.5).
+#[derive(Debug)]
+pub struct MockPlan {
+    /// What happens to the request body.
+    pub request: RequestPlan,
+    /// The status that each request template renders, by the template's index; `None` where it renders none.
+    pub statuses: Vec<Option<u16>>,
+    /// How that status is turned into the client's answer.
+    pub responses: Responses,
+}
+
+impl MockPlan {
+    pub(super) fn compile(
+        integration: &Integration,
+        facts: &StageFacts<'_>,
+        patterns: &mut PatternCache,
+    ) -> Result<Self, Violations> {
+        let mut violations = Violations::new();
+        let request = violations.take(RequestPlan::compile(integration, false));
+        let responses = violations.take(Responses::compile(&integration.integration_responses, facts, patterns));
+        let (Some(request), Some(responses)) = (request, responses) else { return Err(violations) };
+        let statuses = request.templates.iter().map(|template| mock::status_code(template.text())).collect();
+        Ok(Self { request, statuses, responses })
+    }
+}

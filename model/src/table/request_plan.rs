@@ -1,0 +1,133 @@
+//! [`RequestPlan`] and [`Mappings`]: what happens to a request before it leaves for its integration, compiled.
+
+use super::settings::StageSettings;
+use crate::content::conversion::{self, Cell, Decision, Payload};
+use crate::content::media_type::content_type_or;
+use crate::content::passthrough::{Refusal, RequestTemplates};
+use crate::content::template::PlainTemplate;
+use crate::headers::{MappedHeaderRule, mapped_to_http};
+use crate::integration::{ContentHandling, Integration};
+use crate::mapping::{CompiledSource, Source, StageFacts, Target};
+use crate::violation::Violations;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use std::collections::BTreeMap;
+
+/// What happens to a request body.
+#[derive(Debug)]
+pub struct RequestPlan {
+    /// Of the integration.
+    pub handling: Option<ContentHandling>,
+    /// Which template a body meets; `None` for proxies, which have none.
+    pub choice: Option<RequestTemplates>,
+    /// The templates that [`RequestPlan::choice`] chooses from.
+    pub templates: Vec<PlainTemplate>,
+    /// Whether a mapping reads the body, so that it must be collected.
+    pub reads_body: bool,
+}
+
+/// What becomes of one body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its conversion.
+    pub decision: Decision,
+    /// The template that takes its place, by index.
+    pub template: Option<usize>,
+}
+
+impl RequestPlan {
+    /// Decides about one request (sections a.3, a.5, e.6). `missing` is what a request without `Content-Type` counts as.
+    ///
+    /// # Errors
+    /// Why the request goes no further.
+    pub fn decide(&self, stage: &StageSettings, headers: &HeaderMap, missing: &str) -> Result<Outcome, Refusal> {
+        let content_type = content_type_or(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes), Some(missing));
+        let matches = stage.media_types.matches_content_type(content_type, Some(missing));
+        let decision = conversion::request(self.handling, matches, stage.fidelity, self.choice.is_none());
+        let template = match &self.choice {
+            Some(choice) => choice.select(content_type, decision.payload)?,
+            None => None,
+        };
+        let unreadable = decision.payload == Payload::Bytes && decision.cell != Cell::ProxyRequest;
+        if self.reads_body && unreadable {
+            // Mappings read text only (section a.2).
+            return Err(Refusal::UnableToTransformRequest);
+        }
+        Ok(Outcome { decision, template })
+    }
+
+    pub(super) fn compile(integration: &Integration, proxy: bool) -> Result<Self, Violations> {
+        let handling = integration.content_handling;
+        if proxy {
+            // Templates of a proxy are kept, and never read (section e.4).
+            return Ok(Self { handling, choice: None, templates: Vec::new(), reads_body: false });
+        }
+        Ok(Self {
+            handling,
+            choice: Some(RequestTemplates::compile(&integration.request_templates, integration.passthrough_behavior)),
+            templates: plain_templates("requestTemplates", &integration.request_templates)?,
+            reads_body: false,
+        })
+    }
+}
+
+/// Compiles templates in the order of their keys, which is the order of their indexes.
+pub(super) fn plain_templates(
+    field: &str,
+    templates: &BTreeMap<String, String>,
+) -> Result<Vec<PlainTemplate>, Violations> {
+    let mut violations = Violations::new();
+    let mut compiled = Vec::with_capacity(templates.len());
+    for (key, text) in templates {
+        match PlainTemplate::compile(text) {
+            Ok(template) => compiled.push(template),
+            Err(reason) => violations.add(format!("{field}[{key}]"), reason),
+        }
+    }
+    violations.into_result(compiled)
+}
+
+/// The request mappings of one integration, by what they set (section e.5).
+#[derive(Default)]
+pub(super) struct Mappings {
+    pub(super) path: BTreeMap<String, CompiledSource>,
+    pub(super) query: Vec<(String, CompiledSource)>,
+    pub(super) headers: Vec<(HeaderName, CompiledSource)>,
+    pub(super) illegal_header: Option<String>,
+    pub(super) reads_body: bool,
+}
+
+impl Mappings {
+    pub(super) fn compile(parameters: &BTreeMap<String, String>, facts: &StageFacts<'_>) -> Result<Self, Violations> {
+        let mut out = Self::default();
+        let mut violations = Violations::new();
+        for (target, expression) in parameters {
+            let field = || format!("requestParameters[{target}]");
+            let (target, source) = match (Target::parse(target), Source::parse(expression)) {
+                (Ok(target), Ok(source)) => (target, source),
+                (target, source) => {
+                    for error in [target.err(), source.err()].into_iter().flatten() {
+                        violations.add(field(), error);
+                    }
+                    continue;
+                }
+            };
+            let source = CompiledSource::compile(&source, facts);
+            out.reads_body |= source.reads_body();
+            match target {
+                Target::Path(name) => drop(out.path.insert(name, source)),
+                Target::Query(name) => out.query.push((name, source)),
+                Target::Header(name) => out.header(&name, source),
+            }
+        }
+        violations.into_result(out)
+    }
+
+    fn header(&mut self, name: &str, source: CompiledSource) {
+        let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else { return };
+        match mapped_to_http(&parsed) {
+            MappedHeaderRule::Set => self.headers.push((parsed, source)),
+            MappedHeaderRule::Drop => {}
+            MappedHeaderRule::Fail => self.illegal_header = Some(name.to_owned()),
+        }
+    }
+}

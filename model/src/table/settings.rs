@@ -1,0 +1,74 @@
+//! [`StageSettings`]: what all routes of one (API, stage) pair share.
+
+use crate::bundle::BundleKey;
+use crate::content::media_type::MediaTypes;
+use crate::gateway_response::CompiledGatewayResponses;
+use crate::mapping::StageFacts;
+use crate::rest_api::{AcceptPolicy, Fidelity, Integrity, MissingContentType, RestApi};
+use crate::violation::Violations;
+use http::HeaderValue;
+use std::sync::Arc;
+
+/// What all routes of one (API, stage) pair share.
+#[derive(Debug)]
+pub struct StageSettings {
+    /// The bundle that it came from.
+    pub key: Arc<BundleKey>,
+    /// The deployment that it came from.
+    pub deployment_id: String,
+    /// Whether it is the canary's; `None` when the stage has no canary.
+    pub canary: Option<bool>,
+    /// Of the API.
+    pub fidelity: Fidelity,
+    /// The API's id, ready as a header.
+    pub api_id: HeaderValue,
+    /// `User-Agent` towards the upstreams of custom integrations (section c.2).
+    pub user_agent: HeaderValue,
+    /// Which media types are binary (section a.1).
+    pub media_types: MediaTypes,
+    /// Which elements of `Accept` count.
+    pub accept_policy: AcceptPolicy,
+    /// What a body without `Content-Type` counts as.
+    pub missing_content_type: MissingContentType,
+    /// What happens about digests.
+    pub integrity: Integrity,
+    /// What the gateway answers by itself (section e.7).
+    pub gateway_responses: CompiledGatewayResponses,
+    /// `None`: nothing is compressed.
+    pub compression: Option<Compression>,
+}
+
+/// Which responses are compressed (section h.8).
+#[derive(Debug)]
+pub struct Compression {
+    /// Smallest one, in bytes.
+    pub bytes_min: u64,
+    /// Media types that are compressed although the gateway leaves them alone by itself.
+    pub media_types: MediaTypes,
+}
+
+impl StageSettings {
+    /// Compiles what `api` says, for one side of a stage.
+    pub(super) fn compile(key: &Arc<BundleKey>, api: &RestApi, facts: &StageFacts<'_>) -> Result<Self, Violations> {
+        let header = |text: &str| {
+            HeaderValue::from_str(text).map_err(|_| Violations::one("restApi.id", "must be visible ASCII"))
+        };
+        Ok(Self {
+            key: Arc::clone(key),
+            deployment_id: facts.deployment_id.to_owned(),
+            canary: facts.canary,
+            fidelity: api.fidelity,
+            api_id: header(key.rest_api_id.as_str())?,
+            user_agent: header(&format!("AmazonAPIGateway_{}", key.rest_api_id))?,
+            media_types: MediaTypes::compile(&api.binary_media_types),
+            accept_policy: api.accept_policy,
+            missing_content_type: api.missing_content_type,
+            integrity: api.integrity,
+            gateway_responses: CompiledGatewayResponses::compile(&api.gateway_responses, facts)?,
+            compression: api.minimum_compression_size.map(|bytes_min| Compression {
+                bytes_min: bytes_min.into(),
+                media_types: MediaTypes::compile(&api.compression_media_types),
+            }),
+        })
+    }
+}
