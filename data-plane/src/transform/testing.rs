@@ -150,9 +150,7 @@ pub(super) async fn read<B: Body<Data = Bytes, Error = BodyError> + Unpin>(mut b
     while let Some(frame) = body.frame().await {
         assert!(!announced, "a frame behind the announced end: {frame:?}");
         match frame.map(Frame::into_data) {
-            Ok(Ok(data)) => {
-                outcome.frames.push(data);
-            }
+            Ok(Ok(data)) => outcome.frames.push(data),
             Ok(Err(frame)) => outcome.trailers = frame.into_trailers().ok(),
             Err(error) => {
                 outcome.error = Some(error);
