@@ -79,18 +79,6 @@ impl GatewayError {
     }
 }
 
-impl GatewayResponseType {
-    /// The default answer with the default message.
-    pub fn default_response(self) -> GatewayResponse {
-        GatewayError::new(self).default_response()
-    }
-
-    /// The default answer with a message of its own. `message` is plain text; it is escaped here.
-    pub fn with_message(self, message: &str) -> GatewayResponse {
-        GatewayResponse { body: self.default_body(Some(message)), ..self.default_response() }
-    }
-}
-
 /// The message of [`GatewayResponseType::IncompleteSignature`] for a header value whose hash the caller computed.
 pub fn incomplete_signature_message(base64_sha256_of_value: &str) -> String {
     format!(
@@ -109,9 +97,10 @@ mod tests {
 
     #[test]
     fn an_error_may_know_more_than_its_type() {
-        use GatewayResponseType as Type;
-        let plain = GatewayError::new(Type::IntegrationFailure);
-        assert_eq!(plain.default_response(), Type::IntegrationFailure.default_response());
+        let plain = GatewayError::new(GatewayResponseType::IntegrationFailure);
+        let answer = plain.default_response();
+        assert_eq!((answer.status, answer.content_type.as_bytes()), (504, b"application/json".as_slice()));
+        assert_eq!(answer.body, r#"{"message": "Network error communicating with endpoint"}"#);
         let answer = plain.with_status(502).with_message("Internal server error").default_response();
         assert_eq!((answer.status, &*answer.body), (502, r#"{"message": "Internal server error"}"#));
         assert_eq!(answer.error_type, Some("InternalServerErrorException"));
@@ -119,9 +108,9 @@ mod tests {
 
     #[test]
     fn messages_are_escaped_where_the_body_is_json() {
-        use GatewayResponseType as Type;
-        assert_eq!(Type::BadRequest.with_message("a \"b\"").body, r#"{"message":"a \"b\""}"#);
-        let large = Type::RequestTooLarge.with_message("a \"b\"");
+        let of = |kind| GatewayError::new(kind).with_message("a \"b\"").default_response();
+        assert_eq!(of(GatewayResponseType::BadRequest).body, r#"{"message":"a \"b\""}"#);
+        let large = of(GatewayResponseType::RequestTooLarge);
         assert_eq!((&*large.body, large.content_type.as_bytes()), ("a \"b\"", b"text/plain".as_slice()));
     }
 }

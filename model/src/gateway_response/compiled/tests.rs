@@ -141,7 +141,7 @@ fn types_follow_their_class_unless_they_are_customised_themselves() {
         (504, Some(text("5xx")), text(r#"{"message": "Endpoint request timed out"}"#))
     );
     for ours in [Type::NotFound, Type::BadRequest, Type::ServiceUnavailable, Type::RequestTooLarge] {
-        assert_eq!(of(ours), (ours.status(), None, ours.default_response().body.into_owned()), "{ours:?}");
+        assert_eq!(of(ours), (ours.status(), None, ours.default_body(None).into_owned()), "{ours:?}");
     }
 }
 
