@@ -198,7 +198,7 @@ impl Bound {
 }
 
 /// The names under which health checks ask for our services; the empty one, for the whole process, is always there.
-fn service_names() -> [&'static str; 8] {
+fn service_names() -> [&'static str; 9] {
     [
         "penstock.discovery.v1.DiscoveryService",
         "penstock.management.v1.RestApiService",
@@ -208,5 +208,6 @@ fn service_names() -> [&'static str; 8] {
         "penstock.management.v1.StageService",
         "penstock.management.v1.DomainNameService",
         "penstock.management.v1.FleetService",
+        "penstock.management.v1.GatewayResponseService",
     ]
 }

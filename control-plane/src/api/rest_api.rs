@@ -77,7 +77,12 @@ fn imported(written: Written<Imported>) -> Answer<wire::ImportRestApiResponse> {
 #[tonic::async_trait]
 impl RestApiService for Management {
     async fn create_rest_api(&self, request: Request<wire::CreateRestApiRequest>) -> Answer<wire::RestApi> {
-        written(self.app.create_rest_api(object("restApi", request.into_inner().rest_api)?).await?)
+        let api: RestApi = object("restApi", request.into_inner().rest_api)?;
+        // Dropping them silently would leave the caller with the default answers.
+        if !api.gateway_responses.is_empty() {
+            return Err(Error::invalid("gatewayResponses", "is output only: use PutGatewayResponse").into());
+        }
+        written(self.app.create_rest_api(api).await?)
     }
 
     async fn get_rest_api(&self, request: Request<wire::GetRestApiRequest>) -> Answer<wire::RestApi> {

@@ -6,6 +6,7 @@ use tonic::transport::Channel;
 use wire::deployment_service_client::DeploymentServiceClient;
 use wire::domain_name_service_client::DomainNameServiceClient;
 use wire::fleet_service_client::FleetServiceClient;
+use wire::gateway_response_service_client::GatewayResponseServiceClient;
 use wire::method_service_client::MethodServiceClient;
 use wire::resource_service_client::ResourceServiceClient;
 use wire::rest_api_service_client::RestApiServiceClient;
@@ -19,6 +20,7 @@ pub struct Operator {
     pub deployments: DeploymentServiceClient<Channel>,
     pub stages: StageServiceClient<Channel>,
     pub domains: DomainNameServiceClient<Channel>,
+    pub gateway_responses: GatewayResponseServiceClient<Channel>,
     pub fleet: FleetServiceClient<Channel>,
 }
 
@@ -32,6 +34,7 @@ impl Operator {
             deployments: DeploymentServiceClient::new(channel.clone()),
             stages: StageServiceClient::new(channel.clone()),
             domains: DomainNameServiceClient::new(channel.clone()),
+            gateway_responses: GatewayResponseServiceClient::new(channel.clone()),
             fleet: FleetServiceClient::new(channel),
         }
     }
