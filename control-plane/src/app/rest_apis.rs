@@ -6,12 +6,10 @@ use super::{App, Written, change::Change, check_revision};
 use crate::store::Counted;
 use penstock_model::definition::ApiDefinition;
 use penstock_model::id::{ResourceId, RestApiId, Revision};
+use penstock_model::mapping::ACCOUNT_ID;
 use penstock_model::resource::Resource;
 use penstock_model::rest_api::RestApi;
 use penstock_model::validate;
-
-/// Stands where the specification's messages name an account. There is one operator here.
-const ACCOUNT_ID: &str = "000000000000";
 
 /// The answer about an API that is not there.
 pub(super) fn unknown(api: &RestApiId) -> Error {
