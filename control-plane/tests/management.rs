@@ -170,7 +170,7 @@ async fn stage_variables_reach_the_routes_at_once() {
     operator.create_get(&api.id, &api.root_resource_id, "http://${stageVariables.host}/").await;
     let deploy = |host: &str| wire::CreateDeploymentRequest {
         rest_api_id: api.id.clone(),
-        stage_name: "v1".into(),
+        stage_name: Some("v1".into()),
         variables: words(&[("host", host)]),
         ..Default::default()
     };

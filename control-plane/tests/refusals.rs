@@ -200,7 +200,7 @@ async fn taken_names_and_things_in_use_have_codes_of_their_own() {
     operator.create_get(&api.id, &api.root_resource_id, "http://up.test/").await;
     let deploy = |stage: &str| wire::CreateDeploymentRequest {
         rest_api_id: api.id.clone(),
-        stage_name: stage.into(),
+        stage_name: Some(stage.into()),
         ..Default::default()
     };
     let deployment = operator.deployments.create_deployment(deploy("v1")).await.unwrap().into_inner();

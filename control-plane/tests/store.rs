@@ -6,7 +6,7 @@ use penstock_control_plane::store::sqlite::SqliteStore;
 use penstock_control_plane::store::{Counted, Store, StoreError};
 use penstock_model::bundle::Hash;
 use penstock_model::definition::ApiDefinition;
-use penstock_model::deployment::{Deployment, Stage};
+use penstock_model::deployment::{CanarySettings, Deployment, Stage};
 use penstock_model::domain::{BasePathMapping, DomainName};
 use penstock_model::id::Revision;
 use penstock_model::method::{Method, Verb};
@@ -41,6 +41,11 @@ fn deployment(id: &str, automatic: bool) -> Deployment {
 fn stage(name: &str, deployment: &str) -> Stage {
     let (rest_api_id, revision) = ("a".into(), Revision::FIRST);
     Stage { rest_api_id, stage_name: name.into(), deployment_id: deployment.into(), revision, ..Stage::default() }
+}
+
+fn stage_with_canary(name: &str, deployment: &str, canary: &str) -> Stage {
+    let canary = CanarySettings { deployment_id: canary.into(), ..CanarySettings::default() };
+    Stage { canary_settings: Some(canary), ..stage(name, deployment) }
 }
 
 fn domain(name: &str) -> DomainName {
@@ -242,9 +247,31 @@ async fn references_hold() {
         let mut tx = store.begin().await.unwrap();
         refused(tx.delete_deployment(&"a".into(), &"d1".into()).await);
         refused(tx.insert_stage(&stage("v3", "nowhere")).await);
+        refused(tx.insert_stage(&stage_with_canary("v3", "d1", "nowhere")).await);
         refused(tx.insert_method(&method("nowhere", Verb::Get)).await);
         refused(tx.insert_base_path_mapping(&mapping("nowhere", "")).await);
         refused(tx.delete_rest_api(&"a".into()).await);
+    }
+}
+
+#[tokio::test]
+async fn a_canary_holds_its_deployment_until_it_goes() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
+        let mut tx = store.begin().await.unwrap();
+        let a = "a".into();
+        assert_eq!(tx.spare_deployments(&a).await.unwrap(), ["d3".into()]);
+        tx.insert_stage(&stage_with_canary("v3", "d1", "d3")).await.unwrap();
+        assert_eq!(tx.spare_deployments(&a).await.unwrap(), []);
+        let held = tx.delete_deployment(&a, &"d3".into()).await;
+        assert!(matches!(held, Err(StoreError::Reference)), "{held:?}");
+        let revision = Revision(2);
+        tx.update_stage(&Stage { revision, ..stage_with_canary("v3", "d1", "d2") }).await.unwrap();
+        tx.delete_deployment(&a, &"d3".into()).await.unwrap();
+        let held = tx.delete_deployment(&a, &"d2".into()).await;
+        assert!(matches!(held, Err(StoreError::Reference)), "{held:?}");
+        tx.update_stage(&Stage { revision: Revision(3), ..stage("v3", "d1") }).await.unwrap();
+        tx.delete_deployment(&a, &"d2".into()).await.unwrap();
     }
 }
 

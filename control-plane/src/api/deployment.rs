@@ -3,6 +3,8 @@
 use super::page::Page;
 use super::{Answer, Management, optional, read, revision, wire, written};
 use crate::app::Error;
+use penstock_model::deployment::CanarySettings;
+use penstock_model::violation::Violations;
 use tonic::{Request, Response};
 use wire::deployment_service_server::DeploymentService;
 
@@ -11,11 +13,13 @@ impl DeploymentService for Management {
     async fn create_deployment(&self, request: Request<wire::CreateDeploymentRequest>) -> Answer<wire::Deployment> {
         let wire::CreateDeploymentRequest { rest_api_id, stage_name, description, variables, canary_settings } =
             request.into_inner();
-        if canary_settings.is_some() {
-            return Err(Error::invalid("canarySettings", "cannot be set yet").into());
+        let api = rest_api_id.into();
+        if let Some(canary) = canary_settings {
+            let canary = canary_of(canary)?;
+            return written(self.app.create_canary_deployment(&api, stage_name, &description, canary).await?);
         }
-        let stage_name = optional(stage_name);
-        written(self.app.create_deployment(&rest_api_id.into(), stage_name, &description, variables).await?)
+        let stage_name = stage_name.and_then(optional);
+        written(self.app.create_deployment(&api, stage_name, &description, variables).await?)
     }
 
     async fn get_deployment(&self, request: Request<wire::GetDeploymentRequest>) -> Answer<wire::Deployment> {
@@ -46,4 +50,16 @@ impl DeploymentService for Management {
         let at = revision(request.revision)?;
         written(self.app.delete_deployment(&request.rest_api_id.into(), &request.deployment_id.into(), at).await?)
     }
+}
+
+/// The canary that a call asks for; the deployment that it makes is not there yet.
+fn canary_of(asked: wire::DeploymentCanarySettings) -> Result<CanarySettings, Error> {
+    let wire::DeploymentCanarySettings { percent_traffic, stage_variable_overrides, use_stage_cache } = asked;
+    let deployment_id = String::new();
+    let canary = wire::CanarySettings { percent_traffic, deployment_id, stage_variable_overrides, use_stage_cache };
+    CanarySettings::try_from(canary).map_err(|found| {
+        let mut violations = Violations::new();
+        violations.add_below("canarySettings", found);
+        violations.into()
+    })
 }

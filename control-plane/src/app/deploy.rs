@@ -109,6 +109,11 @@ impl Change {
         if self.tx.deployment(&stage.rest_api_id, &stage.deployment_id).await?.is_none() {
             violations.add("deploymentId", "Deployment id does not exist");
         }
+        if let Some(canary) = &stage.canary_settings
+            && self.tx.deployment(&stage.rest_api_id, &canary.deployment_id).await?.is_none()
+        {
+            violations.add("canarySettings.deploymentId", "Deployment id does not exist");
+        }
         Ok(violations.into_result(())?)
     }
 

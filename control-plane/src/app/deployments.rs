@@ -3,7 +3,7 @@
 use super::deploy::{Origin, snapshot};
 use super::error::{Error, Result};
 use super::{App, Written, check_revision, rest_apis};
-use penstock_model::deployment::{Deployment, Stage};
+use penstock_model::deployment::{CanarySettings, Deployment, Stage};
 use penstock_model::id::{DeploymentId, RestApiId, Revision, StageName};
 use std::collections::BTreeMap;
 
@@ -11,8 +11,20 @@ fn unknown() -> Error {
     Error::NotFound("Invalid Deployment identifier specified".to_owned())
 }
 
+fn no_stage(reason: &str) -> Error {
+    Error::invalid("stageName", format!("Invalid deployment content specified.{reason}"))
+}
+
+/// The refusal of a deployment that would pass by a canary.
+pub(super) fn has_canary(stage: &StageName) -> Error {
+    Error::FailedPrecondition(format!(
+        "Stage {stage} has a canary: deploy to it with canarySettings, or promote or remove it first"
+    ))
+}
+
 impl App {
-    /// Snapshots an API. With a stage name the stage is pointed at the snapshot, or made with `variables`.
+    /// Snapshots an API. With a stage name the stage is pointed at the snapshot, or made with `variables`. Refused while
+    /// the stage has a canary (section h.2): which of the two the new deployment is meant for is not said.
     pub async fn create_deployment(
         &self,
         api: &RestApiId,
@@ -26,6 +38,7 @@ impl App {
         if let Some(stage_name) = stage_name {
             let deployment_id = value.id.clone();
             match change.tx.stage(api, &stage_name).await? {
+                Some(before) if before.canary_settings.is_some() => return Err(has_canary(&stage_name)),
                 Some(before) => change.replace_stage(&before, Stage { deployment_id, ..before.clone() }).await?,
                 None => {
                     let rest_api_id = api.clone();
@@ -34,6 +47,37 @@ impl App {
                 }
             };
         }
+        Ok(Written { value, version: change.commit().await?.version })
+    }
+
+    /// Snapshots an API for the canary of a stage, which itself stays as it is (section h.2).
+    ///
+    /// `stage_name` is as the caller gave it; what `canary` names as its deployment does not count.
+    pub async fn create_canary_deployment(
+        &self,
+        api: &RestApiId,
+        stage_name: Option<String>,
+        description: &str,
+        canary: CanarySettings,
+    ) -> Result<Written<Deployment>> {
+        let mut change = self.begin().await?;
+        let definition = change.tx.definition(api).await?.ok_or_else(|| rest_apis::unknown(api))?;
+        let stage_name = match stage_name {
+            Some(name) if !name.is_empty() => StageName::from(name),
+            other => {
+                let given = if other.is_none() { "null" } else { "" };
+                let reason =
+                    "Non null and non empty stageName must be provided for canary deployment. Provided value is";
+                return Err(no_stage(&format!("{reason} {given}")));
+            }
+        };
+        let Some(before) = change.tx.stage(api, &stage_name).await? else {
+            let reason = "must already be created before making a canary release deployment";
+            return Err(no_stage(&format!("Stage {stage_name} {reason}")));
+        };
+        let value = change.deploy(&snapshot(&definition, Origin::Asked)?, Origin::Asked, description).await?;
+        let canary = CanarySettings { deployment_id: value.id.clone(), ..canary };
+        change.replace_stage(&before, Stage { canary_settings: Some(canary), ..before.clone() }).await?;
         Ok(Written { value, version: change.commit().await?.version })
     }
 
@@ -57,7 +101,7 @@ impl App {
         Ok(deployments)
     }
 
-    /// Deletes a deployment that no stage points at.
+    /// Deletes a deployment that neither a stage nor a canary points at.
     pub async fn delete_deployment(
         &self,
         api: &RestApiId,
@@ -70,7 +114,11 @@ impl App {
         }
         change.tx.deployment(api, id).await?.ok_or_else(unknown)?;
         check_revision("the deployment", revision, Revision::FIRST)?;
-        if change.stages(api).await?.iter().any(|stage| stage.deployment_id == *id) {
+        let serves = |stage: &Stage| {
+            stage.deployment_id == *id
+                || stage.canary_settings.as_ref().is_some_and(|canary| canary.deployment_id == *id)
+        };
+        if change.stages(api).await?.iter().any(serves) {
             let reason = "Active stages pointing to this deployment must be moved or deleted";
             return Err(Error::FailedPrecondition(reason.to_owned()));
         }

@@ -2,6 +2,7 @@
 
 use super::change::{Change, Edit};
 use super::deploy::{Origin, snapshot};
+use super::deployments::has_canary;
 use super::error::{Error, Result};
 use super::{App, Written, check_revision, rest_apis, stages};
 use penstock_model::definition::ApiDefinition;
@@ -247,6 +248,9 @@ impl Change {
         let current = before.as_ref().map(|stage| stage.deployment_id.clone());
         let deployment_id = match current {
             Some(id) if self.tx.snapshot(api, &id).await?.as_ref() == Some(&snapshot) => id,
+            _ if before.as_ref().is_some_and(|stage| stage.canary_settings.is_some()) => {
+                return Err(has_canary(&spec.stage_name));
+            }
             _ => self.deploy(&snapshot, origin, "").await?.id,
         };
         let mut stage = before.clone().unwrap_or_else(|| Stage {

@@ -45,11 +45,17 @@ pub(super) async fn everything<R: Reads + ?Sized>(reads: &mut R) -> Result<Publi
     Ok(Publication::default().with(changes).numbered(version))
 }
 
-/// What a stage serves.
+/// What a stage and its canary serve.
 pub(super) async fn bundle<R: Reads + ?Sized>(reads: &mut R, stage: Stage) -> Result<Bundle> {
-    let snapshot = reads.snapshot(&stage.rest_api_id, &stage.deployment_id).await?;
-    let snapshot = snapshot.ok_or_else(|| Error::internal("loading a stage", "its deployment is missing"))?;
-    Ok(Bundle::new(snapshot, stage))
+    let missing = || Error::internal("loading a stage", "its deployment is missing");
+    let api = stage.rest_api_id.clone();
+    let snapshot = reads.snapshot(&api, &stage.deployment_id).await?.ok_or_else(missing)?;
+    let other = stage.canary_settings.as_ref().map(|canary| &canary.deployment_id);
+    let Some(other) = other.filter(|id| **id != stage.deployment_id).cloned() else {
+        return Ok(Bundle::new(snapshot, stage));
+    };
+    let canary = reads.snapshot(&api, &other).await?.ok_or_else(missing)?;
+    Ok(Bundle::new(snapshot, stage).with_canary(canary))
 }
 
 /// Every mapping, as manifests carry them.

@@ -7,7 +7,7 @@ use penstock_model::bundle::{Bundle, BundleKey};
 use penstock_model::id::{ResourceId, RestApiId, StageName, Version};
 use penstock_model::integration::IntegrationType;
 use penstock_model::method::Verb;
-use penstock_model::table::StageTable;
+use penstock_model::table::{Route, StageTable};
 use penstock_model::uri_template::fill_stage_variables;
 use penstock_proto::convert::decode_bundle;
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ pub struct ListedRoute {
     pub uri: String,
     /// Host and base path under which the stage is reached.
     pub base_urls: Vec<String>,
-    /// Why its calls fail, when they must; empty otherwise.
+    /// Why its calls fail, or those of the stage's canary, when they must; empty otherwise.
     pub problem: String,
 }
 
@@ -94,7 +94,7 @@ fn page(
 
 fn routes(publication: &Publication, bundle: &Bundle) -> Vec<ListedRoute> {
     let key = bundle.key();
-    let problems = publication.compiled.get(&key).map(problems);
+    let problems = publication.compiled.get(&key).map(|table| problems(table));
     let base_urls = base_urls(publication, bundle);
     let paths: HashMap<_, _> =
         bundle.definition.resources.iter().map(|resource| (&resource.id, resource.path.as_str())).collect();
@@ -123,11 +123,15 @@ fn routes(publication: &Publication, bundle: &Bundle) -> Vec<ListedRoute> {
     listed.collect()
 }
 
-fn problems(table: &Arc<StageTable>) -> HashMap<(ResourceId, Verb), String> {
-    let failing = |route: &Arc<penstock_model::table::Route>| {
-        Some(((route.resource_id.clone(), route.verb), route.problem()?.to_string()))
+/// Why calls fail, by route; where only those of the canary do, it says so.
+fn problems(table: &StageTable) -> HashMap<(ResourceId, Verb), String> {
+    let failing = |route: &Arc<Route>| {
+        let canary = if route.stage.canary == Some(true) { "its canary: " } else { "" };
+        Some(((route.resource_id.clone(), route.verb), format!("{canary}{}", route.problem()?)))
     };
-    table.routes().iter().filter_map(failing).collect()
+    let canary = table.canary().map(StageTable::routes).unwrap_or_default();
+    // The stage's own problem replaces its canary's.
+    canary.iter().chain(table.routes()).filter_map(failing).collect()
 }
 
 /// The ways to a stage: its mappings, and the host that names its API.

@@ -4,7 +4,7 @@ use super::deploy::{Origin, snapshot};
 use super::error::{Error, Result};
 use super::{App, Written, check_revision, rest_apis};
 use crate::store::Reads;
-use penstock_model::deployment::Stage;
+use penstock_model::deployment::{CanarySettings, Stage};
 use penstock_model::id::{RestApiId, Revision, StageName};
 use penstock_model::number::Number;
 
@@ -13,7 +13,8 @@ fn unknown() -> Error {
 }
 
 impl App {
-    /// Makes a stage. One with `auto_deploy` that names no deployment makes its first one itself.
+    /// Makes a stage. One with `auto_deploy` that names no deployment makes its first one itself; a canary that names none
+    /// begins on the stage's.
     pub async fn create_stage(&self, mut stage: Stage) -> Result<Written<Stage>> {
         let mut change = self.begin().await?;
         let api = stage.rest_api_id.clone();
@@ -25,6 +26,7 @@ impl App {
             let snapshot = snapshot(&definition, Origin::Automatic)?;
             stage.deployment_id = change.deploy(&snapshot, Origin::Automatic, "").await?.id;
         }
+        place_canary(&mut stage, None);
         let value = change.add_stage(stage).await?;
         Ok(Written { value, version: change.commit().await?.version })
     }
@@ -45,7 +47,8 @@ impl App {
         Ok(stages)
     }
 
-    /// Changes a stage: `apply` edits it; its key and dates are put back. Rollback is another deployment id.
+    /// Changes a stage: `apply` edits it; its key and dates are put back. Rollback is another deployment id. A canary that
+    /// names no deployment keeps the one that it has, or begins on the stage's.
     pub async fn update_stage(
         &self,
         api: &RestApiId,
@@ -66,6 +69,7 @@ impl App {
         stage.created_at_ms = before.created_at_ms;
         stage.last_updated_at_ms = before.last_updated_at_ms;
         stage.revision = before.revision;
+        place_canary(&mut stage, before.canary_settings.as_ref());
         let value = change.replace_stage(&before, stage).await?;
         Ok(Written { value, version: change.commit().await?.version })
     }
@@ -90,7 +94,7 @@ impl App {
         };
         canary.percent_traffic = Number::default();
         stage.deployment_id = canary.deployment_id.clone();
-        stage.variables.extend(canary.stage_variable_overrides.clone());
+        stage.variables = canary.overlay(&stage.variables);
         let value = change.replace_stage(&before, stage).await?;
         Ok(Written { value, version: change.commit().await?.version })
     }
@@ -112,6 +116,13 @@ impl App {
         change.tx.delete_stage(api, name).await?;
         change.touch(&stage);
         Ok(Written { value: (), version: change.commit().await?.version })
+    }
+}
+
+/// Gives a canary that names no deployment the one that it had before, or else the stage's (section h.2).
+fn place_canary(stage: &mut Stage, before: Option<&CanarySettings>) {
+    if let Some(canary) = stage.canary_settings.as_mut().filter(|canary| canary.deployment_id.is_empty()) {
+        canary.deployment_id = before.map_or(&stage.deployment_id, |before| &before.deployment_id).clone();
     }
 }
 

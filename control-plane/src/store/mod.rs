@@ -99,7 +99,7 @@ pub trait Reads: Send {
     async fn deployments(&mut self, api: &RestApiId, before: i64, limit: u32) -> Result<Vec<(i64, Deployment)>>;
     /// What a deployment deploys.
     async fn snapshot(&mut self, api: &RestApiId, id: &DeploymentId) -> Result<Option<ApiDefinition>>;
-    /// Automatic deployments of an API that no stage uses, the newest first.
+    /// Automatic deployments of an API that no stage and no canary uses, the newest first.
     async fn spare_deployments(&mut self, api: &RestApiId) -> Result<Vec<DeploymentId>>;
 
     /// One stage.
@@ -161,7 +161,7 @@ pub trait Writes: Reads {
 
     /// Adds a deployment with its snapshot, as the newest of its API.
     async fn insert_deployment(&mut self, deployment: &Deployment, snapshot: &ApiDefinition) -> Result<()>;
-    /// Deletes a deployment. Stages that point at it break the reference.
+    /// Deletes a deployment. Stages and canaries that point at it break the reference.
     async fn delete_deployment(&mut self, api: &RestApiId, id: &DeploymentId) -> Result<()>;
 
     /// Adds a stage.

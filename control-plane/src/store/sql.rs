@@ -38,7 +38,7 @@ pub(super) const DEPLOYMENTS: &str = "SELECT number, body FROM deployments WHERE
 pub(super) const SNAPSHOT: &str = "SELECT snapshot FROM deployments WHERE rest_api_id = $1 AND id = $2";
 pub(super) const SPARE_DEPLOYMENTS: &str = "SELECT id FROM deployments WHERE rest_api_id = $1 AND automatic = 1 \
      AND NOT EXISTS (SELECT 1 FROM stages WHERE stages.rest_api_id = deployments.rest_api_id \
-     AND stages.deployment_id = deployments.id) ORDER BY number DESC";
+     AND deployments.id IN (stages.deployment_id, stages.canary_deployment_id)) ORDER BY number DESC";
 pub(super) const DEPLOYMENT_INSERT: &str = "INSERT INTO deployments \
      (rest_api_id, id, number, automatic, body, snapshot) SELECT $1, $2, \
      (SELECT COALESCE(MAX(number), 0) + 1 FROM deployments WHERE rest_api_id = $1), $3, $4, $5";
@@ -49,10 +49,10 @@ pub(super) const STAGES: &str = "SELECT body FROM stages WHERE (rest_api_id, sta
      ORDER BY rest_api_id, stage_name LIMIT $3";
 pub(super) const STAGES_OF_API: &str =
     "SELECT body FROM stages WHERE rest_api_id = $1 AND stage_name > $2 ORDER BY stage_name LIMIT $3";
-pub(super) const STAGE_INSERT: &str =
-    "INSERT INTO stages (rest_api_id, stage_name, deployment_id, revision, body) VALUES ($1, $2, $3, $4, $5)";
-pub(super) const STAGE_UPDATE: &str = "UPDATE stages SET deployment_id = $3, revision = $4, body = $5 \
-     WHERE rest_api_id = $1 AND stage_name = $2 AND revision = $6";
+pub(super) const STAGE_INSERT: &str = "INSERT INTO stages \
+     (rest_api_id, stage_name, deployment_id, canary_deployment_id, revision, body) VALUES ($1, $2, $3, $4, $5, $6)";
+pub(super) const STAGE_UPDATE: &str = "UPDATE stages SET deployment_id = $3, canary_deployment_id = $4, \
+     revision = $5, body = $6 WHERE rest_api_id = $1 AND stage_name = $2 AND revision = $7";
 pub(super) const STAGE_DELETE: &str = "DELETE FROM stages WHERE rest_api_id = $1 AND stage_name = $2";
 
 pub(super) const DOMAIN: &str = "SELECT body FROM domain_names WHERE domain_name = $1";

@@ -1,6 +1,8 @@
 //! What is special about a file: who may open it, in which state, and how it grows older.
 
 use super::*;
+use penstock_model::deployment::Stage;
+use penstock_model::id::Revision;
 use penstock_model::rest_api::RestApi;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use tempfile::TempDir;
@@ -10,7 +12,7 @@ fn directory() -> TempDir {
 }
 
 fn api(id: &str) -> RestApi {
-    RestApi { id: id.into(), name: "name".into(), revision: penstock_model::id::Revision::FIRST, ..RestApi::default() }
+    RestApi { id: id.into(), name: "name".into(), revision: Revision::FIRST, ..RestApi::default() }
 }
 
 async fn insert(store: &SqliteStore, id: &str) {
@@ -69,6 +71,40 @@ async fn an_old_file_is_brought_to_the_newest_format_and_keeps_its_objects() {
     assert_eq!(reads.rest_api(&"a".into()).await.unwrap(), Some(api("a")));
     assert_eq!(reads.published().await.unwrap().version.0, 0);
     assert_eq!(reads.stages(("", ""), 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn stages_from_before_canaries_stay_with_their_references() {
+    let directory = directory();
+    let old = file(&directory).await;
+    let before = Migrator::with_migrations(migrator().iter().take(5).cloned().collect());
+    before.run(&old).await.unwrap();
+    let stage = Stage {
+        rest_api_id: "a".into(),
+        stage_name: "v1".into(),
+        deployment_id: "d".into(),
+        revision: Revision(4),
+        ..Stage::default()
+    };
+    for statement in [
+        "INSERT INTO rest_apis (id, name, revision, body) VALUES ('a', 'name', 1, '{}')",
+        "INSERT INTO deployments (rest_api_id, id, number, automatic, body, snapshot) VALUES ('a', 'd', 1, 1, '{}', '{}')",
+    ] {
+        sqlx::query(statement).execute(&old).await.unwrap();
+    }
+    let insert = "INSERT INTO stages (rest_api_id, stage_name, deployment_id, revision, body) \
+                  VALUES ('a', 'v1', 'd', 4, $1)";
+    sqlx::query(insert).bind(encode(&stage).unwrap()).execute(&old).await.unwrap();
+    old.close().await;
+
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    assert_eq!(tx.stages(("", ""), 10).await.unwrap(), [stage.clone()]);
+    let held = tx.delete_deployment(&"a".into(), &"d".into()).await;
+    assert!(matches!(held, Err(StoreError::Reference)), "{held:?}");
+    tx.update_stage(&Stage { revision: Revision(5), ..stage }).await.unwrap();
+    tx.delete_rest_api(&"a".into()).await.unwrap();
+    assert_eq!(tx.stages(("", ""), 10).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -101,7 +101,8 @@ impl Writes for Session {
         let statement = query(sql::STAGE_INSERT)
             .bind(stage.rest_api_id.as_str())
             .bind(stage.stage_name.as_str())
-            .bind(stage.deployment_id.as_str());
+            .bind(stage.deployment_id.as_str())
+            .bind(canary_deployment_id(stage));
         self.touch(statement.bind(stage.revision.0).bind(encode(stage)?)).await
     }
 
@@ -109,7 +110,8 @@ impl Writes for Session {
         let statement = query(sql::STAGE_UPDATE)
             .bind(stage.rest_api_id.as_str())
             .bind(stage.stage_name.as_str())
-            .bind(stage.deployment_id.as_str());
+            .bind(stage.deployment_id.as_str())
+            .bind(canary_deployment_id(stage));
         self.touch(statement.bind(stage.revision.0).bind(encode(stage)?).bind(stage.revision.0 - 1)).await
     }
 
@@ -150,4 +152,9 @@ impl Writes for Session {
     async fn delete_base_path_mapping(&mut self, domain: &str, base_path: &str) -> Result<()> {
         self.touch(query(sql::MAPPING_DELETE).bind(domain).bind(base_path)).await
     }
+}
+
+/// What the stage's canary holds on to.
+fn canary_deployment_id(stage: &Stage) -> Option<&str> {
+    stage.canary_settings.as_ref().map(|canary| canary.deployment_id.as_str())
 }
