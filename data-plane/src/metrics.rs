@@ -33,6 +33,9 @@ pub(crate) struct Metrics {
     /// Answers that the gateway made itself, and exchanges that were cut.
     pub(crate) failures: Family<ReasonLabel, Counter>,
     pub(crate) access_log_lost: Counter,
+    /// Bytes of bodies that are held now, and that may be held. Written when somebody asks.
+    pub(crate) collected_bytes: Gauge,
+    pub(crate) collect_budget_bytes: Gauge,
     pub(crate) config_version: Gauge,
     pub(crate) config_routes: Gauge,
     pub(crate) control_plane_connected: Gauge,
@@ -54,6 +57,8 @@ impl Metrics {
             duration: Histogram::new(exponential_buckets(0.000_5, 2.0, 18)),
             failures: Family::default(),
             access_log_lost: Counter::default(),
+            collected_bytes: Gauge::default(),
+            collect_budget_bytes: Gauge::default(),
             config_version: Gauge::default(),
             config_routes: Gauge::default(),
             control_plane_connected: Gauge::default(),
@@ -78,6 +83,13 @@ impl Metrics {
         );
         registry.register("failures", "Requests not simply passed on, by reason", self.failures.clone());
         registry.register("access_log_lost", "Access log lines dropped", self.access_log_lost.clone());
+        registry.register_with_unit("collected", "Bodies in memory", Unit::Bytes, self.collected_bytes.clone());
+        registry.register_with_unit(
+            "collect_budget",
+            "Bodies that may be in memory at a time",
+            Unit::Bytes,
+            self.collect_budget_bytes.clone(),
+        );
         registry.register("config_version", "Version of the configuration that serves", self.config_version.clone());
         registry.register("config_routes", "Routes of the configuration that serves", self.config_routes.clone());
         registry.register(

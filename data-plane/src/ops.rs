@@ -5,6 +5,7 @@ use crate::limits::{ADMIN_CONNECTION_MS, ADMIN_CONNECTIONS_MAX};
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
 use crate::subscriber::SubscriberStatus;
+use crate::transform::collect::CollectBudget;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -29,6 +30,7 @@ pub(crate) struct Ops {
     pub(crate) subscriber: SubscriberStatus,
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) node_id: Arc<str>,
+    pub(crate) budget: CollectBudget,
 }
 
 /// Serves until dropped.
@@ -104,6 +106,8 @@ impl Ops {
         let table = self.live_table.load();
         self.metrics.config_version.set(i64::try_from(table.version().0).unwrap_or(i64::MAX));
         self.metrics.config_routes.set(i64::try_from(table.route_count()).unwrap_or(i64::MAX));
+        self.metrics.collected_bytes.set(i64::try_from(self.budget.in_use_bytes()).unwrap_or(i64::MAX));
+        self.metrics.collect_budget_bytes.set(i64::try_from(self.budget.total_bytes()).unwrap_or(i64::MAX));
         self.metrics.control_plane_connected.set(self.subscriber.is_connected().into());
         match self.metrics.render() {
             Ok(text) => {

@@ -185,6 +185,7 @@ async fn supervise(
         subscriber: status.clone(),
         draining: drain.subscribe(),
         node_id: node_id.as_str().into(),
+        budget: shared.holding.budget.clone(),
     };
     let admin = tokio::spawn(ops::serve(admin, ops));
     let mut stop = drain.subscribe();
