@@ -9,7 +9,7 @@ use crate::identity::effective_method;
 use crate::limits::BODY_IDLE_TIMEOUT_MS;
 use crate::outgoing::OutgoingBody;
 use crate::record::Record;
-use crate::request_side::{Intake, RequestSide};
+use crate::request_side::{BodyText, Intake, RequestSide};
 use crate::response_side::{Answer, Outlet, UpstreamAnswer};
 use crate::transform::collect::CollectError;
 use crate::transform::integrity::Receipt;
@@ -165,7 +165,7 @@ impl Call<'_> {
         let side = intake.prepare(body).await.map_err(|error| self.with_framing(error))?;
         let RequestSide { body, about, text, receipt, template: _ } = side;
         record.request_receipt = receipt;
-        let inbound = Inbound { body: text.as_deref(), ..self.inbound(found) };
+        let inbound = Inbound { body: text.as_ref().map(BodyText::as_str), ..self.inbound(found) };
         let from_client = self.head.headers.get(X_AMZN_TRACE_ID).and_then(|value| value.to_str().ok());
         let trace_id = self.gateway.ids.trace_id(from_client, self.time_ms);
         let head = upstream_head(route, plan, &inbound, self.gateway.listener_port, &trace_id, about)?;
@@ -216,10 +216,10 @@ impl Call<'_> {
         record.request_receipt = side.receipt;
         let status = match side.template {
             Some(index) => plan.statuses.get(index).copied().flatten(),
-            None => side.text.as_deref().and_then(mock::status_code),
+            None => side.text.as_ref().and_then(|text| mock::status_code(text.as_str())),
         };
         let status = status.ok_or(ProxyError::NoMockStatus)?;
-        let inbound = Inbound { body: side.text.as_deref(), ..self.inbound(found) };
+        let inbound = Inbound { body: side.text.as_ref().map(BodyText::as_str), ..self.inbound(found) };
         let outlet = Outlet { inbound, method: &self.head.method, route, trace_id: "", holding };
         let answer = outlet.mocked(&plan.responses, status)?;
         record.status(answer.head.status.as_u16());

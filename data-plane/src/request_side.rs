@@ -7,9 +7,8 @@ use crate::body::StreamBody;
 use crate::error::ProxyError;
 use crate::limits::{COLLECT_TIMEOUT_MS, DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES};
 use crate::outgoing::OutgoingBody;
-use crate::transform::BoxedBody;
 use crate::transform::coding::{CodingsError, content_codings};
-use crate::transform::collect::{CollectBudget, CollectError, collect};
+use crate::transform::collect::{CollectBudget, CollectError, Collected, Permit, collect};
 use crate::transform::decode::Decode;
 use crate::transform::decompress::decompress;
 use crate::transform::digest::Expected;
@@ -17,6 +16,7 @@ use crate::transform::encode::Encode;
 use crate::transform::integrity::{Receipt, Verify};
 use crate::transform::lookahead::look_ahead;
 use crate::transform::lossy::Lossy;
+use crate::transform::{BoxedBody, whole};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -28,6 +28,7 @@ use penstock_model::content::media_type::missing_in_request;
 use penstock_model::exchange::RequestBody;
 use penstock_model::rest_api::{Fidelity, Integrity, MissingContentType};
 use penstock_model::table::{Outcome, RequestPlan, StageSettings};
+use std::borrow::Cow;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -47,11 +48,35 @@ pub(crate) struct RequestSide {
     /// What the head must know about it.
     pub(crate) about: RequestBody,
     /// The body as text for whoever maps from it; `None` when nobody does.
-    pub(crate) text: Option<String>,
+    pub(crate) text: Option<BodyText>,
     /// The template that was chosen, by index.
     pub(crate) template: Option<usize>,
     /// Where the digest is found, when one is computed.
     pub(crate) receipt: Receipt,
+}
+
+/// A body as those see it who read it as text (section a.2): shared with the bytes unless they had to be repaired.
+pub(crate) struct BodyText {
+    text: Cow<'static, str>,
+    bytes: Bytes,
+    /// Of bytes that only this text holds.
+    _permit: Option<Permit>,
+}
+
+impl BodyText {
+    /// The text of these bytes.
+    pub(crate) fn of(bytes: Bytes, permit: Option<Permit>) -> Self {
+        match String::from_utf8_lossy(&bytes) {
+            Cow::Borrowed(_) => Self { text: Cow::Borrowed(""), bytes, _permit: permit },
+            Cow::Owned(text) => Self { text: Cow::Owned(text), bytes: Bytes::new(), _permit: permit },
+        }
+    }
+
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        // Bytes are only kept when they are UTF-8.
+        if self.bytes.is_empty() { &self.text } else { std::str::from_utf8(&self.bytes).unwrap_or_default() }
+    }
 }
 
 /// What decides about a request body.
@@ -101,14 +126,14 @@ impl Intake<'_> {
         let (flow, missing) = self.typed(flow).await?;
         let Outcome { decision, template } = self.plan.decide(self.stage, self.headers, missing)?;
         let reads = self.plan.reads_body || self.read_when_passed && template.is_none();
-        let is_read = reads || matches!(decision.conversion, Conversion::Encode | Conversion::Decode);
-        let (flow, decompressed) = self.decompressed(flow, is_read && !(template.is_some() && !reads))?;
+        let converts = matches!(decision.conversion, Conversion::Encode | Conversion::Decode);
+        let (flow, decompressed) = self.decompressed(flow, converts && (reads || template.is_none()))?;
         let mut untouched = !decompressed && decision.conversion == Conversion::Pass;
         let flow = converted(flow, decision.conversion);
         let mut text = None;
         let body = if reads {
             let collected = collect(flow.boxed(), self.holding.collect_bytes_max, &self.holding.budget).await?;
-            text = Some(String::from_utf8_lossy(&collected.bytes).into_owned());
+            text = Some(self.text(&collected, decompressed).await?);
             OutgoingBody::collected(collected.bytes, collected.permit)
         } else if template.is_some() {
             if verifies {
@@ -165,24 +190,39 @@ impl Intake<'_> {
         Ok((Flow::Staged(Box::pin(ahead)), missing))
     }
 
-    /// Undoes content codings: where something reads the body, and always where the hosted gateway does (section h.8),
-    /// which knows gzip and deflate only.
-    fn decompressed(&self, flow: Flow, is_read: bool) -> Result<(Flow, bool), ProxyError> {
+    /// Undoes content codings: where a conversion reads the body, and always where the hosted gateway does (section h.8).
+    fn decompressed(&self, flow: Flow, converts: bool) -> Result<(Flow, bool), ProxyError> {
+        if flow.is_over() || !(converts || self.stage.fidelity == Fidelity::Aws) {
+            return Ok((flow, false));
+        }
+        let codings = self.codings()?;
+        if codings.is_empty() {
+            return Ok((flow, false));
+        }
+        Ok((Flow::Staged(decompress(flow.boxed(), &codings, None)), true))
+    }
+
+    /// The codings that can be undone. The hosted gateway knows gzip and deflate, and leaves others as they are.
+    fn codings(&self) -> Result<Vec<Coding>, ProxyError> {
         let hosted = self.stage.fidelity == Fidelity::Aws;
-        if flow.is_over() || !(hosted || is_read) {
-            return Ok((flow, false));
+        match content_codings(self.headers) {
+            Ok(codings) if hosted && !codings.iter().all(|coding| Coding::SPECIFIED.contains(coding)) => Ok(Vec::new()),
+            Err(CodingsError::Unknown | CodingsError::TooMany) if hosted => Ok(Vec::new()),
+            codings => codings.map_err(ProxyError::RequestCodings),
         }
-        let codings = match content_codings(self.headers) {
-            Ok(codings) => codings,
-            Err(CodingsError::Unknown | CodingsError::TooMany) if hosted => return Ok((flow, false)),
-            Err(error) => return Err(ProxyError::RequestCodings(error)),
-        };
-        let known = |coding: &Coding| !hosted || matches!(coding, Coding::Gzip | Coding::Deflate);
-        if codings.is_empty() || !codings.iter().all(known) {
-            return Ok((flow, false));
+    }
+
+    /// The text of a body for those who map from it. The body itself goes on in the coding that it came in.
+    async fn text(&self, collected: &Collected, decompressed: bool) -> Result<BodyText, ProxyError> {
+        let codings = if decompressed { Vec::new() } else { self.codings()? };
+        let bytes = collected.bytes.clone();
+        if codings.is_empty() || bytes.is_empty() {
+            return Ok(BodyText::of(bytes, None));
         }
-        let bytes_max = is_read.then_some(self.holding.collect_bytes_max as u64).filter(|_| self.plan.reads_body);
-        Ok((Flow::Staged(decompress(flow.boxed(), &codings, bytes_max)), true))
+        let bytes_max = self.holding.collect_bytes_max;
+        let plain = decompress(Box::pin(whole(bytes)), &codings, Some(bytes_max as u64));
+        let plain = collect(plain, bytes_max, &self.holding.budget).await?;
+        Ok(BodyText::of(plain.bytes, Some(plain.permit)))
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::body::{Progress, StreamBody};
 use crate::error::ProxyError;
 use crate::limits::{DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES, SNIFF_WAIT_MS};
-use crate::request_side::Holding;
+use crate::request_side::{BodyText, Holding};
 use crate::transform::BoxedBody;
 use crate::transform::coding::content_codings;
 use crate::transform::collect::{CollectError, Collected, collect};
@@ -137,9 +137,9 @@ impl Outlet<'_> {
                 let body = self.readable(&headers, body);
                 let body = self.converted(body, decision.conversion).await?;
                 let collected = self.collected(body).await?;
-                let text = String::from_utf8_lossy(&collected.bytes).into_owned();
+                let text = BodyText::of(collected.bytes.clone(), None);
                 let about = ResponseBody { untouched: false, unsized_body };
-                let head = self.custom_head(plan, &headers, Some(&text), about)?;
+                let head = self.custom_head(plan, &headers, Some(text.as_str()), about)?;
                 return Ok((Answer { head, body: rendered.unwrap_or(AnswerBody::Collected(collected)) }, receipt));
             }
             (None, false) => {

@@ -72,6 +72,7 @@ pub fn request_to_http_proxy(name: &HeaderName, fidelity: Fidelity, untouched: b
         | "x-forwarded-port"
         | "x-forwarded-proto" => HeaderRule::Drop,
         "content-encoding" if fidelity == Fidelity::Aws || !untouched => HeaderRule::Drop,
+        "content-digest" | "repr-digest" if !untouched => HeaderRule::Drop,
         _ => HeaderRule::Pass,
     }
 }
@@ -117,8 +118,9 @@ pub fn mapped_to_client(name: &HeaderName) -> HeaderRule {
     })
 }
 
-/// An upstream's header on its way to the client of an `HTTP_PROXY` method (sections c.4 and c.6).
-pub fn response_from_http_proxy(name: &HeaderName) -> HeaderRule {
+/// An upstream's header on its way to the client of an `HTTP_PROXY` method (sections c.4 and c.6). `untouched` says
+/// whether the body's bytes are the upstream's: digests of others would be wrong.
+pub fn response_from_http_proxy(name: &HeaderName, untouched: bool) -> HeaderRule {
     match name.as_str() {
         "authorization" => HeaderRule::Remap("x-amzn-remapped-authorization"),
         "connection" => HeaderRule::Remap("x-amzn-remapped-connection"),
@@ -131,6 +133,7 @@ pub fn response_from_http_proxy(name: &HeaderName) -> HeaderRule {
         "www-authenticate" => HeaderRule::Remap("x-amzn-remapped-www-authenticate"),
         "x-amzn-requestid" => HeaderRule::Remap("x-amzn-remapped-x-amzn-requestid"),
         "expect" | "host" | "proxy-authenticate" | "via" => HeaderRule::Drop,
+        "content-digest" | "repr-digest" if !untouched => HeaderRule::Drop,
         other if is_hop_by_hop(other) => HeaderRule::Drop,
         _ => HeaderRule::Pass,
     }
@@ -216,16 +219,16 @@ mod tests {
             ["Connection", "Content-Length", "Date", "Server", "Authorization", "WWW-Authenticate", "User-Agent"]
         {
             let expected = format!("x-amzn-remapped-{}", text.to_lowercase());
-            match response_from_http_proxy(&name(text)) {
+            match response_from_http_proxy(&name(text), true) {
                 HeaderRule::Remap(to) => assert_eq!(to, expected),
                 other => panic!("{text}: {other:?}"),
             }
         }
         for text in ["Transfer-Encoding", "Via", "TE", "Trailer", "Upgrade", "Host", "Expect", "Keep-Alive"] {
-            assert_eq!(response_from_http_proxy(&name(text)), HeaderRule::Drop, "{text}");
+            assert_eq!(response_from_http_proxy(&name(text), true), HeaderRule::Drop, "{text}");
         }
         for text in ["Content-Type", "Content-Encoding", "Set-Cookie", "ETag", "X-Amzn-Trace-Id", "Accept-Ranges"] {
-            assert_eq!(response_from_http_proxy(&name(text)), HeaderRule::Pass, "{text}");
+            assert_eq!(response_from_http_proxy(&name(text), true), HeaderRule::Pass, "{text}");
         }
     }
 

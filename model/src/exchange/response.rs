@@ -87,7 +87,7 @@ pub fn proxied_head(
         if connection.names(name) {
             continue;
         }
-        match response_from_http_proxy(name) {
+        match response_from_http_proxy(name, body.untouched) {
             HeaderRule::Pass => drop(headers.append(name, value.clone())),
             HeaderRule::Remap(to) => drop(headers.append(HeaderName::from_static(to), value.clone())),
             HeaderRule::Drop => {}
