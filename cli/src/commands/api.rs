@@ -139,6 +139,13 @@ impl Get {
                     "compress from",
                     api.minimum_compression_size.map_or(String::new(), |size| format!("{size} bytes")),
                 )
+                .add("compress also", api.compression_media_types.join("\n"))
+                .add("accept policy", unless_default(api.accept_policy, api.accept_policy().as_str_name(), "FIRST"))
+                .add(
+                    "missing content type",
+                    unless_default(api.missing_content_type, api.missing_content_type().as_str_name(), "JSON"),
+                )
+                .add("integrity", unless_default(api.integrity, api.integrity().as_str_name(), "OFF"))
                 .add("api key source", key_source(&api))
                 .add("execute-api endpoint", if api.disable_execute_api_endpoint { "disabled" } else { "" })
                 .add("root resource", &api.root_resource_id)
@@ -171,6 +178,11 @@ impl Delete {
         control_plane.rest_apis().delete_rest_api(request).await.doing(format!("deleting {}", api.name))?;
         context.output.gone(|| format!("Deleted {} ({}).", api.name, api.id))
     }
+}
+
+/// A setting in words; nothing when it is unspecified or says the default.
+fn unless_default(number: i32, name: &'static str, default: &str) -> &'static str {
+    if number == 0 || name == default { "" } else { name }
 }
 
 fn fidelity(api: &pb::RestApi) -> &'static str {

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use penstock_proto::management::v1 as pb;
 use penstock_proto::management::v1::rest_api;
 
+use super::api_content::ContentSettings;
 use super::{Context, map, mask};
 use crate::args::{ApiArg, key_value};
 use crate::exit::{Doing, Failure};
@@ -63,6 +64,8 @@ pub(crate) struct ApiSettings {
     /// Compress answers from this many bytes on, or never
     #[arg(long, value_name = "BYTES|never", value_parser = compress_from)]
     minimum_compression_size: Option<CompressFrom>,
+    #[command(flatten)]
+    content: ContentSettings,
     /// Where the API key of a request is
     #[arg(long, value_enum)]
     api_key_source: Option<KeySource>,
@@ -97,6 +100,7 @@ pub(crate) fn apply(settings: ApiSettings, api: &mut pb::RestApi) -> Vec<&'stati
         api.minimum_compression_size = bytes;
         paths.push("minimum_compression_size");
     }
+    paths.extend(settings.content.apply(api));
     if let Some(source) = settings.api_key_source {
         api.set_api_key_source(match source {
             KeySource::Header => rest_api::ApiKeySource::Header,

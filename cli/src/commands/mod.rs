@@ -4,18 +4,23 @@
 //! and `output` for the answer.
 
 pub(crate) mod api;
-pub(crate) mod api_update;
+mod api_content;
+mod api_update;
+pub(crate) mod canary;
 pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod deployment;
 pub(crate) mod documents;
 pub(crate) mod domain;
 pub(crate) mod fleet;
+pub(crate) mod gateway_response;
 pub(crate) mod healthcheck;
 pub(crate) mod integration;
 pub(crate) mod method;
+pub(crate) mod method_settings;
 pub(crate) mod resource;
 pub(crate) mod responses;
+pub(crate) mod rollback;
 pub(crate) mod stage;
 
 use std::collections::BTreeMap;
@@ -64,6 +69,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Resource(resource) => Box::pin(resource.run(context)).await,
         Command::Method(method) => Box::pin(method.run(context)).await,
         Command::Integration(integration) => Box::pin(integration.run(context)).await,
+        Command::GatewayResponse(response) => Box::pin(response.run(context)).await,
         Command::Deploy(deploy) => Box::pin(deploy.run(context)).await,
         Command::Deployment(deployment) => Box::pin(deployment.run(context)).await,
         Command::Stage(stage) => Box::pin(stage.run(context)).await,

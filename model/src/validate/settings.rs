@@ -20,13 +20,8 @@ pub fn rest_api(api: &RestApi) -> Violations {
     check_chars(&mut found, "name", &api.name, NAME_CHARS_MAX);
     check_chars(&mut found, "description", &api.description, DESCRIPTION_CHARS_MAX);
     check_chars(&mut found, "version", &api.version, NAME_CHARS_MAX);
-    check_count(&mut found, "binaryMediaTypes", api.binary_media_types.len(), BINARY_MEDIA_TYPES_MAX);
-    for (at, entry) in api.binary_media_types.iter().take(BINARY_MEDIA_TYPES_MAX).enumerate() {
-        if !is_media_range(entry) {
-            let text = format!("{entry:?} must be type/subtype, type/* or */*");
-            found.add(format!("binaryMediaTypes[{at}]"), text);
-        }
-    }
+    check_media_ranges(&mut found, "binaryMediaTypes", &api.binary_media_types);
+    check_media_ranges(&mut found, "compressionMediaTypes", &api.compression_media_types);
     if api.minimum_compression_size.is_some_and(|bytes| bytes > COMPRESSION_SIZE_BYTES_MAX) {
         let text = format!("Invalid minimum compression size, must be between 0 and {COMPRESSION_SIZE_BYTES_MAX}");
         found.add("minimumCompressionSize", text);
@@ -34,6 +29,15 @@ pub fn rest_api(api: &RestApi) -> Violations {
     check_gateway_responses(&mut found, &api.gateway_responses);
     check_tags(&mut found, &api.tags);
     found
+}
+
+fn check_media_ranges(found: &mut Violations, field: &str, entries: &[String]) {
+    check_count(found, field, entries.len(), BINARY_MEDIA_TYPES_MAX);
+    for (at, entry) in entries.iter().take(BINARY_MEDIA_TYPES_MAX).enumerate() {
+        if !is_media_range(entry) {
+            found.add(format!("{field}[{at}]"), format!("{entry:?} must be type/subtype, type/* or */*"));
+        }
+    }
 }
 
 /// Checks one resource by itself; how it stands among others is [`super::definition()`]'s subject.
@@ -124,6 +128,8 @@ mod tests {
         assert!(rest_api(&api).is_empty());
         api.binary_media_types.push("a/b".to_owned());
         assert_eq!(rest_api(&api).as_slice()[0].field, "binaryMediaTypes");
+        let api = RestApi { compression_media_types: vec!["font/ttf".to_owned(), "font".to_owned()], ..named("x") };
+        assert_eq!(rest_api(&api).as_slice()[0].field, "compressionMediaTypes[1]");
     }
 
     #[test]
