@@ -11,7 +11,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::client::DEFAULT_ADDRESS;
 use crate::commands::{
-    api, completions, deploy, deployment, domain, fleet, healthcheck, integration, method, resource, stage,
+    api, completions, deploy, deployment, domain, fleet, gateway_response, healthcheck, integration, method, resource,
+    stage,
 };
 use crate::exit::{EXIT_CODES_HELP, Failure};
 use crate::output::{Format, harmless};
@@ -79,6 +80,7 @@ pub(crate) enum Command {
     Resource(resource::Resource),
     Method(method::Method),
     Integration(integration::Integration),
+    GatewayResponse(gateway_response::GatewayResponse),
     Deploy(deploy::Deploy),
     Deployment(deployment::Deployment),
     Stage(stage::Stage),

@@ -10,6 +10,7 @@ use penstock_proto::management::v1 as pb;
 use penstock_proto::management::v1::deployment_service_client::DeploymentServiceClient;
 use penstock_proto::management::v1::domain_name_service_client::DomainNameServiceClient;
 use penstock_proto::management::v1::fleet_service_client::FleetServiceClient;
+use penstock_proto::management::v1::gateway_response_service_client::GatewayResponseServiceClient;
 use penstock_proto::management::v1::method_service_client::MethodServiceClient;
 use penstock_proto::management::v1::resource_service_client::ResourceServiceClient;
 use penstock_proto::management::v1::rest_api_service_client::RestApiServiceClient;
@@ -75,6 +76,8 @@ impl ControlPlane {
         stages: StageServiceClient,
         /// Domain names and base path mappings.
         domains: DomainNameServiceClient,
+        /// What the gateway answers by itself.
+        gateway_responses: GatewayResponseServiceClient,
         /// Published configuration and nodes.
         fleet: FleetServiceClient,
     }

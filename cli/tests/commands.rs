@@ -111,6 +111,33 @@ fn responses_are_declared_and_taken_back() {
 }
 
 #[test]
+fn the_gateways_own_answers_are_customised_and_return() {
+    let control_plane = ControlPlane::start("commands-gateway-responses");
+    control_plane.say(&["api", "create", "image-api"]);
+    let (noun, api, kind) = ("gateway-response", "image-api", "MISSING_AUTHENTICATION_TOKEN");
+    let header = "gatewayresponse.header.X-Reason='none'";
+    let put = [noun, "put", api, kind, "--status-code", "404", "--parameter", header, "--template", "text/plain=no"];
+    let response = control_plane.json(&put);
+    assert_eq!((&response["statusCode"], &response["defaultResponse"]), (&json!("404"), &json!(false)));
+    assert_eq!(response["responseTemplates"], json!({"text/plain": "no"}));
+    assert_eq!(control_plane.json(&[noun, "get", api, &kind.to_lowercase()]), response);
+    let shown = control_plane.say(&[noun, "get", api, kind]);
+    assert!(shown.contains("gatewayresponse.header.X-Reason = 'none'"), "{shown}");
+    assert_eq!(items(&control_plane.json(&[noun, "list", api])).len(), 21);
+    let table = control_plane.say(&[noun, "list", api]);
+    let row = table.lines().find(|line| line.starts_with(kind)).unwrap();
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), [kind, "404", "yes", "X-Reason", "text/plain"]);
+
+    control_plane.say(&[noun, "delete", api, kind]);
+    assert_eq!(control_plane.json(&[noun, "get", api, kind])["statusCode"], "403");
+    let said = control_plane.fails(&[noun, "delete", api, kind], 3);
+    assert!(said.contains("Gateway response type not defined on api"), "{said}");
+    control_plane.fails(&[noun, "get", api, "DEFAULT_3XX"], 5);
+    control_plane.fails(&[noun, "put", api, kind, "--revision", "77"], 4);
+    control_plane.stop();
+}
+
+#[test]
 fn a_document_is_registered_replaced_and_written_out() {
     let control_plane = ControlPlane::start("commands-import");
     let import =

@@ -32,6 +32,7 @@ wire!(
     Configuration,
     Deployment,
     DomainName,
+    GatewayResponse,
     ImportRestApiResponse,
     Integration,
     IntegrationResponse,
