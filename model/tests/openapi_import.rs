@@ -326,40 +326,6 @@ fn an_http_api() {
 }
 
 #[test]
-fn what_a_response_sets_is_declared_and_what_it_renders_is_only_text() {
-    let document = r#"{"openapi": "3.0.1", "info": {"title": "t"}, "paths": {"/{id}": {"get": {
-        "responses": {"200": {"description": "", "headers": {"A": {}}}},
-        "x-amazon-apigateway-integration": {"type": "http", "httpMethod": "GET", "uri": "http://localhost/",
-            "requestParameters": {
-                "integration.request.header.I": "method.request.path.id",
-                "integration.request.header.O": "method.request.path.other",
-                "integration.request.header.J": "method.request.body.a["},
-            "responses": {
-                "default": {"statusCode": "200", "responseParameters": {
-                    "method.response.header.A": "integration.response.header.A", "method.response.header.B": "'b'"}},
-                "5..": {"statusCode": "500", "responseParameters": {"method.response.header.A": "'a'"}},
-                "(4": {"statusCode": "404", "responseTemplates": {"text/plain": "$input.body"}}}}}}}}"#;
-    let found = lines(&try_import(document.as_bytes(), BasePathMode::Ignore).unwrap_err());
-    let frame = "Invalid mapping expression specified: Validation Result: warnings : [], errors : [";
-    let parameter = format!("{frame}Invalid mapping expression parameter specified: ");
-    for expected in [
-        format!("/requestParameters/integration.request.header.O: {parameter}method.request.path.other]"),
-        format!(
-            "/requestParameters/integration.request.header.J: {frame}Invalid mapping expression specified: \
-             method.request.body.a[]: JSON path, character 3: this bracket is not closed"
-        ),
-        format!("/responses/default/responseParameters/method.response.header.B: {parameter}method.response.header.B]"),
-        format!("/responses/5../responseParameters: {frame}No method response exists for method.]"),
-        "/responses/(4/responseTemplates/text~1plain: mapping templates with $ or # are not yet".to_owned(),
-        "/responses/(4/selectionPattern: ".to_owned(),
-    ] {
-        let place = "/paths/~1{id}/get/x-amazon-apigateway-integration";
-        assert!(found.contains(&format!("{place}{expected}")), "{expected} is not in\n{found}");
-    }
-    assert_eq!(found.lines().count(), 6, "{found}");
-}
-
-#[test]
 fn every_violation_at_once_each_at_its_place() {
     let violations = try_import(include_bytes!("documents/broken.yaml"), BasePathMode::Ignore).unwrap_err();
     assert_eq!(lines(&violations), include_str!("documents/broken.expected.txt"));
