@@ -140,10 +140,7 @@ fn input_is_over(error: &ProxyError) -> bool {
 /// The integration's answer, with the record in its body.
 fn respond(answer: Answer, record: Record, bodiless: bool) -> Response<ResponseBody<Record>> {
     let body = match answer.body {
-        AnswerBody::Stream(stream) => {
-            let stream = stream.counted_by(Rc::clone(&record.response));
-            ResponseBody::stream(stream, record, bodiless)
-        }
+        AnswerBody::Stream(stream) => ResponseBody::stream(stream, record, bodiless),
         AnswerBody::Rendered(bytes) => {
             if !bodiless {
                 record.response.passed(bytes.len());

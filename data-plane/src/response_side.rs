@@ -9,7 +9,6 @@ use crate::error::ProxyError;
 use crate::limits::{DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES, SNIFF_WAIT_MS};
 use crate::request_side::{BodyText, Holding};
 use crate::transform::BoxedBody;
-use crate::transform::coding::content_codings;
 use crate::transform::collect::{CollectError, Collected, collect};
 use crate::transform::decode::Decode;
 use crate::transform::decompress::decompress;
@@ -22,6 +21,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use http_body::Body as _;
+use penstock_model::content::coding::content_codings;
 use penstock_model::content::conversion::Conversion;
 use penstock_model::content::media_type::{content_type_or, missing_in_response};
 use penstock_model::exchange::{ClientHead, Inbound, ResponseBody, Upstream, client_head, proxied_head};
@@ -55,7 +55,7 @@ pub(crate) enum AnswerBody {
 }
 
 impl AnswerBody {
-    /// The body behind a trait object, its bytes counted anew by whoever hands it on.
+    /// The body behind a trait object. What comes of it is counted where it is handed on, so its own count ends here.
     pub(crate) fn boxed(self) -> BoxedBody {
         match self {
             Self::Stream(body) => Box::pin(body.counted_by(Progress::new())),
