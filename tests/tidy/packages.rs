@@ -20,8 +20,19 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// All that the model may be built from: crates that compute. One that does I/O would bring a second answer with it.
-const MODEL_USES: &[&str] =
-    &["bytes", "fancy-regex", "http", "infer", "regex", "serde", "serde-saphyr", "serde_json", "sha2", "thiserror"];
+const MODEL_USES: &[&str] = &[
+    "bytes",
+    "fancy-regex",
+    "http",
+    "infer",
+    "regex",
+    "serde",
+    "serde-saphyr",
+    "serde_json",
+    "sha2",
+    "thiserror",
+    "time",
+];
 
 /// Crates that must exist once: two versions of one of these are two worlds whose types do not meet.
 const ONCE: &[&str] = &["http", "http-body", "hyper", "prost", "rustls", "sqlx", "tokio", "tonic"];
