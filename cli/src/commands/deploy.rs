@@ -14,9 +14,12 @@ Examples:
   penstock deploy image-api --stage prod
   penstock deploy image-api --stage prod --description 'larger previews'
   penstock deploy image-api --stage test --variable resizer=10.0.0.7:9000
+  penstock deploy image-api --stage prod --canary 5
 
 The stage is created if it is missing, and only then takes the variables; later
-they change with `penstock stage update`. `penstock stage rollback` goes back.")]
+they change with `penstock stage update`. `penstock stage rollback` goes back.
+With --canary the stage keeps its deployment, and a part of its requests meets
+the new one; `penstock stage canary` says what becomes of it.")]
 pub(crate) struct Deploy {
     #[command(flatten)]
     api: ApiArg,
@@ -29,6 +32,12 @@ pub(crate) struct Deploy {
     /// Variable of a stage that this creates; repeat for more
     #[arg(long = "variable", value_name = "KEY=VALUE", value_parser = key_value)]
     variables: Vec<(String, String)>,
+    /// Deploy to the stage's canary, for this many of a hundred requests
+    #[arg(long, value_name = "PERCENT", conflicts_with = "variables")]
+    canary: Option<f64>,
+    /// Stage variable that is other for the canary; repeat for more
+    #[arg(long = "canary-variable", value_name = "KEY=VALUE", value_parser = key_value, requires = "canary")]
+    canary_variables: Vec<(String, String)>,
 }
 
 impl Deploy {
@@ -37,17 +46,27 @@ impl Deploy {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let control_plane = context.connect().await?;
         let api = control_plane.api(&self.api.api).await?;
+        let stage_variable_overrides = map(self.canary_variables);
         let request = pb::CreateDeploymentRequest {
             rest_api_id: api.id,
-            stage_name: self.stage.clone(),
+            stage_name: Some(self.stage.clone()),
             description: self.description,
             variables: map(self.variables),
+            canary_settings: self.canary.map(|percent_traffic| pb::DeploymentCanarySettings {
+                percent_traffic,
+                stage_variable_overrides,
+                use_stage_cache: false,
+            }),
         };
         let doing = format!("deploying {}", api.name);
         let deployment = control_plane.deployments().create_deployment(request).await.doing(doing)?;
         context.output.done(&deployment, || {
             let routes = count(deployment.route_count, "route");
-            format!("Deployed {} to the stage {}: {routes} (deployment {}).", api.name, self.stage, deployment.id)
+            let place = match self.canary {
+                Some(percent) => format!("{percent} % of the stage {}", self.stage),
+                None => format!("the stage {}", self.stage),
+            };
+            format!("Deployed {} to {place}: {routes} (deployment {}).", api.name, deployment.id)
         })
     }
 }

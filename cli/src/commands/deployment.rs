@@ -64,10 +64,14 @@ impl Deployment {
     }
 }
 
-/// The stages that point at a deployment.
+/// The stages that point at a deployment, and those whose canaries do.
 fn stages_at(stages: &[pb::Stage], deployment: &pb::Deployment) -> String {
-    let names = stages.iter().filter(|stage| stage.deployment_id == deployment.id).map(|stage| &stage.stage_name);
-    names.cloned().collect::<Vec<_>>().join(" ")
+    let own = |stage: &&pb::Stage| stage.deployment_id == deployment.id;
+    let canary =
+        |stage: &&pb::Stage| stage.canary_settings.as_ref().is_some_and(|canary| canary.deployment_id == deployment.id);
+    let own = stages.iter().filter(own).map(|stage| stage.stage_name.clone());
+    let canaries = stages.iter().filter(canary).map(|stage| format!("{}(canary)", stage.stage_name));
+    own.chain(canaries).collect::<Vec<_>>().join(" ")
 }
 
 fn made_by(deployment: &pb::Deployment) -> &'static str {

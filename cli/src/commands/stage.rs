@@ -1,14 +1,17 @@
-//! `penstock stage`: the names under which deployments serve.
+//! `penstock stage`: the names under which deployments serve. Canaries and rollbacks have files of their own.
 
 use clap::{Args, Subcommand};
 use penstock_proto::management::v1 as pb;
 
+use super::canary::{self, Canary};
+use super::method_settings::{self, SettingEdit, setting_edit};
+use super::rollback::Rollback;
 use super::{Context, api_name, map, mask, time};
 use crate::args::{ApiArg, Confirmation, key_value};
 use crate::client::ControlPlane;
 use crate::exit::{Doing, Failure};
+use crate::output::Fields;
 use crate::output::table::{Column, Table};
-use crate::output::{Fields, warn};
 
 /// Manage the stages under which deployments serve
 #[derive(Debug, Args)]
@@ -24,6 +27,7 @@ enum StageCommand {
     Get(Get),
     Create(Create),
     Update(Update),
+    Canary(Canary),
     Rollback(Rollback),
     Delete(Delete),
 }
@@ -36,12 +40,13 @@ struct List {
     api: Option<String>,
 }
 
+/// Which stage of which API.
 #[derive(Debug, Args)]
-struct StageArg {
+pub(crate) struct StageArg {
     #[command(flatten)]
-    api: ApiArg,
+    pub(crate) api: ApiArg,
     /// Name of the stage
-    stage: String,
+    pub(crate) stage: String,
 }
 
 /// Show one stage
@@ -81,7 +86,17 @@ struct Create {
 #[command(after_help = "\
 Examples:
   penstock stage update image-api prod --variable resizer=10.0.0.8:9000
-  penstock stage update image-api prod --auto-deploy false --remove-variable debug")]
+  penstock stage update image-api prod --auto-deploy false --remove-variable debug
+  penstock stage update image-api prod --method-setting '*/*:metrics/enabled=true'
+  penstock stage update image-api prod --method-setting '/images/{id}/GET:throttling/rateLimit=50'
+
+Settings of methods: metrics/enabled, logging/loglevel, logging/dataTrace,
+throttling/burstLimit, throttling/rateLimit, caching/enabled,
+caching/ttlInSeconds, caching/dataEncrypted,
+caching/requireAuthorizationForCacheControl,
+caching/unauthorizedCacheControlHeaderStrategy. The key is a resource's path and
+a method, //GET for one of the root, or */* for all. They are stored, and decide
+nothing in this version.")]
 struct Update {
     #[command(flatten)]
     stage: StageArg,
@@ -97,28 +112,18 @@ struct Update {
     /// Stage variable to remove; repeat for more
     #[arg(long, value_name = "KEY")]
     remove_variable: Vec<String>,
+    /// Setting of one method, or of all, to set; repeat for more
+    #[arg(long = "method-setting", value_name = "KEY:SETTING=VALUE", value_parser = setting_edit)]
+    method_settings: Vec<SettingEdit>,
+    /// Key whose settings are removed; repeat for more
+    #[arg(long, value_name = "KEY")]
+    remove_method_setting: Vec<String>,
     /// Whether every change of the API deploys to the stage by itself
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     auto_deploy: Option<bool>,
     /// Only if the stage still has this revision
     #[arg(long)]
     revision: Option<i64>,
-}
-
-/// Point a stage at an earlier deployment
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  penstock stage rollback image-api prod
-  penstock stage rollback image-api prod --to 4kq2w8m1zx
-
-Requests in flight end on the deployment that they began with.")]
-struct Rollback {
-    #[command(flatten)]
-    stage: StageArg,
-    /// Id of the deployment to serve; without it, the one before the current
-    #[arg(long, value_name = "ID")]
-    to: Option<String>,
 }
 
 /// Delete a stage: what it serves is no longer reachable
@@ -143,6 +148,7 @@ impl Stage {
             StageCommand::Get(get) => get.run(context).await,
             StageCommand::Create(create) => create.run(context).await,
             StageCommand::Update(update) => update.run(context).await,
+            StageCommand::Canary(canary) => canary.run(context).await,
             StageCommand::Rollback(rollback) => rollback.run(context).await,
             StageCommand::Delete(delete) => delete.run(context).await,
         }
@@ -150,7 +156,11 @@ impl Stage {
 }
 
 impl StageArg {
-    async fn find(&self, control_plane: &ControlPlane) -> Result<(pb::RestApi, pb::Stage), Failure> {
+    /// The stage as it is now, and its API.
+    ///
+    /// # Errors
+    /// There is none, or the control plane refuses.
+    pub(crate) async fn find(&self, control_plane: &ControlPlane) -> Result<(pb::RestApi, pb::Stage), Failure> {
         let api = control_plane.api(&self.api.api).await?;
         let request = pb::GetStageRequest { rest_api_id: api.id.clone(), stage_name: self.stage.clone() };
         let doing = format!("looking for the stage {} of {}", self.stage, api.name);
@@ -173,6 +183,7 @@ impl List {
                 Column::elastic("API"),
                 Column::text("STAGE"),
                 Column::text("DEPLOYMENT"),
+                Column::text("CANARY"),
                 Column::text("AUTO-DEPLOY"),
                 Column::text("UPDATED"),
                 Column::elastic("VARIABLES"),
@@ -184,6 +195,7 @@ impl List {
                     api_name(&stage.rest_api_id, &apis),
                     stage.stage_name.clone(),
                     stage.deployment_id.clone(),
+                    canary::share(stage),
                     if stage.auto_deploy { "yes" } else { "no" }.to_owned(),
                     time(stage.last_updated_date),
                     variables.join(" "),
@@ -205,6 +217,9 @@ impl Get {
                 .add("deployment", &stage.deployment_id)
                 .add("auto-deploy", if stage.auto_deploy { "yes" } else { "no" })
                 .map("variables", &stage.variables)
+                .add("canary", canary::share(&stage))
+                .map("canary variables", canary::overrides(&stage))
+                .add("method settings", method_settings::lines(&stage))
                 .map("tags", &stage.tags)
                 .add("created", time(stage.created_date))
                 .add("updated", time(stage.last_updated_date))
@@ -246,7 +261,7 @@ impl Update {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let control_plane = context.connect().await?;
         let (api, mut stage) = self.stage.find(&control_plane).await?;
-        let paths = self.change(&mut stage);
+        let paths = self.change(&mut stage)?;
         if paths.is_empty() {
             return Err(Failure::Usage("nothing to change: name at least one setting".into()));
         }
@@ -257,9 +272,9 @@ impl Update {
         })
     }
 
-    /// Changes `stage`, which is as the control plane has it; the revision that was read protects an edit of the
-    /// variables against others.
-    fn change(self, stage: &mut pb::Stage) -> Vec<&'static str> {
+    /// Changes `stage`, which is as the control plane has it; the revision that was read protects an edit of a map against
+    /// others.
+    fn change(self, stage: &mut pb::Stage) -> Result<Vec<&'static str>, Failure> {
         let mut paths = Vec::new();
         if let Some(deployment) = self.deployment {
             stage.deployment_id = deployment;
@@ -273,50 +288,28 @@ impl Update {
             stage.auto_deploy = auto_deploy;
             paths.push("auto_deploy");
         }
-        let edits = !self.variables.is_empty() || !self.remove_variable.is_empty();
-        if edits {
+        let mut edits = false;
+        if !self.variables.is_empty() || !self.remove_variable.is_empty() {
+            edits = true;
             stage.variables.retain(|key, _| !self.remove_variable.contains(key));
             stage.variables.extend(map(self.variables));
             paths.push("variables");
+        }
+        if !self.method_settings.is_empty() || !self.remove_method_setting.is_empty() {
+            edits = true;
+            stage.method_settings.retain(|key, _| !self.remove_method_setting.contains(key));
+            for edit in &self.method_settings {
+                edit.apply(&mut stage.method_settings)?;
+            }
+            paths.push("method_settings");
         }
         stage.revision = match (self.revision, edits) {
             (Some(revision), _) => revision,
             (None, true) => stage.revision,
             (None, false) => 0,
         };
-        paths
+        Ok(paths)
     }
-}
-
-impl Rollback {
-    async fn run(self, context: &Context) -> Result<(), Failure> {
-        let control_plane = context.connect().await?;
-        let (api, mut stage) = self.stage.find(&control_plane).await?;
-        let to = match self.to {
-            Some(id) => id,
-            None => before(&control_plane.deployments_of(&api.id).await?, &stage)?,
-        };
-        if stage.auto_deploy {
-            warn("the stage deploys by itself: the next change of the API moves it on from there");
-        }
-        // The revision that was read stays: "the one before" is a statement about what we saw.
-        stage.deployment_id = to;
-        let request = pb::UpdateStageRequest { stage: Some(stage), update_mask: mask(vec!["deployment_id"]) };
-        let stage = control_plane.stages().update_stage(request).await.doing("rolling the stage back")?;
-        context.output.done(&stage, || {
-            format!(
-                "The stage {} of {} serves the deployment {} again.",
-                stage.stage_name, api.name, stage.deployment_id
-            )
-        })
-    }
-}
-
-/// The deployment that is next older than the stage's.
-fn before(newest_first: &[pb::Deployment], stage: &pb::Stage) -> Result<String, Failure> {
-    let mut older = newest_first.iter().skip_while(|deployment| deployment.id != stage.deployment_id).skip(1);
-    let found = older.next().map(|deployment| deployment.id.clone());
-    found.ok_or_else(|| Failure::NotFound(format!("no deployment is older than {}", stage.deployment_id)))
 }
 
 impl Delete {
@@ -346,23 +339,6 @@ mod tests {
         update: Update,
     }
 
-    fn deployments(ids: &[&str]) -> Vec<pb::Deployment> {
-        ids.iter().map(|&id| pb::Deployment { id: id.into(), ..Default::default() }).collect()
-    }
-
-    fn at(id: &str) -> pb::Stage {
-        pb::Stage { deployment_id: id.into(), ..Default::default() }
-    }
-
-    #[test]
-    fn rollback_goes_one_back() {
-        let all = deployments(&["d3", "d2", "d1"]);
-        assert_eq!(before(&all, &at("d3")).unwrap(), "d2");
-        assert_eq!(before(&all, &at("d2")).unwrap(), "d1");
-        assert_eq!(before(&all, &at("d1")).unwrap_err().code(), 3);
-        assert_eq!(before(&all, &at("gone")).unwrap_err().code(), 3);
-    }
-
     #[test]
     fn variables_are_edited_under_the_revision_that_was_read() {
         let line = "update image-api prod --variable b=2 --remove-variable a --auto-deploy false";
@@ -372,7 +348,7 @@ mod tests {
             revision: 9,
             ..Default::default()
         };
-        let paths = Program::try_parse_from(line.split(' ')).unwrap().update.change(&mut stage);
+        let paths = Program::try_parse_from(line.split(' ')).unwrap().update.change(&mut stage).unwrap();
         assert_eq!(paths, ["auto_deploy", "variables"]);
         assert_eq!(stage.variables, [("b".into(), "2".into()), ("c".into(), "3".into())].into());
         assert!(!stage.auto_deploy);
