@@ -1,5 +1,6 @@
 //! Stages: the names under which deployments serve.
 
+use super::change::Change;
 use super::deploy::{Origin, snapshot};
 use super::error::{Error, Result};
 use super::{App, Written, check_revision, rest_apis};
@@ -57,11 +58,7 @@ impl App {
         apply: impl FnOnce(&mut Stage) + Send,
     ) -> Result<Written<Stage>> {
         let mut change = self.begin().await?;
-        if change.tx.rest_api(api).await?.is_none() {
-            return Err(rest_apis::unknown(api));
-        }
-        let before = change.tx.stage(api, name).await?.ok_or_else(unknown)?;
-        check_revision("the stage", revision, before.revision)?;
+        let before = stored(&mut change, api, name, revision).await?;
         let mut stage = before.clone();
         apply(&mut stage);
         stage.rest_api_id = before.rest_api_id.clone();
@@ -82,11 +79,7 @@ impl App {
         revision: Revision,
     ) -> Result<Written<Stage>> {
         let mut change = self.begin().await?;
-        if change.tx.rest_api(api).await?.is_none() {
-            return Err(rest_apis::unknown(api));
-        }
-        let before = change.tx.stage(api, name).await?.ok_or_else(unknown)?;
-        check_revision("the stage", revision, before.revision)?;
+        let before = stored(&mut change, api, name, revision).await?;
         let mut stage = before.clone();
         let Some(canary) = &mut stage.canary_settings else {
             let reason = "Promotion not available. Canary does not exist.".to_owned();
@@ -102,11 +95,7 @@ impl App {
     /// Deletes a stage that no mapping names; its deployment stays.
     pub async fn delete_stage(&self, api: &RestApiId, name: &StageName, revision: Revision) -> Result<Written<()>> {
         let mut change = self.begin().await?;
-        if change.tx.rest_api(api).await?.is_none() {
-            return Err(rest_apis::unknown(api));
-        }
-        let stage = change.tx.stage(api, name).await?.ok_or_else(unknown)?;
-        check_revision("the stage", revision, stage.revision)?;
+        let stage = stored(&mut change, api, name, revision).await?;
         let mappings = change.tx.base_path_mappings_of_api(api).await?;
         if let Some(mapping) = mappings.iter().find(|mapping| mapping.stage.as_ref() == Some(name)) {
             let place = format!("{}/{}", mapping.domain_name, mapping.base_path);
@@ -124,6 +113,13 @@ fn place_canary(stage: &mut Stage, before: Option<&CanarySettings>) {
     if let Some(canary) = stage.canary_settings.as_mut().filter(|canary| canary.deployment_id.is_empty()) {
         canary.deployment_id = before.map_or(&stage.deployment_id, |before| &before.deployment_id).clone();
     }
+}
+
+/// A stage as it stands before a change, which must have the revision that the caller expects.
+async fn stored(change: &mut Change, api: &RestApiId, name: &StageName, revision: Revision) -> Result<Stage> {
+    let stage = find(&mut *change.tx, api, name).await?;
+    check_revision("the stage", revision, stage.revision)?;
+    Ok(stage)
 }
 
 /// One stage, or the answer about one that is not there.
