@@ -1,5 +1,7 @@
 //! Gateway responses over gRPC, as the comments of the protocol promise them.
 
+#![allow(clippy::unwrap_used, reason = "clippy sees helpers of tests as no tests")]
+
 mod support;
 
 use penstock_proto::management::v1 as wire;
