@@ -70,6 +70,7 @@ pub(crate) struct Progress {
     bytes: Cell<u64>,
     last: Cell<Instant>,
     waiting_since: Cell<Option<Instant>>,
+    is_over: Cell<bool>,
     failure: Cell<Option<BodyError>>,
 }
 
@@ -79,6 +80,7 @@ impl Progress {
             bytes: Cell::new(0),
             last: Cell::new(Instant::now()),
             waiting_since: Cell::new(None),
+            is_over: Cell::new(false),
             failure: Cell::new(None),
         })
     }
@@ -96,6 +98,11 @@ impl Progress {
     /// Whether the next step is the sender's: its receiver has asked for a frame, and there is none.
     pub(crate) fn is_waiting(&self) -> bool {
         self.waiting_since.get().is_some()
+    }
+
+    /// Whether the sender has sent all of it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.get()
     }
 
     /// Why it ended early, if it did.
@@ -183,17 +190,20 @@ impl<B: Body<Data = Bytes> + Unpin> Body for StreamBody<B> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        match Pin::new(inner).poll_frame(cx) {
+        match Pin::new(&mut *inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
                 if let Some(trailers) = frame.trailers_mut() {
                     passing_trailers(trailers);
                 }
+                let is_over = inner.is_end_stream();
                 self.progress.passed(frame.data_ref().map_or(0, Bytes::len));
+                self.progress.is_over.set(is_over);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(self.fail(BodyError::Broken)))),
             Poll::Ready(None) => {
                 self.progress.passed(0);
+                self.progress.is_over.set(true);
                 Poll::Ready(None)
             }
             Poll::Pending => {

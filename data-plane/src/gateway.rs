@@ -102,6 +102,7 @@ impl Gateway {
         let answer = found.gateway_response(&error.answer(), call);
         record.failed(error, answer.status);
         tracing::debug!(error = error as &dyn std::error::Error, path = head.uri.path(), "answered by the gateway");
+        let body_is_over = record.request.is_over();
         let body = Bytes::from(answer.body.into_owned());
         if !bodiless {
             record.response.passed(body.len());
@@ -116,22 +117,26 @@ impl Gateway {
         for (name, value) in answer.headers {
             headers.append(name, value);
         }
-        if input_is_over(error) && head.version != http::Version::HTTP_2 {
+        if input_is_over(error, body_is_over) && head.version != http::Version::HTTP_2 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 }
 
-/// Whether nothing sensible can follow on the connection: the request's body is broken, late or unread for good.
-fn input_is_over(error: &ProxyError) -> bool {
+/// Whether nothing sensible can follow on the connection: the request's body is broken, late or unread for good. One whose
+/// content was refused leaves the connection in use when all of it has come.
+fn input_is_over(error: &ProxyError, body_is_over: bool) -> bool {
     use crate::transform::collect::CollectError;
     match error {
         ProxyError::Framing(_) | ProxyError::ClientIdle | ProxyError::ClientGone => true,
         ProxyError::RequestBody(error) => match error {
             CollectError::TooLarge | CollectError::Time => true,
-            CollectError::Budget => false,
-            CollectError::Body(error) => matches!(error, BodyError::Idle | BodyError::Broken | BodyError::Expansion),
+            CollectError::Budget => !body_is_over,
+            CollectError::Body(BodyError::Idle | BodyError::Broken) => true,
+            CollectError::Body(BodyError::Base64 | BodyError::Digest | BodyError::Coding | BodyError::Expansion) => {
+                !body_is_over
+            }
         },
         _ => false,
     }
