@@ -47,6 +47,25 @@ pub fn passes_as_trailer(name: &HeaderName) -> bool {
     !(is_hop_by_hop(name.as_str()) || *name == header::CONTENT_LENGTH || *name == header::HOST)
 }
 
+/// Whether a client header is dropped on entry: no method request has it, so no mapping finds it (section c.1).
+pub fn ends_on_entry(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "content-length"
+            | "content-md5"
+            | "expect"
+            | "max-forwards"
+            | "proxy-authenticate"
+            | "server"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "www-authenticate"
+    )
+}
+
 /// A client header on its way to an `HTTP_PROXY` upstream (sections c.1 and c.2).
 ///
 /// `Host`, `Content-Length` and `X-Forwarded-*` are made anew, so the client's end here. `Content-Encoding` passes in
@@ -165,6 +184,40 @@ mod tests {
 
     fn name(text: &str) -> HeaderName {
         HeaderName::from_bytes(text.as_bytes()).expect("a header name")
+    }
+
+    #[test]
+    fn what_ends_on_entry_follows_section_c1() {
+        for text in [
+            "Connection",
+            "Content-Length",
+            "Content-MD5",
+            "Expect",
+            "Max-Forwards",
+            "Proxy-Authenticate",
+            "Server",
+            "TE",
+            "Transfer-Encoding",
+            "Trailer",
+            "Upgrade",
+            "WWW-Authenticate",
+        ] {
+            assert!(ends_on_entry(&name(text)), "{text}");
+        }
+        for text in [
+            "Host",
+            "Via",
+            "User-Agent",
+            "Content-Encoding",
+            "Date",
+            "Range",
+            "Referer",
+            "Warn",
+            "Content-Type",
+            "X-Own",
+        ] {
+            assert!(!ends_on_entry(&name(text)), "{text}");
+        }
     }
 
     #[test]

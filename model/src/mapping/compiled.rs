@@ -5,6 +5,7 @@ use super::context;
 use super::escape::{percent_decode, query_values};
 use super::expression::Source;
 use super::facts::{ContextField, RequestFacts, StageFacts};
+use crate::headers::ends_on_entry;
 use crate::json_path::JsonPath;
 use crate::resource::{PathPart, segments};
 use std::borrow::Cow;
@@ -52,8 +53,8 @@ impl CompiledSource {
             },
             Source::Query(name) => Self::Query(name.clone()),
             Source::MultiValueQuery(name) => Self::MultiValueQuery(name.clone()),
-            Source::Header(name) => header(name).map_or(Self::Absent, Self::Header),
-            Source::MultiValueHeader(name) => header(name).map_or(Self::Absent, Self::MultiValueHeader),
+            Source::Header(name) => request_header(name).map_or(Self::Absent, Self::Header),
+            Source::MultiValueHeader(name) => request_header(name).map_or(Self::Absent, Self::MultiValueHeader),
             Source::Body(path) => Self::Body(path.clone()),
         }
     }
@@ -123,6 +124,11 @@ fn segment(name: &str, resource_path: &str) -> CompiledSource {
         }
     }
     CompiledSource::Absent
+}
+
+/// A header that a method request may have.
+fn request_header(name: &str) -> Option<http::HeaderName> {
+    header(name).filter(|name| !ends_on_entry(name))
 }
 
 pub(super) fn header(name: &str) -> Option<http::HeaderName> {
