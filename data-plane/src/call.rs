@@ -21,7 +21,7 @@ use hyper::body::Incoming;
 use penstock_model::content::mock;
 use penstock_model::exchange::{Inbound, X_AMZN_TRACE_ID, effective_method, upstream_head};
 use penstock_model::gateway_response::{GatewayError, GatewayResponse, is_signature};
-use penstock_model::table::{HttpPlan, HttpStyle, LocateError, MockPlan, Plan, Route, StageSettings};
+use penstock_model::table::{HttpPlan, HttpStyle, LocateError, MockPlan, Plan, RequestPlan, Route, StageSettings};
 use sha2::{Digest as _, Sha256};
 use std::pin::pin;
 use std::rc::Rc;
@@ -145,6 +145,30 @@ impl Call<'_> {
         }
     }
 
+    /// Makes of the client's body what the integration gets.
+    async fn take_in(
+        &self,
+        route: &Route,
+        plan: &RequestPlan,
+        read_when_passed: bool,
+        body: StreamBody,
+        record: &Record,
+    ) -> Result<RequestSide, ProxyError> {
+        let intake = Intake {
+            headers: &self.head.headers,
+            stage: &route.stage,
+            plan,
+            read_when_passed,
+            holding: &self.gateway.holding,
+            receipt: &record.request_receipt,
+        };
+        intake.prepare(body).await.map_err(|error| self.with_framing(error))
+    }
+
+    fn outlet<'b>(&'b self, route: &'b Route, inbound: Inbound<'b>, trace_id: &'b str) -> Outlet<'b> {
+        Outlet { inbound, method: &self.head.method, route, trace_id, holding: &self.gateway.holding }
+    }
+
     /// Through an upstream.
     async fn exchange(
         &self,
@@ -154,17 +178,8 @@ impl Call<'_> {
         found: &Found,
         record: &mut Record,
     ) -> Result<(Answer, Receipt), ProxyError> {
-        let holding = &self.gateway.holding;
-        let intake = Intake {
-            headers: &self.head.headers,
-            stage: &route.stage,
-            plan: &plan.request,
-            read_when_passed: false,
-            holding,
-        };
-        let side = intake.prepare(body).await.map_err(|error| self.with_framing(error))?;
-        let RequestSide { body, about, text, receipt, template: _ } = side;
-        record.request_receipt = receipt;
+        let side = self.take_in(route, &plan.request, false, body, record).await?;
+        let RequestSide { body, about, text, template: _ } = side;
         let inbound = Inbound { body: text.as_ref().map(BodyText::as_str), ..self.inbound(found) };
         let from_client = self.head.headers.get(X_AMZN_TRACE_ID).and_then(|value| value.to_str().ok());
         let trace_id = self.gateway.ids.trace_id(from_client, self.time_ms);
@@ -184,7 +199,7 @@ impl Call<'_> {
         let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
         let body = StreamBody::new(incoming, Rc::clone(&record.response), idle_limit);
         let answer = UpstreamAnswer { status: parts.status, headers: parts.headers, body };
-        let outlet = Outlet { inbound, method: &self.head.method, route, trace_id: &trace_id, holding };
+        let outlet = self.outlet(route, inbound, &trace_id);
         match plan.style {
             HttpStyle::Proxy => outlet.proxied(answer).await,
             HttpStyle::Custom => {
@@ -204,24 +219,14 @@ impl Call<'_> {
         found: &Found,
         record: &mut Record,
     ) -> Result<(Answer, Receipt), ProxyError> {
-        let holding = &self.gateway.holding;
-        let intake = Intake {
-            headers: &self.head.headers,
-            stage: &route.stage,
-            plan: &plan.request,
-            read_when_passed: true,
-            holding,
-        };
-        let side = intake.prepare(body).await.map_err(|error| self.with_framing(error))?;
-        record.request_receipt = side.receipt;
+        let side = self.take_in(route, &plan.request, true, body, record).await?;
         let status = match side.template {
             Some(index) => plan.statuses.get(index).copied().flatten(),
             None => side.text.as_ref().and_then(|text| mock::status_code(text.as_str())),
         };
         let status = status.ok_or(ProxyError::NoMockStatus)?;
         let inbound = Inbound { body: side.text.as_ref().map(BodyText::as_str), ..self.inbound(found) };
-        let outlet = Outlet { inbound, method: &self.head.method, route, trace_id: "", holding };
-        let answer = outlet.mocked(&plan.responses, status)?;
+        let answer = self.outlet(route, inbound, "").mocked(&plan.responses, status)?;
         record.status(answer.head.status.as_u16());
         Ok((answer, Receipt::default()))
     }

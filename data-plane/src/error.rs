@@ -2,13 +2,14 @@
 
 use crate::body::BodyError;
 use crate::framing::FramingViolation;
-use crate::transform::coding::CodingsError;
 use crate::transform::collect::CollectError;
 use crate::transform::digest::DigestFieldError;
+use penstock_model::content::coding::CodingsError;
 use penstock_model::content::passthrough::Refusal;
 use penstock_model::exchange::HeadProblem;
-use penstock_model::gateway_response::{GatewayError, GatewayResponseType, incomplete_signature_message};
+use penstock_model::gateway_response::{GatewayError, GatewayResponseType};
 use penstock_model::mapping::SourceProblem;
+use penstock_model::table::LocateError;
 use penstock_model::uri_template::TargetProblem;
 use std::io;
 
@@ -173,9 +174,13 @@ impl ProxyError {
             Self::Route(_) => "route_problem",
             Self::Head(HeadProblem::Target(TargetProblem::DotSegment)) => "dot_segment",
             Self::Head(HeadProblem::Target(TargetProblem::MissingParameter)) => "missing_path_parameter",
-            Self::Head(
-                HeadProblem::Target(TargetProblem::Source(_)) | HeadProblem::ValueTooLarge | HeadProblem::Source(_),
-            ) => "mapped_value_too_large",
+            Self::Head(HeadProblem::ValueTooLarge) => "mapped_value_too_large",
+            Self::Head(HeadProblem::Target(TargetProblem::Source(source)) | HeadProblem::Source(source)) => {
+                match source {
+                    SourceProblem::ValueTooLarge => "mapped_value_too_large",
+                    SourceProblem::SearchTooLarge => "mapped_search_too_large",
+                }
+            }
             Self::Head(HeadProblem::Unsendable) | Self::Unsendable => "unsendable",
             Self::Refused(Refusal::UnsupportedMediaType) => "unsupported_media_type",
             Self::Refused(Refusal::UnableToTransformRequest) => "transform_request",
@@ -217,35 +222,18 @@ impl ProxyError {
                 GatewayError::new(Type::BadRequest).with_message(violation.to_string()).with_status(violation.status())
             }
             Self::MissingHost | Self::TargetByte => GatewayError::new(Type::BadRequest).with_message(self.to_string()),
-            Self::UnknownHost => GatewayError::new(Type::NotFound),
-            Self::UnknownStage => GatewayError::new(Type::Forbidden),
-            Self::NoRoute => GatewayError::new(Type::MissingAuthenticationToken),
-            Self::NoRouteUnsigned { hash } => {
-                GatewayError::new(Type::IncompleteSignature).with_message(incomplete_signature_message(hash))
-            }
-            Self::Head(problem) => match problem {
-                HeadProblem::Target(TargetProblem::DotSegment) => {
-                    GatewayError::new(Type::BadRequest).with_message("a path parameter holds a dot segment")
-                }
-                HeadProblem::ValueTooLarge => {
-                    GatewayError::new(Type::RequestHeadersTooLarge).with_message(problem.to_string())
-                }
-                HeadProblem::Source(source) | HeadProblem::Target(TargetProblem::Source(source)) => {
-                    source_answer(*source)
-                }
-                HeadProblem::Target(TargetProblem::MissingParameter) | HeadProblem::Unsendable => {
-                    GatewayError::new(Type::ApiConfigurationError)
-                }
-            },
-            Self::Refused(Refusal::UnsupportedMediaType) | Self::RequestCodings(_) => {
-                GatewayError::new(Type::UnsupportedMediaType)
-            }
+            Self::UnknownHost => LocateError::UnknownHost.into(),
+            Self::UnknownStage => LocateError::UnknownStage.into(),
+            Self::NoRoute => GatewayError::no_route(None),
+            Self::NoRouteUnsigned { hash } => GatewayError::no_route(Some(hash)),
+            Self::Head(problem) => (*problem).into(),
+            Self::Refused(refusal) => (*refusal).into(),
+            Self::RequestCodings(error) => (*error).into(),
             Self::Route(_)
-            | Self::Refused(Refusal::UnableToTransformRequest | Refusal::UnableToTransformResponse)
             | Self::NoMockStatus
             | Self::Unsendable
             | Self::NoIntegrationResponse
-            | Self::UnsendableAnswer => GatewayError::new(Type::ApiConfigurationError),
+            | Self::UnsendableAnswer => GatewayError::configuration(),
             Self::RequestDigestField(_) => GatewayError::new(Type::BadRequest).with_message(self.to_string()),
             Self::RequestBody(error) => request_body_answer(*error),
             Self::ResponseBody(error) => response_body_answer(*error),
@@ -262,14 +250,6 @@ impl ProxyError {
             }
             Self::ClientGone => GatewayError::new(Type::BadRequest).with_message("the request body is incomplete"),
         }
-    }
-}
-
-fn source_answer(problem: SourceProblem) -> GatewayError {
-    match problem {
-        SourceProblem::ValueTooLarge => GatewayError::new(GatewayResponseType::RequestHeadersTooLarge)
-            .with_message(HeadProblem::ValueTooLarge.to_string()),
-        SourceProblem::SearchTooLarge => GatewayError::new(GatewayResponseType::RequestTooLarge),
     }
 }
 
@@ -330,7 +310,7 @@ mod tests {
             (head(HeadProblem::Unsendable), 500, "unsendable", Origin::Gateway),
             (head(HeadProblem::ValueTooLarge), 431, "mapped_value_too_large", Origin::Client),
             (head(HeadProblem::Source(SourceProblem::ValueTooLarge)), 431, "mapped_value_too_large", Origin::Client),
-            (head(HeadProblem::Source(SourceProblem::SearchTooLarge)), 413, "mapped_value_too_large", Origin::Client),
+            (head(HeadProblem::Source(SourceProblem::SearchTooLarge)), 413, "mapped_search_too_large", Origin::Client),
             (Refusal::UnsupportedMediaType.into(), 415, "unsupported_media_type", Origin::Client),
             (Refusal::UnableToTransformRequest.into(), 500, "transform_request", Origin::Gateway),
             (Refusal::UnableToTransformResponse.into(), 500, "transform_response", Origin::Gateway),

@@ -10,15 +10,10 @@ use crate::transform::compress::Compress;
 use crate::transform::digest::{CONTENT_DIGEST, REPR_DIGEST, content_digest};
 use crate::transform::integrity::{AddDigest, Receipt};
 use crate::transform::lookahead::look_ahead;
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap,
-    HeaderValue, TRAILER, VARY,
-};
+use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, TRAILER, VARY};
 use http::{Method, StatusCode, Version};
-use penstock_model::content::coding::{Coding, compressible, negotiate};
-use penstock_model::content::media_type::essence;
+use penstock_model::content::coding::{Coding, negotiate};
 use penstock_model::exchange::accepts_trailers;
-use penstock_model::integration::ResponseTransferMode;
 use penstock_model::rest_api::Integrity;
 use penstock_model::table::{Compression, Route};
 use sha2::{Digest as _, Sha256};
@@ -56,7 +51,7 @@ impl Finish<'_> {
 
     async fn compressed(&self, answer: Answer, compression: &Compression) -> Result<Answer, ProxyError> {
         let Answer { mut head, body } = answer;
-        if self.route.transfer == ResponseTransferMode::Stream || !may_be_coded(&head.headers, compression) {
+        if !compression.may_code(self.route.transfer, &head.headers) {
             return Ok(Answer { head, body });
         }
         head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -116,20 +111,6 @@ impl Finish<'_> {
         head.headers.append(CONTENT_DIGEST, content_digest(&sha256));
         Ok(Answer { head, body })
     }
-}
-
-/// Whether an answer with this head may get a content coding (RFC 9110 section 8.4, RFC 9111 section 5.2.2.6).
-fn may_be_coded(headers: &HeaderMap, compression: &Compression) -> bool {
-    let no_transform = headers.get_all(CACHE_CONTROL).iter().any(|value| {
-        let directives = value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-        directives.into_iter().any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
-    });
-    let media_type = essence(headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes));
-    let asked_for = compression.media_types.matches(Some(media_type));
-    !no_transform
-        && !headers.contains_key(CONTENT_ENCODING)
-        && !headers.contains_key(CONTENT_RANGE)
-        && (compressible(media_type) || asked_for)
 }
 
 /// Says the coding, and takes back what was said about the bytes before.

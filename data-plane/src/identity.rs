@@ -1,8 +1,7 @@
 //! Request ids and trace ids: unique, unguessable enough for logs, and cheap, since every request gets them.
 
-use penstock_model::mapping::percent_decode;
+use penstock_model::exchange;
 use std::cell::Cell;
-use std::fmt::Write as _;
 
 /// Makes ids for one worker. Seeded once from the operating system; each id after that is a few multiplications.
 pub(crate) struct IdSource {
@@ -58,20 +57,9 @@ impl IdSource {
         id
     }
 
-    /// The trace id to forward (section c.5): the client's is kept as prefix, `Root` alone is completed, none is made.
+    /// The trace id to forward; see [`exchange::trace_id`].
     pub(crate) fn trace_id(&self, from_client: Option<&str>, now_ms: u64) -> String {
-        let mut id = match from_client {
-            Some(given) if given.contains("Root=") => given.to_owned(),
-            _ => {
-                let (high, low) = (self.next(), self.next());
-                format!("Root=1-{:08x}-{:016x}{:08x}", now_ms / 1000, high, low >> 32)
-            }
-        };
-        if from_client.is_some() && !id.contains("Parent=") {
-            // Writing to a String cannot fail.
-            let _ = write!(id, ";Parent={:016x};Sampled=0", self.next());
-        }
-        id
+        exchange::trace_id(from_client, now_ms, || self.next())
     }
 }
 
@@ -79,16 +67,6 @@ impl IdSource {
 fn percent(bits: u64) -> f64 {
     const STEP: f64 = 100.0 / (1_u64 << 53) as f64;
     (bits >> 11) as f64 * STEP
-}
-
-/// The method that routing sees (section c.1): `X-HTTP-Method-Override` replaces the request's own.
-pub(crate) fn effective_method(method: &http::Method, headers: &http::HeaderMap) -> http::Method {
-    let Some(value) = headers.get("x-http-method-override") else { return method.clone() };
-    let text = value.to_str().unwrap_or_default();
-    match http::Method::from_bytes(percent_decode(text).trim().as_bytes()) {
-        Ok(chosen) if penstock_model::method::Verb::of_request(&chosen).is_some() => chosen,
-        _ => method.clone(),
-    }
 }
 
 #[cfg(test)]
@@ -115,15 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn trace_ids_keep_what_the_client_sent() {
+    fn trace_ids_that_are_made_differ() {
         let ids = IdSource::new(7);
         let made = ids.trace_id(None, 1_700_000_000_000);
         assert!(made.starts_with("Root=1-6553f100-"), "{made}");
         assert_eq!(made.len(), "Root=1-6553f100-0123456789abcdef01234567".len());
-        let kept = ids.trace_id(Some("Root=1-a-b"), 0);
-        assert!(kept.starts_with("Root=1-a-b;Parent="), "{kept}");
-        let whole = "Root=1-a-b;Parent=c;Sampled=1;Lineage=d";
-        assert_eq!(ids.trace_id(Some(whole), 0), whole);
+        assert_ne!(ids.trace_id(None, 1_700_000_000_000), made);
     }
 
     #[test]
@@ -137,15 +112,5 @@ mod tests {
             counts[ids.percent() as usize] += 1;
         }
         assert!(counts.iter().all(|&count| (800..1200).contains(&count)), "{counts:?}");
-    }
-
-    #[test]
-    fn the_override_header_names_a_verb_or_is_ignored() {
-        let mut headers = http::HeaderMap::new();
-        assert_eq!(effective_method(&http::Method::POST, &headers), http::Method::POST);
-        headers.insert("x-http-method-override", http::HeaderValue::from_static("PUT"));
-        assert_eq!(effective_method(&http::Method::POST, &headers), http::Method::PUT);
-        headers.insert("x-http-method-override", http::HeaderValue::from_static("CONNECT"));
-        assert_eq!(effective_method(&http::Method::POST, &headers), http::Method::POST);
     }
 }

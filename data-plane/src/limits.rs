@@ -89,10 +89,6 @@ pub(crate) const LOSSY_PIECE_BYTES: usize = 64 * 1024;
 /// what a coded body holds beside the coder's own state.
 pub(crate) const CODING_PIECE_BYTES: usize = 64 * 1024;
 
-/// Content codings that one message may have, one inside the other. Two because one within another happens by accident;
-/// more is an attack.
-pub(crate) const CONTENT_CODINGS_MAX: usize = 2;
-
 /// What a compressed body may become, as a multiple of its bytes on the wire. Deflate, the mildest of the codings, can
 /// reach 1,032 by its format; a document that reaches a tenth of that says nothing.
 pub(crate) const EXPANSION_RATIO_MAX: u64 = 100;

@@ -7,7 +7,6 @@ use crate::body::StreamBody;
 use crate::error::ProxyError;
 use crate::limits::{COLLECT_TIMEOUT_MS, DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES};
 use crate::outgoing::OutgoingBody;
-use crate::transform::coding::{CodingsError, content_codings};
 use crate::transform::collect::{CollectBudget, CollectError, Collected, Permit, collect};
 use crate::transform::decode::Decode;
 use crate::transform::decompress::decompress;
@@ -26,8 +25,8 @@ use penstock_model::content::coding::Coding;
 use penstock_model::content::conversion::Conversion;
 use penstock_model::content::media_type::missing_in_request;
 use penstock_model::exchange::RequestBody;
-use penstock_model::rest_api::{Fidelity, Integrity, MissingContentType};
-use penstock_model::table::{Outcome, RequestPlan, StageSettings};
+use penstock_model::rest_api::{Integrity, MissingContentType};
+use penstock_model::table::{Passage, RequestPlan, StageSettings};
 use std::borrow::Cow;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -51,8 +50,6 @@ pub(crate) struct RequestSide {
     pub(crate) text: Option<BodyText>,
     /// The template that was chosen, by index.
     pub(crate) template: Option<usize>,
-    /// Where the digest is found, when one is computed.
-    pub(crate) receipt: Receipt,
 }
 
 /// A body as those see it who read it as text (section a.2): shared with the bytes unless they had to be repaired.
@@ -87,6 +84,8 @@ pub(crate) struct Intake<'a> {
     /// Whether the body is read although no mapping does: a `MOCK` looks for its status in it.
     pub(crate) read_when_passed: bool,
     pub(crate) holding: &'a Holding,
+    /// Where the digest is to be found, when one is computed.
+    pub(crate) receipt: &'a Receipt,
 }
 
 /// A body between two stages.
@@ -120,51 +119,47 @@ impl Intake<'_> {
     /// The request is refused, or its body is.
     pub(crate) async fn prepare(&self, body: StreamBody) -> Result<RequestSide, ProxyError> {
         let progress = body.progress();
-        let receipt = Receipt::default();
-        let flow = self.verified(body, &receipt)?;
+        let flow = self.verified(body)?;
         let verifies = matches!(flow, Flow::Staged(_));
         let (flow, missing) = self.typed(flow).await?;
-        let Outcome { decision, template } = self.plan.decide(self.stage, self.headers, missing)?;
-        let reads = self.plan.reads_body || self.read_when_passed && template.is_none();
-        let converts = matches!(decision.conversion, Conversion::Encode | Conversion::Decode);
-        let (flow, decompressed) = self.decompressed(flow, converts && (reads || template.is_none()))?;
-        let mut untouched = !decompressed && decision.conversion == Conversion::Pass;
-        let flow = converted(flow, decision.conversion);
+        let outcome = self.plan.decide(self.stage, self.headers, missing)?;
+        let way = self.plan.way(self.stage, self.headers, outcome, self.read_when_passed, !flow.is_over());
+        let way = way.map_err(ProxyError::RequestCodings)?;
+        let flow = converted(decompressed(flow, &way.decompress), outcome.decision.conversion);
         let mut text = None;
-        let body = if reads {
-            let collected = collect(flow.boxed(), self.holding.collect_bytes_max, &self.holding.budget).await?;
-            text = Some(self.text(&collected, decompressed).await?);
-            OutgoingBody::collected(collected.bytes, collected.permit)
-        } else if template.is_some() {
-            if verifies {
-                drain(flow.boxed()).await?;
+        let body = match way.passage {
+            Passage::Collect => {
+                let collected = collect(flow.boxed(), self.holding.collect_bytes_max, &self.holding.budget).await?;
+                text = Some(self.text(&collected, &way.decompress_to_read).await?);
+                OutgoingBody::collected(collected.bytes, collected.permit)
             }
-            OutgoingBody::rendered(Bytes::new())
-        } else {
-            match (decision.conversion, flow) {
-                (Conversion::Decode | Conversion::Text, flow) if !flow.is_over() => {
-                    let patience = Duration::from_millis(DECODE_LOOKAHEAD_MS);
-                    let ahead =
-                        look_ahead(flow.boxed(), DECODE_LOOKAHEAD_BYTES, patience, &self.holding.budget).await?;
-                    OutgoingBody::Staged(Box::pin(ahead), progress)
+            Passage::Discard => {
+                if verifies {
+                    drain(flow.boxed()).await?;
                 }
-                (_, Flow::Direct(stream)) => OutgoingBody::Stream(stream),
-                (_, Flow::Staged(body)) => OutgoingBody::Staged(body, progress),
+                OutgoingBody::rendered(Bytes::new())
             }
+            Passage::LookAhead => {
+                let patience = Duration::from_millis(DECODE_LOOKAHEAD_MS);
+                let ahead = look_ahead(flow.boxed(), DECODE_LOOKAHEAD_BYTES, patience, &self.holding.budget).await?;
+                OutgoingBody::Staged(Box::pin(ahead), progress)
+            }
+            Passage::Stream => match flow {
+                Flow::Direct(stream) => OutgoingBody::Stream(stream),
+                Flow::Staged(body) => OutgoingBody::Staged(body, progress),
+            },
         };
+        let template = outcome.template;
         let body = match template {
-            Some(index) => {
-                untouched = false;
-                OutgoingBody::rendered(self.plan.templates[index].render())
-            }
+            Some(index) => OutgoingBody::rendered(self.plan.templates[index].render()),
             None => body,
         };
-        let about = RequestBody { length: body.length(), untouched };
-        Ok(RequestSide { body, about, text, template, receipt })
+        let about = RequestBody { length: body.length(), untouched: way.untouched };
+        Ok(RequestSide { body, about, text, template })
     }
 
     /// Checks the digests that the client announces, while the body passes.
-    fn verified(&self, body: StreamBody, receipt: &Receipt) -> Result<Flow, ProxyError> {
+    fn verified(&self, body: StreamBody) -> Result<Flow, ProxyError> {
         if self.stage.integrity == Integrity::Off {
             return Ok(Flow::Direct(body));
         }
@@ -173,7 +168,7 @@ impl Intake<'_> {
         if expected.is_nothing() {
             return Ok(Flow::Direct(body));
         }
-        let verify = Verify::new(body, expected, receipt.clone()).map_err(CollectError::Body)?;
+        let verify = Verify::new(body, expected, self.receipt.clone()).map_err(CollectError::Body)?;
         Ok(Flow::Staged(Box::pin(verify)))
     }
 
@@ -190,44 +185,27 @@ impl Intake<'_> {
         Ok((Flow::Staged(Box::pin(ahead)), missing))
     }
 
-    /// Undoes content codings: where a conversion reads the body, and always where the hosted gateway does (section h.8).
-    fn decompressed(&self, flow: Flow, converts: bool) -> Result<(Flow, bool), ProxyError> {
-        if flow.is_over() || !(converts || self.stage.fidelity == Fidelity::Aws) {
-            return Ok((flow, false));
-        }
-        let codings = self.codings()?;
-        if codings.is_empty() {
-            return Ok((flow, false));
-        }
-        Ok((Flow::Staged(decompress(flow.boxed(), &codings, None)), true))
-    }
-
-    /// The codings that can be undone. The hosted gateway knows gzip and deflate, and leaves others as they are.
-    fn codings(&self) -> Result<Vec<Coding>, ProxyError> {
-        let hosted = self.stage.fidelity == Fidelity::Aws;
-        match content_codings(self.headers) {
-            Ok(codings) if hosted && !codings.iter().all(|coding| Coding::SPECIFIED.contains(coding)) => Ok(Vec::new()),
-            Err(CodingsError::Unknown | CodingsError::TooMany) if hosted => Ok(Vec::new()),
-            codings => codings.map_err(ProxyError::RequestCodings),
-        }
-    }
-
     /// The text of a body for those who map from it. The body itself goes on in the coding that it came in.
-    async fn text(&self, collected: &Collected, decompressed: bool) -> Result<BodyText, ProxyError> {
-        let codings = if decompressed { Vec::new() } else { self.codings()? };
+    async fn text(&self, collected: &Collected, codings: &[Coding]) -> Result<BodyText, ProxyError> {
         let bytes = collected.bytes.clone();
         if codings.is_empty() || bytes.is_empty() {
             return Ok(BodyText::of(bytes, None));
         }
         let bytes_max = self.holding.collect_bytes_max;
-        let plain = decompress(Box::pin(whole(bytes)), &codings, Some(bytes_max as u64));
+        let plain = decompress(Box::pin(whole(bytes)), codings, Some(bytes_max as u64));
         let plain = collect(plain, bytes_max, &self.holding.budget).await?;
         Ok(BodyText::of(plain.bytes, Some(plain.permit)))
     }
 }
 
+fn decompressed(flow: Flow, codings: &[Coding]) -> Flow {
+    if codings.is_empty() { flow } else { Flow::Staged(decompress(flow.boxed(), codings, None)) }
+}
+
 fn converted(flow: Flow, conversion: Conversion) -> Flow {
     match conversion {
+        // Nothing is nothing in every form.
+        _ if flow.is_over() => flow,
         Conversion::Pass => flow,
         Conversion::Text => Flow::Staged(Box::pin(Lossy::new(flow.boxed()))),
         Conversion::Encode => Flow::Staged(Box::pin(Encode::new(flow.boxed()))),

@@ -129,25 +129,23 @@ impl Outlet<'_> {
         let (body, receipt) = self.verified(status, &headers, body)?;
         let (body, missing) = self.typed(&headers, body).await?;
         let answer = AnswerType::Of(declared_or(&headers, missing));
-        let Outcome { decision, template } = plan.decide(&self.route.stage, answer, self.inbound.headers)?;
+        let outcome = plan.decide(&self.route.stage, answer, self.inbound.headers)?;
+        let Outcome { decision, template } = outcome;
         let rendered = template.map(|index| AnswerBody::Rendered(plan.templates[index].render()));
-        let (body, untouched) = match (rendered, plan.reads_body) {
-            (Some(rendered), false) => (rendered, false),
+        let about = ResponseBody { untouched: plan.keeps_bytes(outcome), unsized_body };
+        let body = match (rendered, plan.reads_body) {
+            (Some(rendered), false) => rendered,
             (rendered, true) => {
                 let body = self.readable(&headers, body);
                 let body = self.converted(body, decision.conversion).await?;
                 let collected = self.collected(body).await?;
                 let text = BodyText::of(collected.bytes.clone(), None);
-                let about = ResponseBody { untouched: false, unsized_body };
                 let head = self.custom_head(plan, &headers, Some(text.as_str()), about)?;
                 return Ok((Answer { head, body: rendered.unwrap_or(AnswerBody::Collected(collected)) }, receipt));
             }
-            (None, false) => {
-                let body = self.converted(body, decision.conversion).await?;
-                (body, decision.conversion == Conversion::Pass)
-            }
+            (None, false) => self.converted(body, decision.conversion).await?,
         };
-        let head = self.custom_head(plan, &headers, None, ResponseBody { untouched, unsized_body })?;
+        let head = self.custom_head(plan, &headers, None, about)?;
         Ok((Answer { head, body }, receipt))
     }
 

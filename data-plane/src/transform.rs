@@ -8,7 +8,6 @@
 
 mod budget;
 mod coders;
-pub(crate) mod coding;
 pub(crate) mod collect;
 pub(crate) mod compress;
 pub(crate) mod decode;

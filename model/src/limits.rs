@@ -78,6 +78,11 @@ pub const VIOLATIONS_MAX: usize = 100;
 pub const COMPRESSION_SIZE_BYTES_MAX: u32 = 10_485_760;
 /// Most domains' base path segments.
 pub const BASE_PATH_DEPTH_MAX: usize = 16;
+/// Content codings that one message may have, one inside the other. Two because one within another happens by accident;
+/// more is an attack.
+pub const CONTENT_CODINGS_MAX: usize = 2;
+/// Most candidates that the explanation of a lookup lists; the rest is counted, not listed.
+pub const EXPLAINED_CANDIDATES_MAX: usize = 64;
 /// Largest encoded bundle, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most steps of one route lookup. A tree of resources can be built in which fall-through visits every branch; a lookup

@@ -130,6 +130,14 @@ impl UriTemplate {
         Ok(Self { scheme, authority, path: pieces(path, parameters)?, query: pieces(query, parameters)? })
     }
 
+    /// The values that a request fills in, in their order.
+    pub fn sources(&self) -> impl Iterator<Item = &CompiledSource> {
+        self.path.iter().chain(&self.query).filter_map(|piece| match piece {
+            Piece::Literal(_) => None,
+            Piece::Value(source) => Some(source),
+        })
+    }
+
     /// The port to connect to.
     pub fn port(&self) -> u16 {
         self.authority.port_u16().unwrap_or(self.scheme.default_port())

@@ -1,8 +1,9 @@
-//! Content codings of responses (section h.8): which one a client gets, and for which media types one is worth it.
+//! Content codings (section h.8): which a message has, which one a client gets, and for which media types one is worth it.
 
 use super::field;
+use crate::limits::CONTENT_CODINGS_MAX;
 use http::HeaderMap;
-use http::header::ACCEPT_ENCODING;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 
 /// A content coding (RFC 9110, section 8.4.1; RFC 7932; RFC 8878).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +44,37 @@ impl Coding {
         }
         Self::PREFERRED.into_iter().find(|coding| coding.as_str().as_bytes().eq_ignore_ascii_case(token))
     }
+}
+
+/// Why the codings of a message cannot be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodingsError {
+    /// A token that is no coding of ours.
+    #[error("the content coding is not known")]
+    Unknown,
+    /// More codings than [`CONTENT_CODINGS_MAX`].
+    #[error("there are too many content codings")]
+    TooMany,
+}
+
+/// The codings of a message, in the order in which they were applied; `identity` is none.
+///
+/// # Errors
+/// One that is not ours, or too many.
+pub fn content_codings(head: &HeaderMap) -> Result<Vec<Coding>, CodingsError> {
+    let mut codings = Vec::new();
+    for line in head.get_all(CONTENT_ENCODING) {
+        for token in line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if token.is_empty() || token.eq_ignore_ascii_case(b"identity") {
+                continue;
+            }
+            if codings.len() == CONTENT_CODINGS_MAX {
+                return Err(CodingsError::TooMany);
+            }
+            codings.push(Coding::parse(token).ok_or(CodingsError::Unknown)?);
+        }
+    }
+    Ok(codings)
 }
 
 /// Chooses the coding of a response from `available`, which stands in the order of preference: the highest weight wins,
@@ -144,7 +176,39 @@ pub fn compressible(essence: &[u8]) -> bool {
 mod tests {
     use super::*;
     use Coding::{Brotli, Deflate, Gzip, Zstd};
+    use http::HeaderValue;
     use proptest::prelude::*;
+
+    fn codings(lines: &[&'static str]) -> Result<Vec<Coding>, CodingsError> {
+        let mut head = HeaderMap::new();
+        for line in lines {
+            head.append(CONTENT_ENCODING, HeaderValue::from_static(line));
+        }
+        content_codings(&head)
+    }
+
+    #[test]
+    fn codings_are_read_in_the_order_in_which_they_were_applied() {
+        assert_eq!(codings(&[]), Ok(vec![]));
+        assert_eq!(codings(&["identity"]), Ok(vec![]));
+        assert_eq!(codings(&["GZip"]), Ok(vec![Gzip]));
+        assert_eq!(codings(&["x-gzip"]), Ok(vec![Gzip]));
+        assert_eq!(codings(&["br , ,identity, zstd"]), Ok(vec![Brotli, Zstd]));
+        assert_eq!(codings(&["deflate", "gzip"]), Ok(vec![Deflate, Gzip]));
+    }
+
+    #[test]
+    fn a_coding_that_is_not_ours_is_refused() {
+        for token in ["compress", "gzip;q=1", "aws-chunked", "x-br", "*"] {
+            assert_eq!(codings(&[token]), Err(CodingsError::Unknown), "{token}");
+        }
+    }
+
+    #[test]
+    fn codings_are_stacked_up_to_the_limit() {
+        assert_eq!(codings(&["gzip, br"]).map(|codings| codings.len()), Ok(CONTENT_CODINGS_MAX));
+        assert_eq!(codings(&["gzip, br", "gzip"]), Err(CodingsError::TooMany));
+    }
 
     fn accept(lines: &[&str]) -> HeaderMap {
         lines.iter().map(|line| (ACCEPT_ENCODING, line.parse().expect("a header value"))).collect()

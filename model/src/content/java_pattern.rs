@@ -14,6 +14,7 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(super) struct JavaPattern {
     regex: Regex,
+    source: Box<str>,
 }
 
 impl JavaPattern {
@@ -27,9 +28,14 @@ impl JavaPattern {
         }
         let translation = Translation::of(pattern)?;
         match build(&translation.text) {
-            Ok(regex) => Ok(Self { regex }),
+            Ok(regex) => Ok(Self { regex, source: pattern.into() }),
             Err(error) => Err(translation.explain(&error)),
         }
+    }
+
+    /// The pattern as it was written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.source
     }
 
     /// Whether the pattern matches all of `subject`, as `java.util.regex.Matcher.matches` says. A match that takes more

@@ -7,9 +7,31 @@ use super::field;
 use crate::rest_api::{AcceptPolicy, MissingContentType};
 use http::HeaderMap;
 use http::header::ACCEPT;
+use std::fmt;
 
 /// What a missing request `Content-Type` counts as (section a.1, and e.6 for templates).
 pub const CONTENT_TYPE_DEFAULT: &str = "application/json";
+
+/// The entry of a list that an element matched. `Display` writes it as the list has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// `*/*`
+    Everything,
+    /// `type/*`
+    MainType(&'a str),
+    /// `type/subtype`
+    Exact(&'a str),
+}
+
+impl fmt::Display for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => f.write_str("*/*"),
+            Self::MainType(main_type) => write!(f, "{main_type}/*"),
+            Self::Exact(entry) => f.write_str(entry),
+        }
+    }
+}
 
 /// An API's binary media types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,17 +64,25 @@ impl MediaTypes {
     /// Whether one element matches, parameters already cut (see [`essence`]). `None`, no header at all, matches only
     /// `*/*`; so does what is not of the form `type/subtype`.
     pub fn matches(&self, element: Option<&[u8]>) -> bool {
+        self.entry(element).is_some()
+    }
+
+    /// The entry that one element matches; as [`MediaTypes::matches`].
+    pub fn entry(&self, element: Option<&[u8]>) -> Option<Entry<'_>> {
         if self.everything {
-            return true;
+            return Some(Entry::Everything);
         }
-        let Some(element) = element else { return false };
-        let Some(slash) = element.iter().position(|&byte| byte == b'/') else { return false };
+        let element = element?;
+        let slash = element.iter().position(|&byte| byte == b'/')?;
         let (main_type, subtype) = (&element[..slash], &element[slash + 1..]);
         if main_type.is_empty() || subtype.is_empty() || subtype.contains(&b'/') {
-            return false;
+            return None;
         }
-        self.main_types.iter().any(|entry| entry.as_bytes().eq_ignore_ascii_case(main_type))
-            || self.exact.iter().any(|entry| entry.as_bytes().eq_ignore_ascii_case(element))
+        let of = |entries: &'_ [Box<str>], wanted: &[u8]| {
+            entries.iter().position(|entry| entry.as_bytes().eq_ignore_ascii_case(wanted))
+        };
+        let by_main_type = of(&self.main_types, main_type).map(|at| Entry::MainType(&self.main_types[at]));
+        by_main_type.or_else(|| of(&self.exact, element).map(|at| Entry::Exact(&self.exact[at])))
     }
 
     /// Whether a body of this `Content-Type` is binary. `missing` stands in for a header that is absent or empty: see
@@ -64,17 +94,20 @@ impl MediaTypes {
 
     /// Whether the client asks for bytes: by its first `Accept` element, or by any that it does not refuse (`q=0`).
     pub fn matches_accept(&self, headers: &HeaderMap, policy: AcceptPolicy) -> bool {
+        self.accept_entry(headers, policy).is_some()
+    }
+
+    /// The entry by which the client asks for bytes; as [`MediaTypes::matches_accept`].
+    pub fn accept_entry(&self, headers: &HeaderMap, policy: AcceptPolicy) -> Option<Entry<'_>> {
         match policy {
-            AcceptPolicy::First => self.matches(first_accept(headers)),
-            AcceptPolicy::All => {
-                self.everything
-                    || headers
-                        .get_all(ACCEPT)
-                        .iter()
-                        .flat_map(|line| field::elements(line.as_bytes()))
-                        .filter(|element| field::weight(element) != Some(0))
-                        .any(|element| self.matches(Some(essence(element))))
-            }
+            AcceptPolicy::First => self.entry(first_accept(headers)),
+            AcceptPolicy::All if self.everything => Some(Entry::Everything),
+            AcceptPolicy::All => headers
+                .get_all(ACCEPT)
+                .iter()
+                .flat_map(|line| field::elements(line.as_bytes()))
+                .filter(|element| field::weight(element) != Some(0))
+                .find_map(|element| self.entry(Some(essence(element)))),
         }
     }
 }

@@ -38,6 +38,11 @@ impl RequestTemplates {
         Self { keys: Keys::compile(templates), behavior }
     }
 
+    /// The key of a template.
+    pub fn key(&self, index: usize) -> Option<&str> {
+        self.keys.all.get(index).map(|key| &**key)
+    }
+
     /// Chooses the template for a request that is `payload` after its conversion; `None` lets the body pass.
     /// `content_type` may carry parameters; absent it is `application/json` (section e.6), unless the API's policy gave
     /// the caller something else to pass here.
@@ -72,6 +77,11 @@ impl ResponseTemplates {
         let keys = Keys::compile(templates);
         let fallback = keys.find(None).or((!keys.is_empty()).then_some(0));
         Self { keys, fallback }
+    }
+
+    /// The key of a template.
+    pub fn key(&self, index: usize) -> Option<&str> {
+        self.keys.all.get(index).map(|key| &**key)
     }
 
     /// Chooses the template for a response that is `payload` after its conversion, by the client's first `Accept`

@@ -88,6 +88,11 @@ impl Selection {
     pub fn select_status(&self, status: u16) -> Option<usize> {
         if self.patterns.is_empty() { self.default } else { self.select(&status.to_string()) }
     }
+
+    /// The pattern of the entry at `place`; `None` for the default.
+    pub fn pattern(&self, place: usize) -> Option<&str> {
+        self.patterns.iter().find(|(at, _)| *at == place).map(|(_, pattern)| pattern.as_str())
+    }
 }
 
 #[cfg(test)]

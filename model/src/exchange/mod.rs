@@ -4,11 +4,13 @@
 //! Pure: the proxy calls it for each request, the control plane to explain what a request would meet.
 
 mod connection;
+mod identity;
 mod inbound;
 mod request;
 mod response;
 
 pub use connection::accepts_trailers;
+pub use identity::{effective_method, trace_id};
 pub use inbound::{Inbound, protocol};
 pub use request::{HeadProblem, RequestBody, UpstreamHead, upstream_head};
 pub use response::{ClientHead, ResponseBody, Upstream, client_head, proxied_head};

@@ -5,6 +5,7 @@
 //! | `kind` | the types, their statuses and default bodies |
 //! | `custom` | a customisation as an operator writes it, as it is read, and which one applies to a type |
 //! | `compiled` | customisations as a stage serves them |
+//! | `refusal` | which error a reason of the model is |
 //!
 //! The proxy says what went wrong as a [`GatewayError`]. Behind a stage [`CompiledGatewayResponses::answer`] makes the
 //! answer of it, before one is found [`GatewayError::default_response`].
@@ -12,6 +13,7 @@
 mod compiled;
 mod custom;
 mod kind;
+mod refusal;
 
 pub use compiled::CompiledGatewayResponses;
 pub use custom::{CustomGatewayResponse, EffectiveGatewayResponse, effective};

@@ -6,6 +6,7 @@ use crate::domain::{BasePathMapping, CATCH_ALL};
 use crate::id::{RestApiId, StageName, Version};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// Everything that a node serves. Immutable; a request loads it once.
@@ -29,9 +30,28 @@ struct BasePath {
     stage: Option<StageName>,
 }
 
+/// Through what a host leads to a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door<'t> {
+    /// A domain name that is mapped, in lower case.
+    Domain(&'t str),
+    /// `{restApiId}.execute-api.…`
+    ExecuteApi,
+    /// The domain `*`, which takes every other host.
+    CatchAll,
+}
+
+/// What stands behind a door.
+enum Behind<'t> {
+    BasePaths(&'t [BasePath]),
+    Stages(&'t Stages),
+}
+
 /// The stage that a request reaches, and where its own path begins.
 #[derive(Debug)]
 pub struct Located<'t, 'p> {
+    /// How it was found.
+    pub door: Door<'t>,
     /// The stage.
     pub stage: &'t Arc<StageTable>,
     /// The path behind stage or base path, with exactly one leading slash.
@@ -110,17 +130,36 @@ impl RoutingTable {
     /// # Errors
     /// When nothing is there; the two cases have different answers (section d.2).
     pub fn locate<'t, 'p>(&'t self, host: &str, path: &'p str) -> Result<Located<'t, 'p>, LocateError> {
-        let host = host_name(host);
-        if let Some(base_paths) = self.domains.get(&*host) {
-            return self.below(base_paths, path);
+        match self.enter(&host_name(host)).ok_or(LocateError::UnknownHost)? {
+            (door, Behind::BasePaths(base_paths)) => self.below(door, base_paths, path),
+            (door, Behind::Stages(stages)) => stages.by_first_segment(door, path).ok_or(LocateError::UnknownStage),
         }
-        if let Some(stages) = self.execute_api(&host) {
-            return stages.by_first_segment(path, true).ok_or(LocateError::UnknownStage);
+    }
+
+    /// What a host leads to, for whoever has to say why a path leads nowhere: the base paths in the order in which they
+    /// are asked, or the names of stages. `None` when no API has this host.
+    pub fn doors(&self, host: &str) -> Option<(Door<'_>, Vec<String>)> {
+        let (door, behind) = self.enter(&host_name(host))?;
+        let mut names: Vec<String> = match behind {
+            Behind::BasePaths(base_paths) => return Some((door, base_paths.iter().map(BasePath::to_string).collect())),
+            Behind::Stages(stages) => {
+                let reached = stages.0.iter().filter(|(_, stage)| stage.has_execute_api());
+                reached.map(|(name, _)| format!("/{name}")).collect()
+            }
+        };
+        names.sort();
+        Some((door, names))
+    }
+
+    fn enter(&self, host: &str) -> Option<(Door<'_>, Behind<'_>)> {
+        if let Some((name, base_paths)) = self.domains.get_key_value(host) {
+            let door = if **name == *CATCH_ALL { Door::CatchAll } else { Door::Domain(name) };
+            return Some((door, Behind::BasePaths(base_paths)));
         }
-        match self.domains.get(CATCH_ALL) {
-            Some(base_paths) => self.below(base_paths, path),
-            None => Err(LocateError::UnknownHost),
+        if let Some(stages) = self.execute_api(host) {
+            return Some((Door::ExecuteApi, Behind::Stages(stages)));
         }
+        self.domains.get(CATCH_ALL).map(|base_paths| (Door::CatchAll, Behind::BasePaths(base_paths)))
     }
 
     fn execute_api(&self, host: &str) -> Option<&Stages> {
@@ -129,7 +168,12 @@ impl RoutingTable {
         if known { self.apis.get(api) } else { None }
     }
 
-    fn below<'t, 'p>(&'t self, base_paths: &'t [BasePath], path: &'p str) -> Result<Located<'t, 'p>, LocateError> {
+    fn below<'t, 'p>(
+        &'t self,
+        door: Door<'t>,
+        base_paths: &'t [BasePath],
+        path: &'p str,
+    ) -> Result<Located<'t, 'p>, LocateError> {
         let path = one_leading_slash(path);
         for base in base_paths {
             let Some(rest) = path.strip_prefix(&*base.path) else { continue };
@@ -139,11 +183,12 @@ impl RoutingTable {
             let stages = self.apis.get(&base.api).ok_or(LocateError::UnknownStage)?;
             let located = match &base.stage {
                 Some(name) => stages.0.get(name).map(|stage| Located {
+                    door,
                     stage,
                     route_path: one_leading_slash(rest),
                     base_path: "",
                 }),
-                None => stages.by_first_segment(rest, false),
+                None => stages.by_first_segment(door, rest),
             };
             return located.map(|found| Located { base_path: &base.path, ..found }).ok_or(LocateError::UnknownStage);
         }
@@ -151,17 +196,29 @@ impl RoutingTable {
     }
 }
 
+impl fmt::Display for BasePath {
+    /// With the stage in braces where the path's next segment names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stage {
+            Some(_) if self.path.is_empty() => f.write_str("/"),
+            Some(_) => f.write_str(&self.path),
+            None => write!(f, "{}/{{stage}}", self.path),
+        }
+    }
+}
+
 impl Stages {
     /// Takes the stage from the first segment. Extra slashes before it are ignored, and those behind it do not count for
     /// matching (section d.1).
-    fn by_first_segment<'t, 'p>(&'t self, path: &'p str, by_execute_api: bool) -> Option<Located<'t, 'p>> {
+    fn by_first_segment<'t, 'p>(&'t self, door: Door<'t>, path: &'p str) -> Option<Located<'t, 'p>> {
         let path = path.trim_start_matches('/');
         let (name, rest) = match path.find('/') {
             Some(at) => path.split_at(at),
             None => (path, "/"),
         };
         let stage = self.0.get(name)?;
-        (stage.has_execute_api() || !by_execute_api).then(|| Located {
+        (stage.has_execute_api() || door != Door::ExecuteApi).then(|| Located {
+            door,
             stage,
             route_path: one_leading_slash(rest),
             base_path: "",

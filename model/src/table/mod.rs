@@ -3,6 +3,7 @@
 //! Built away from requests, never changed, replaced as a whole. A [`StageTable`] is compiled from one bundle and shared
 //! by every [`RoutingTable`] that contains that bundle, so a change to one API compiles that API only.
 
+mod body_way;
 mod hosts;
 mod plan;
 mod request_plan;
@@ -10,15 +11,18 @@ mod response_plan;
 mod route;
 mod settings;
 mod stage;
+mod trace;
 mod tree;
 
-pub use hosts::{LocateError, Located, RoutingTable};
+pub use body_way::{BodyWay, Passage};
+pub use hosts::{Door, LocateError, Located, RoutingTable};
 pub use plan::{HttpPlan, HttpStyle, MockPlan};
 pub use request_plan::{Outcome, RequestPlan};
 pub use response_plan::{AnswerType, ResponsePlan, Responses, proxied};
 pub use route::{Plan, Problem, Route};
 pub use settings::{Compression, StageSettings};
 pub use stage::StageTable;
+pub use trace::{Candidate, Trace, Verdict};
 
 #[cfg(test)]
 mod tests;

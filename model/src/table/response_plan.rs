@@ -2,7 +2,7 @@
 
 use super::request_plan::{Outcome, plain_templates};
 use super::settings::StageSettings;
-use crate::content::conversion::{self, Decision, Payload};
+use crate::content::conversion::{self, Conversion, Decision, Payload};
 use crate::content::media_type::first_accept;
 use crate::content::passthrough::{Refusal, ResponseTemplates};
 use crate::content::selection::{PatternCache, Selection};
@@ -63,7 +63,13 @@ impl Responses {
 
     /// The one for what the integration answered, by its status; `None` when none accepts it and there is no default.
     pub fn select(&self, status: u16) -> Option<&ResponsePlan> {
-        self.plans.get(self.selection.select_status(status)?)
+        self.select_by_pattern(status).map(|(plan, _)| plan)
+    }
+
+    /// The same with the pattern that accepted it; none for the default.
+    pub fn select_by_pattern(&self, status: u16) -> Option<(&ResponsePlan, Option<&str>)> {
+        let place = self.selection.select_status(status)?;
+        Some((self.plans.get(place)?, self.selection.pattern(place)))
     }
 }
 
@@ -110,6 +116,11 @@ impl ResponsePlan {
             return Err(Refusal::UnableToTransformResponse);
         }
         Ok(Outcome { decision, template })
+    }
+
+    /// Whether the client gets the integration's bytes as they are, once `outcome` was decided.
+    pub fn keeps_bytes(&self, outcome: Outcome) -> bool {
+        outcome.template.is_none() && !self.reads_body && outcome.decision.conversion == Conversion::Pass
     }
 
     fn compile(response: &IntegrationResponse, facts: &StageFacts<'_>) -> Result<Self, Violations> {

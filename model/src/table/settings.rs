@@ -1,12 +1,15 @@
 //! [`StageSettings`]: what all routes of one (API, stage) pair share.
 
 use crate::bundle::BundleKey;
-use crate::content::media_type::MediaTypes;
+use crate::content::coding::compressible;
+use crate::content::media_type::{MediaTypes, essence};
 use crate::gateway_response::CompiledGatewayResponses;
+use crate::integration::ResponseTransferMode;
 use crate::mapping::StageFacts;
 use crate::rest_api::{AcceptPolicy, Fidelity, Integrity, MissingContentType, RestApi};
 use crate::violation::Violations;
-use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 
 /// What all routes of one (API, stage) pair share.
@@ -45,6 +48,23 @@ pub struct Compression {
     pub bytes_min: u64,
     /// Media types that are compressed although the gateway leaves them alone by itself.
     pub media_types: MediaTypes,
+}
+
+impl Compression {
+    /// Whether an answer with this head may get a content coding (RFC 9110 section 8.4, RFC 9111 section 5.2.2.6).
+    pub fn may_code(&self, transfer: ResponseTransferMode, headers: &HeaderMap) -> bool {
+        let no_transform = headers.get_all(CACHE_CONTROL).iter().any(|value| {
+            let mut directives = value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+            directives.any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
+        });
+        let media_type = essence(headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes));
+        let asked_for = self.media_types.matches(Some(media_type));
+        transfer != ResponseTransferMode::Stream
+            && !no_transform
+            && !headers.contains_key(CONTENT_ENCODING)
+            && !headers.contains_key(CONTENT_RANGE)
+            && (compressible(media_type) || asked_for)
+    }
 }
 
 impl StageSettings {

@@ -129,6 +129,15 @@ impl StageTable {
         }
     }
 
+    /// How many of a hundred requests meet the canary; `None` when there is none.
+    pub fn canary_percent(&self) -> Option<f64> {
+        self.canary.as_ref().map(|canary| canary.percent)
+    }
+
+    pub(super) fn tree(&self) -> &PathTree {
+        &self.tree
+    }
+
     /// What the stage's canary serves; `None` when there is none.
     pub fn canary(&self) -> Option<&Self> {
         self.canary.as_ref().map(|canary| &*canary.table)

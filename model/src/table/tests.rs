@@ -27,7 +27,7 @@ fn bundle(api: &str, stage: &str, routes: &[(&str, &str)]) -> Bundle {
     Bundle::new(definition, Stage { rest_api_id: api.into(), stage_name: stage.into(), ..Stage::default() })
 }
 
-fn stage(api: &str, name: &str, routes: &[(&str, &str)]) -> Arc<StageTable> {
+pub(super) fn stage(api: &str, name: &str, routes: &[(&str, &str)]) -> Arc<StageTable> {
     Arc::new(StageTable::compile(&bundle(api, name, routes)).expect("compiles"))
 }
 
@@ -253,6 +253,13 @@ proptest! {
         let mut asked: String = path.iter().map(|&segment| format!("/{}", SEGMENTS[segment])).collect();
         if slash || asked.is_empty() { asked.push('/'); }
         let expected = naive(&routes, VERBS[verb], &asked).map(|(verb, path)| format!("{verb} {path}"));
-        prop_assert_eq!(found(&table, VERBS[verb], &asked), expected, "{}", asked);
+        prop_assert_eq!(found(&table, VERBS[verb], &asked), expected.clone(), "{}", asked);
+        let trace = table.trace(&VERBS[verb].parse().expect("a method"), &asked);
+        let chosen = trace.candidates.iter().filter_map(|candidate| match candidate.verdict {
+            Verdict::Chosen(verb) => Some(format!("{verb} {}", candidate.path)),
+            _ => None,
+        });
+        prop_assert_eq!(chosen.collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
+        prop_assert!(trace.candidates.iter().all(|candidate| !candidate.path.is_empty()));
     }
 }

@@ -22,6 +22,40 @@ struct Node {
     methods: Option<Box<Methods>>,
 }
 
+/// What a lookup looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The node with this number.
+    Node(u32),
+    /// The greedy part below it.
+    Greedy(u32),
+}
+
+/// What a lookup sees there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The path ends here; the route of the method, when there is one.
+    End(Option<RouteIndex>),
+    /// A greedy part, but no segment for it.
+    NoSegmentLeft,
+    /// No child takes the next segment.
+    NothingBelow,
+    /// Not tried: the node with this number is more specific and led to a route.
+    LessSpecific(u32),
+    /// The lookup has taken [`LOOKUP_STEPS_MAX`] steps.
+    OutOfSteps,
+}
+
+/// Hears of everything that a lookup looks at, in order. Requests have `()`, which hears nothing and costs nothing.
+pub(super) trait Watcher {
+    fn look(&mut self, place: Place, look: Look);
+}
+
+impl Watcher for () {
+    #[inline]
+    fn look(&mut self, _: Place, _: Look) {}
+}
+
 /// Built once, then only read.
 #[derive(Debug)]
 pub(super) struct PathTree {
@@ -53,36 +87,103 @@ impl PathTree {
 
     /// Finds the most specific route for a path with exactly one leading slash.
     pub(super) fn find(&self, verb: Verb, path: &str) -> Option<RouteIndex> {
+        self.find_watched(verb, path, &mut ())
+    }
+
+    /// The same, while somebody watches.
+    pub(super) fn find_watched(&self, verb: Verb, path: &str, watcher: &mut impl Watcher) -> Option<RouteIndex> {
         let path = path.strip_prefix('/').unwrap_or(path);
         // A trailing slash is the same resource (section d.1).
         let path = path.strip_suffix('/').unwrap_or(path);
         let mut steps = LOOKUP_STEPS_MAX;
         let rest = if path.is_empty() { None } else { Some(path) };
-        self.walk(0, rest, verb, &mut steps)
+        self.walk(0, rest, verb, &mut steps, watcher)
     }
 
-    fn walk(&self, at: u32, rest: Option<&str>, verb: Verb, steps: &mut u32) -> Option<RouteIndex> {
-        *steps = steps.checked_sub(1)?;
+    fn walk(
+        &self,
+        at: u32,
+        rest: Option<&str>,
+        verb: Verb,
+        steps: &mut u32,
+        watcher: &mut impl Watcher,
+    ) -> Option<RouteIndex> {
+        let Some(left) = steps.checked_sub(1) else {
+            watcher.look(Place::Node(at), Look::OutOfSteps);
+            return None;
+        };
+        *steps = left;
         let node = &self.nodes[at as usize];
         let Some(rest) = rest else {
-            return node.methods.as_deref().and_then(|methods| get(methods, verb));
+            let found = node.methods.as_deref().and_then(|methods| get(methods, verb));
+            watcher.look(Place::Node(at), Look::End(found));
+            if node.greedy.is_some() {
+                watcher.look(Place::Greedy(at), Look::NoSegmentLeft);
+            }
+            return found;
         };
         let (segment, behind) = match rest.split_once('/') {
             Some((segment, behind)) => (segment, Some(behind)),
             None => (rest, None),
         };
-        if let Some(child) = node.literal(segment)
-            && let Some(found) = self.walk(child, behind, verb, steps)
+        let literal = node.literal(segment);
+        if let Some(child) = literal
+            && let Some(found) = self.walk(child, behind, verb, steps, watcher)
         {
+            node.pass_over(at, [node.param.map(Place::Node), Some(Place::Greedy(at))], child, watcher);
             return Some(found);
         }
-        if !segment.is_empty()
-            && let Some(child) = node.param
-            && let Some(found) = self.walk(child, behind, verb, steps)
+        let param = node.param.filter(|_| !segment.is_empty());
+        if let Some(child) = param
+            && let Some(found) = self.walk(child, behind, verb, steps, watcher)
         {
+            node.pass_over(at, [None, Some(Place::Greedy(at))], child, watcher);
             return Some(found);
         }
-        node.greedy.as_deref().and_then(|methods| get(methods, verb))
+        match node.greedy.as_deref() {
+            Some(methods) => {
+                let found = get(methods, verb);
+                watcher.look(Place::Greedy(at), Look::End(found));
+                found
+            }
+            None => {
+                if literal.is_none() && param.is_none() {
+                    watcher.look(Place::Node(at), Look::NothingBelow);
+                }
+                None
+            }
+        }
+    }
+
+    /// The methods of a place, for whoever explains why none was taken.
+    pub(super) fn verbs(&self, place: Place) -> Vec<Verb> {
+        let methods = match place {
+            Place::Node(at) => self.nodes[at as usize].methods.as_deref(),
+            Place::Greedy(at) => self.nodes[at as usize].greedy.as_deref(),
+        };
+        let has = |verb: &Verb| methods.is_some_and(|methods| methods[*verb as usize].is_some());
+        Verb::ALL.into_iter().filter(has).collect()
+    }
+
+    /// The path of a place with its placeholders, by a route that lies there or below: nodes do not know their names.
+    pub(super) fn path_of<'p>(&self, place: Place, paths: impl Iterator<Item = &'p str>) -> Option<String> {
+        paths.into_iter().find_map(|path| {
+            let mut here = 0;
+            let mut text = String::new();
+            for part in segments(path) {
+                if place == Place::Node(here) {
+                    break;
+                }
+                text.push('/');
+                text.push_str(part);
+                here = match PathPart::parse(part).ok()? {
+                    PathPart::Literal(literal) => self.nodes[here as usize].literal(literal)?,
+                    PathPart::Param(_) => self.nodes[here as usize].param?,
+                    PathPart::Greedy(_) => return (place == Place::Greedy(here)).then_some(text),
+                };
+            }
+            (place == Place::Node(here)).then(|| if text.is_empty() { "/".to_owned() } else { text })
+        })
     }
 
     fn literal_child(&mut self, at: usize, text: &str) -> usize {
@@ -114,6 +215,15 @@ impl PathTree {
 }
 
 impl Node {
+    /// Tells what is not tried any more because `chosen` led to a route.
+    fn pass_over(&self, at: u32, others: [Option<Place>; 2], chosen: u32, watcher: &mut impl Watcher) {
+        for place in others.into_iter().flatten() {
+            if place != Place::Greedy(at) || self.greedy.is_some() {
+                watcher.look(place, Look::LessSpecific(chosen));
+            }
+        }
+    }
+
     fn literal(&self, segment: &str) -> Option<u32> {
         if self.literals.len() <= LINEAR_CHILDREN_MAX {
             return self.literals.iter().find(|(text, _)| **text == *segment).map(|&(_, child)| child);

@@ -1,0 +1,57 @@
+//! What a request says about itself that replaces what its head says otherwise: its method, its trace.
+
+use crate::mapping::percent_decode;
+use crate::method::Verb;
+use http::{HeaderMap, Method};
+use std::fmt::Write as _;
+
+/// The method that routing sees (section c.1): `X-HTTP-Method-Override` replaces the request's own.
+pub fn effective_method(method: &Method, headers: &HeaderMap) -> Method {
+    let Some(value) = headers.get("x-http-method-override") else { return method.clone() };
+    let text = value.to_str().unwrap_or_default();
+    match Method::from_bytes(percent_decode(text).trim().as_bytes()) {
+        Ok(chosen) if Verb::of_request(&chosen).is_some() => chosen,
+        _ => method.clone(),
+    }
+}
+
+/// The trace id to forward (section c.5): the client's is kept as prefix, `Root` alone is completed, none is made.
+/// `random` answers a new number each time.
+pub fn trace_id(from_client: Option<&str>, now_ms: u64, mut random: impl FnMut() -> u64) -> String {
+    let mut id = match from_client {
+        Some(given) if given.contains("Root=") => given.to_owned(),
+        _ => {
+            let (high, low) = (random(), random());
+            format!("Root=1-{:08x}-{:016x}{:08x}", now_ms / 1000, high, low >> 32)
+        }
+    };
+    if from_client.is_some() && !id.contains("Parent=") {
+        // Writing to a String cannot fail.
+        let _ = write!(id, ";Parent={:016x};Sampled=0", random());
+    }
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trace_ids_keep_what_the_client_sent() {
+        let made = trace_id(None, 1_700_000_000_000, || 7);
+        assert_eq!(made, "Root=1-6553f100-000000000000000700000000");
+        assert_eq!(trace_id(Some("Root=1-a-b"), 0, || 7), "Root=1-a-b;Parent=0000000000000007;Sampled=0");
+        let whole = "Root=1-a-b;Parent=c;Sampled=1;Lineage=d";
+        assert_eq!(trace_id(Some(whole), 0, || 7), whole);
+    }
+
+    #[test]
+    fn the_override_header_names_a_verb_or_is_ignored() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(effective_method(&Method::POST, &headers), Method::POST);
+        headers.insert("x-http-method-override", http::HeaderValue::from_static("PUT"));
+        assert_eq!(effective_method(&Method::POST, &headers), Method::PUT);
+        headers.insert("x-http-method-override", http::HeaderValue::from_static("CONNECT"));
+        assert_eq!(effective_method(&Method::POST, &headers), Method::POST);
+    }
+}
