@@ -12,7 +12,8 @@
 //! | [`content`] | what happens to bytes: conversions, templates, selection, codings |
 //! | [`bundle`] | what travels to the nodes |
 //! | [`table`] | the compiled routing table |
-//! | [`headers`], [`gateway_response`] | what happens to heads, and the gateway's own answers |
+//! | [`headers`], [`exchange`], [`gateway_response`] | what happens to heads, and the gateway's own answers |
+//! | [`explain`] | what a request would meet, told without sending it |
 //! | [`openapi`], [`fragment`] | documents in and out |
 //!
 //! Deliberately absent: I/O, async, clocks, randomness, the environment, wire types and SQL. Time and identifiers come
@@ -24,6 +25,7 @@ pub mod definition;
 pub mod deployment;
 pub mod domain;
 pub mod exchange;
+pub mod explain;
 pub mod fragment;
 pub mod gateway_response;
 pub mod headers;
