@@ -37,18 +37,19 @@ fn becomes(cell: Cell, fidelity: Fidelity) -> [(&'static [u8], Option<&'static [
     [(RAW, raw), (BASE64, base64), (PLAIN, plain)]
 }
 
-/// The API that is asked, the route, the request's `Content-Type`, the cell.
+/// The API that is asked, the route, the request's `Content-Type`, the cell; behind each its name, as the README and
+/// `penstock explain` spell it.
 #[rustfmt::skip]
 const TABLE: [(&str, &str, &str, Cell); 9] = [
-    ("none",  "/undefined", "image/png",  Cell::Text),
-    ("image", "/undefined", "image/png",  Cell::Bytes),
-    ("image", "/undefined", "text/plain", Cell::Text),
-    ("none",  "/to-text",   "image/png",  Cell::Text),
-    ("image", "/to-text",   "image/png",  Cell::Encode),
-    ("image", "/to-text",   "text/plain", Cell::Text),
-    ("none",  "/to-binary", "image/png",  Cell::Decode),
-    ("image", "/to-binary", "image/png",  Cell::Bytes),
-    ("image", "/to-binary", "text/plain", Cell::Decode),
+    ("none",  "/undefined", "image/png",  Cell::Text), // request/undefined/no-match
+    ("image", "/undefined", "image/png",  Cell::Bytes), // request/undefined/match
+    ("image", "/undefined", "text/plain", Cell::Text), // request/undefined/no-match
+    ("none",  "/to-text",   "image/png",  Cell::Text), // request/convert-to-text/no-match
+    ("image", "/to-text",   "image/png",  Cell::Encode), // request/convert-to-text/match
+    ("image", "/to-text",   "text/plain", Cell::Text), // request/convert-to-text/no-match
+    ("none",  "/to-binary", "image/png",  Cell::Decode), // request/convert-to-binary/no-match
+    ("image", "/to-binary", "image/png",  Cell::Bytes), // request/convert-to-binary/match
+    ("image", "/to-binary", "text/plain", Cell::Decode), // request/convert-to-binary/no-match
 ];
 
 /// One API with and one without binary media types, each with a route for each `contentHandling`.
@@ -113,7 +114,7 @@ async fn a_proxy_integration_gets_what_section_a8_says() {
     for (fidelity, name) in FIDELITIES {
         register(&world, fidelity, name, &http_proxy(recorder.uri("/"))).await;
         for (api, path, content_type, cell) in TABLE {
-            // The transparent fidelity converts nothing.
+            // request/http-proxy/transparent: nothing is converted.
             let cell = if fidelity == Fidelity::Transparent { Cell::Bytes } else { cell };
             check(&world, &recorder, name, (api, path, content_type, cell), fidelity).await;
         }

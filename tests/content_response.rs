@@ -51,32 +51,32 @@ const NO_TYPE: &str = "";
 const NO_ACCEPT: &str = "";
 
 /// The API that is asked, the row of section a.4 as a path, the upstream's `Content-Type`, the client's `Accept`, the
-/// cell.
+/// cell; behind each its name, as the README and `penstock explain` spell it.
 type Row = (&'static str, &'static str, &'static str, &'static str, Cell);
 
 #[rustfmt::skip]
 const TABLE: [Row; 21] = [
-    ("image", "/undefined", TEXT, TEXT, Cell::Text),
-    ("image", "/undefined", TEXT, PNG, Cell::Decode),
-    ("image", "/undefined", PNG, TEXT, Cell::Encode),
-    ("image", "/undefined", PNG, PNG, Cell::Bytes),
-    ("image", "/undefined", PNG, NO_ACCEPT, Cell::Encode),
-    ("image", "/undefined", NO_TYPE, PNG, Cell::Decode),
-    ("image", "/undefined", NO_TYPE, NO_ACCEPT, Cell::Text),
-    ("image", "/to-text", TEXT, TEXT, Cell::Text),
-    ("image", "/to-text", TEXT, PNG, Cell::Text),
-    ("image", "/to-text", PNG, TEXT, Cell::Encode),
-    ("image", "/to-text", PNG, PNG, Cell::Encode),
-    ("image", "/to-text", NO_TYPE, PNG, Cell::Text),
-    ("image", "/to-binary", TEXT, TEXT, Cell::Decode),
-    ("image", "/to-binary", TEXT, PNG, Cell::Decode),
-    ("image", "/to-binary", PNG, TEXT, Cell::Bytes),
-    ("image", "/to-binary", PNG, PNG, Cell::Bytes),
-    ("image", "/to-binary", NO_TYPE, PNG, Cell::Decode),
-    ("none", "/undefined", PNG, PNG, Cell::Text),
-    ("none", "/to-text", PNG, PNG, Cell::Text),
-    ("none", "/to-binary", PNG, PNG, Cell::Decode),
-    ("none", "/to-binary", NO_TYPE, NO_ACCEPT, Cell::Decode),
+    ("image", "/undefined", TEXT, TEXT, Cell::Text), // response/undefined/type-no-accept-no
+    ("image", "/undefined", TEXT, PNG, Cell::Decode), // response/undefined/type-no-accept-yes
+    ("image", "/undefined", PNG, TEXT, Cell::Encode), // response/undefined/type-yes-accept-no
+    ("image", "/undefined", PNG, PNG, Cell::Bytes), // response/undefined/type-yes-accept-yes
+    ("image", "/undefined", PNG, NO_ACCEPT, Cell::Encode), // response/undefined/type-yes-accept-no
+    ("image", "/undefined", NO_TYPE, PNG, Cell::Decode), // response/undefined/type-no-accept-yes
+    ("image", "/undefined", NO_TYPE, NO_ACCEPT, Cell::Text), // response/undefined/type-no-accept-no
+    ("image", "/to-text", TEXT, TEXT, Cell::Text), // response/convert-to-text/type-no-accept-no
+    ("image", "/to-text", TEXT, PNG, Cell::Text), // response/convert-to-text/type-no-accept-yes
+    ("image", "/to-text", PNG, TEXT, Cell::Encode), // response/convert-to-text/type-yes-accept-no
+    ("image", "/to-text", PNG, PNG, Cell::Encode), // response/convert-to-text/type-yes-accept-yes
+    ("image", "/to-text", NO_TYPE, PNG, Cell::Text), // response/convert-to-text/type-no-accept-yes
+    ("image", "/to-binary", TEXT, TEXT, Cell::Decode), // response/convert-to-binary/type-no-accept-no
+    ("image", "/to-binary", TEXT, PNG, Cell::Decode), // response/convert-to-binary/type-no-accept-yes
+    ("image", "/to-binary", PNG, TEXT, Cell::Bytes), // response/convert-to-binary/type-yes-accept-no
+    ("image", "/to-binary", PNG, PNG, Cell::Bytes), // response/convert-to-binary/type-yes-accept-yes
+    ("image", "/to-binary", NO_TYPE, PNG, Cell::Decode), // response/convert-to-binary/type-no-accept-yes
+    ("none", "/undefined", PNG, PNG, Cell::Text), // response/undefined/type-no-accept-no
+    ("none", "/to-text", PNG, PNG, Cell::Text), // response/convert-to-text/type-no-accept-no
+    ("none", "/to-binary", PNG, PNG, Cell::Decode), // response/convert-to-binary/type-no-accept-no
+    ("none", "/to-binary", NO_TYPE, NO_ACCEPT, Cell::Decode), // response/convert-to-binary/type-no-accept-no
 ];
 
 /// Answers what the query asks for: `a={body},{framing},{content type}`.
@@ -159,7 +159,7 @@ async fn a_client_of_a_proxy_integration_gets_what_section_a8_says() {
             // Integration responses of a proxy are stored but ignored, so the first row applies to all.
             let first = TABLE.iter().find(|row| (row.0, row.1, row.2, row.3) == (api, "/undefined", kind, accept));
             let Some(&(_, _, _, _, cell)) = first else { continue };
-            // The transparent fidelity converts nothing.
+            // response/http-proxy/transparent: nothing is converted.
             let cell = if fidelity == Fidelity::Transparent { Cell::Bytes } else { cell };
             check(&world, &recorder, name, (api, path, kind, accept, cell), fidelity, true).await;
         }

@@ -1,5 +1,6 @@
-//! What one file says of another: settings that deployment files name exist, links in prose lead somewhere, and the
-//! command that people are told to test with is the one that CI runs.
+//! What one file says of another: settings that deployment files name exist, links in prose lead somewhere, cells of the
+//! conversion tables are tested where the README says, and the command that people are told to test with is the one that
+//! CI runs.
 
 use crate::tree::{File, Tree, Violation};
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ const TEST_COMMAND: &str = "cargo test --workspace";
 
 /// Every mention of something that is not there.
 pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
-    [check_settings(tree), check_flags(tree), check_links(tree), check_test_command(tree)]
+    [check_settings(tree), check_flags(tree), check_links(tree), check_cells(tree), check_test_command(tree)]
         .into_iter()
         .flatten()
         .collect()
@@ -62,6 +63,24 @@ fn check_flags(tree: &Tree) -> Vec<Violation> {
         let flag = flag.split(['=', ' ']).next().unwrap_or(flag);
         if !exists(flag) {
             violations.push(Violation::at(COMPOSE, number, format!("no program has a flag --{flag}")));
+        }
+    }
+    violations
+}
+
+/// A link whose text is the name of a cell, such as `request/undefined/match`, must lead to a file that names the cell.
+fn check_cells(tree: &Tree) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for file in tree.files.iter().filter(|file| is_prose(file)) {
+        for (number, line) in file.lines() {
+            for (name, behind) in line.split("[`").skip(1).filter_map(|part| part.split_once("`](")) {
+                let is_cell = name.starts_with("request/") || name.starts_with("response/");
+                let target = behind.split(')').next().unwrap_or_default();
+                let tested = tree.file(target).is_some_and(|file| file.text.contains(name));
+                if is_cell && !tested {
+                    violations.push(Violation::at(&file.path, number, format!("{target} does not name {name}")));
+                }
+            }
         }
     }
     violations
@@ -182,6 +201,13 @@ mod tests {
             said,
             ["docs/a.md:1: the link to b.md leads nowhere", "docs/a.md:1: the link to ../../x leads nowhere"]
         );
+    }
+
+    #[test]
+    fn a_cell_that_no_test_names_is_found() {
+        let text = "cargo test --workspace | [`request/a/b`](t.rs) | [`response/c`](t.rs) [`other/d`](t.rs)";
+        let said = broken(&[(README, text), ("t.rs", "// request/a/b")]);
+        assert_eq!(said, ["README.md:1: t.rs does not name response/c"]);
     }
 
     #[test]
