@@ -106,7 +106,7 @@ pub fn proxied_head(
             headers.append(TRAILER, names.clone());
         }
     }
-    default_content_type(&mut headers, status);
+    default_content_type(&mut headers, fidelity, status);
     ClientHead { status, headers }
 }
 
@@ -137,13 +137,15 @@ pub fn client_head(
         }
         headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
     }
-    default_content_type(&mut headers, plan.status);
+    default_content_type(&mut headers, fidelity, plan.status);
     Some(ClientHead { status: plan.status, headers })
 }
 
-fn default_content_type(headers: &mut HeaderMap, status: StatusCode) {
-    let has_content = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    if has_content && !headers.contains_key(CONTENT_TYPE) {
+/// Every answer has a type, also one without a body (section c.4). A 304 has none of ours in the transparent fidelity:
+/// caches would put it in place of the type that they have stored (RFC 9111 section 3.2).
+fn default_content_type(headers: &mut HeaderMap, fidelity: Fidelity, status: StatusCode) {
+    let stays_out = status == StatusCode::NOT_MODIFIED && fidelity == Fidelity::Transparent;
+    if !stays_out && !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, DEFAULT_CONTENT_TYPE);
     }
 }
