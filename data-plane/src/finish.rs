@@ -40,8 +40,11 @@ impl Finish<'_> {
             return Ok(answer);
         }
         let answer = match &stage.compression {
-            Some(compression) => self.compressed(answer, compression).await?,
-            None => answer,
+            // A part has its place in bytes that were not compressed, whether or not its head says which.
+            Some(compression) if answer.head.status != StatusCode::PARTIAL_CONTENT => {
+                self.compressed(answer, compression).await?
+            }
+            Some(_) | None => answer,
         };
         match stage.integrity {
             Integrity::Off | Integrity::Verify => Ok(answer),
