@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use harness::World;
-use harness::content::{Api, FIDELITIES, Framing, Recorder, assert_internal_error, http, reply, send, with};
+use harness::content::{
+    Api, FIDELITIES, Framing, Recorder, assert_internal_error, http, http_proxy, mock, reply, send, with,
+};
 use harness::upstream::whole;
+use penstock_proto::management::v1::rest_api::Fidelity;
 use serde_json::{Value, json};
 
 fn asking(recorder: &Recorder, responses: Value) -> Value {
@@ -179,6 +182,44 @@ async fn response_templates_take_text_only() {
                 Some(text) => assert_eq!((answer.status.as_u16(), answer.text()), (200, text), "{row}"),
                 None => assert_internal_error(&answer, &row),
             }
+        }
+    }
+}
+
+/// Section c.4: every response has a type, `application/json` by default. The fidelity, the path, the upstream's status,
+/// the client's type.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_without_a_body_have_a_type_too() {
+    let world = World::start(1).await;
+    let recorder = Recorder::start(|request| {
+        let status: u16 = request.target.trim_start_matches("/?s=").parse().unwrap();
+        reply(status, &[], whole(if matches!(status, 204 | 304) { "" } else { "theirs" }))
+    })
+    .await;
+    for (fidelity, domain) in FIDELITIES {
+        let mut api = Api::at(domain).fidelity(fidelity);
+        let bodiless = json!({"20.": {"statusCode": "204"}, "30.": {"statusCode": "304"}});
+        api.route("GET", "/http", asking(&recorder, bodiless.clone()));
+        api.route("GET", "/mock/204", with(mock("{statusCode: 200}"), json!({"responses": bodiless})));
+        api.route("GET", "/mock/304", with(mock("{statusCode: 300}"), json!({"responses": bodiless})));
+        api.route("GET", "/proxy", http_proxy(recorder.uri("/")));
+        api.register(&world).await;
+        for (line, status) in [
+            ("/http?s=200", 204),
+            ("/http?s=204", 204),
+            ("/http?s=304", 304),
+            ("/mock/204", 204),
+            ("/mock/304", 304),
+            ("/proxy?s=204", 204),
+            ("/proxy?s=304", 304),
+            ("/proxy?s=404", 404),
+        ] {
+            let answer = send(&world, domain, &format!("GET {line}"), &[], whole("")).await;
+            // A cache would store the type of a 304.
+            let none = status == 304 && fidelity == Fidelity::Transparent;
+            let found = (answer.status.as_u16(), answer.header("content-type"));
+            assert_eq!(found, (status, if none { "" } else { "application/json" }), "{domain} {line}");
+            recorder.take();
         }
     }
 }

@@ -59,6 +59,8 @@ const SOURCES: &[(&str, &[&str])] = &[
     ("context.path", &["{path}"]),
     ("context.resourcePath", &["{resource}"]),
     ("context.apiId", &["{api}"]),
+    ("context.requestId", &["{request id}"]),
+    ("context.extendedRequestId", &["{extended id}"]),
     ("context.identity.sourceIp", &["127.0.0.1"]),
     ("context.identity.userAgent", &["client/1"]),
     ("context.domainName", &["sources"]),
@@ -119,6 +121,8 @@ async fn every_source_reaches_every_target() {
             let values: Vec<_> = values
                 .iter()
                 .map(|value| value.replace("{path}", &path).replace("{resource}", &resource).replace("{api}", &id))
+                .map(|value| value.replace("{request id}", answer.header("x-amzn-requestid")))
+                .map(|value| value.replace("{extended id}", answer.header("x-amz-apigw-id")))
                 .collect();
             if style == "path" && values.is_empty() {
                 assert_internal_error(&answer, &row);
