@@ -3,9 +3,10 @@
 use prost::Message as _;
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "penstock/management/v1/deployment.proto",
     "penstock/management/v1/domain_name.proto",
+    "penstock/management/v1/explain.proto",
     "penstock/management/v1/fleet.proto",
     "penstock/management/v1/gateway_response.proto",
     "penstock/management/v1/method.proto",

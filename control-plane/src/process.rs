@@ -198,7 +198,7 @@ impl Bound {
 }
 
 /// The names under which health checks ask for our services; the empty one, for the whole process, is always there.
-fn service_names() -> [&'static str; 9] {
+fn service_names() -> [&'static str; 10] {
     [
         "penstock.discovery.v1.DiscoveryService",
         "penstock.management.v1.RestApiService",
@@ -207,6 +207,7 @@ fn service_names() -> [&'static str; 9] {
         "penstock.management.v1.DeploymentService",
         "penstock.management.v1.StageService",
         "penstock.management.v1.DomainNameService",
+        "penstock.management.v1.ExplainService",
         "penstock.management.v1.FleetService",
         "penstock.management.v1.GatewayResponseService",
     ]

@@ -6,6 +6,7 @@
 mod deployment;
 pub mod discovery;
 mod domain_name;
+mod explain;
 mod fleet;
 mod gateway_response;
 mod mask;
@@ -61,6 +62,7 @@ impl Management {
             .add_service(limited!(wire::stage_service_server::StageServiceServer<_>))
             .add_service(limited!(wire::domain_name_service_server::DomainNameServiceServer<_>))
             .add_service(limited!(wire::gateway_response_service_server::GatewayResponseServiceServer<_>))
+            .add_service(limited!(wire::explain_service_server::ExplainServiceServer<_>))
             .add_service(limited!(wire::fleet_service_server::FleetServiceServer<_>))
     }
 }

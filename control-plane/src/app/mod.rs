@@ -11,6 +11,7 @@ mod diff;
 mod documents;
 mod domain_names;
 mod error;
+mod explain;
 mod fragments;
 mod gateway_responses;
 mod integrations;
@@ -24,6 +25,7 @@ mod stages;
 
 pub use documents::{ExportRequest, ImportRequest, Imported, PutRequest, StageSpec};
 pub use error::{Error, Result};
+pub use explain::{ExplainRequest, Explained};
 pub use fragments::{Applied, FragmentRequest};
 pub use gateway_responses::ApiGatewayResponse;
 pub use limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};

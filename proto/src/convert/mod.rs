@@ -7,6 +7,7 @@
 mod deployment;
 mod discovery;
 mod domain;
+mod explain;
 mod integration;
 mod method;
 mod resource;
