@@ -11,8 +11,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::client::DEFAULT_ADDRESS;
 use crate::commands::{
-    api, completions, deploy, deployment, domain, fleet, gateway_response, healthcheck, integration, method, resource,
-    stage,
+    api, completions, deploy, deployment, domain, explain, fleet, gateway_response, healthcheck, integration, method,
+    resource, stage,
 };
 use crate::exit::{EXIT_CODES_HELP, Failure};
 use crate::output::{Format, harmless};
@@ -25,6 +25,7 @@ First steps:
                                           register an OpenAPI document, and serve it
   penstock routes                         what is served
   penstock nodes                          which proxies serve it
+  penstock explain GET /images/1          what a request would meet
 
 An API is named by its id or, where only one has it, by its name.";
 
@@ -85,6 +86,7 @@ pub(crate) enum Command {
     Deployment(deployment::Deployment),
     Stage(stage::Stage),
     Domain(domain::Domain),
+    Explain(explain::Explain),
     Routes(fleet::Routes),
     Nodes(fleet::Nodes),
     Config(fleet::Config),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use penstock_proto::management::v1 as pb;
 use penstock_proto::management::v1::deployment_service_client::DeploymentServiceClient;
 use penstock_proto::management::v1::domain_name_service_client::DomainNameServiceClient;
+use penstock_proto::management::v1::explain_service_client::ExplainServiceClient;
 use penstock_proto::management::v1::fleet_service_client::FleetServiceClient;
 use penstock_proto::management::v1::gateway_response_service_client::GatewayResponseServiceClient;
 use penstock_proto::management::v1::method_service_client::MethodServiceClient;
@@ -78,6 +79,8 @@ impl ControlPlane {
         domains: DomainNameServiceClient,
         /// What the gateway answers by itself.
         gateway_responses: GatewayResponseServiceClient,
+        /// What requests would meet.
+        explanations: ExplainServiceClient,
         /// Published configuration and nodes.
         fleet: FleetServiceClient,
     }

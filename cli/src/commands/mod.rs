@@ -12,6 +12,7 @@ pub(crate) mod deploy;
 pub(crate) mod deployment;
 pub(crate) mod documents;
 pub(crate) mod domain;
+pub(crate) mod explain;
 pub(crate) mod fleet;
 pub(crate) mod gateway_response;
 pub(crate) mod healthcheck;
@@ -74,6 +75,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Deployment(deployment) => Box::pin(deployment.run(context)).await,
         Command::Stage(stage) => Box::pin(stage.run(context)).await,
         Command::Domain(domain) => Box::pin(domain.run(context)).await,
+        Command::Explain(explain) => Box::pin(explain.run(context)).await,
         Command::Routes(routes) => Box::pin(routes.run(context)).await,
         Command::Nodes(nodes) => Box::pin(nodes.run(context)).await,
         Command::Config(config) => Box::pin(config.run(context)).await,

@@ -32,6 +32,7 @@ wire!(
     Configuration,
     Deployment,
     DomainName,
+    Explanation,
     GatewayResponse,
     ImportRestApiResponse,
     Integration,
