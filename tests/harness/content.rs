@@ -107,7 +107,9 @@ impl Api {
             ImportRestApiRequest { document: document.to_string().into(), stage: Some(stage), ..Default::default() };
         let mut client = world.rest_apis().await;
         let id = client.import_rest_api(request).await.unwrap().into_inner().rest_api.unwrap().id;
-        let paths = ["fidelity", "accept_policy", "missing_content_type"].map(str::to_owned).into();
+        let paths = ["fidelity", "accept_policy", "missing_content_type", "integrity", "compression_media_types"]
+            .map(str::to_owned)
+            .into();
         let request = UpdateRestApiRequest {
             rest_api: Some(RestApi { id: id.clone(), ..self.settings }),
             update_mask: Some(FieldMask { paths }),

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a harness that cannot go on has nothing better to do than to say where")]
 
 pub mod client;
+pub mod coding;
 pub mod content;
 pub mod memory;
 pub mod payload;

@@ -13,6 +13,7 @@ pub struct Program {
     name: &'static str,
     child: Child,
     log: PathBuf,
+    output: PathBuf,
     /// What it printed as its addresses.
     pub addresses: Value,
 }
@@ -54,11 +55,13 @@ impl Program {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         // Keeps the pipe open and empty, so that the program never blocks on its own output.
-        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        let kept = directory.join(format!("{name}-{number}.out"));
+        let mut file = File::create(&kept).unwrap();
+        std::thread::spawn(move || std::io::copy(&mut output, &mut file));
         let addresses = serde_json::from_str(&line).unwrap_or_else(|error| {
             panic!("{name} did not print its addresses ({error}); it said:\n{}", std::fs::read_to_string(&log).unwrap())
         });
-        Self { name, child, log, addresses }
+        Self { name, child, log, output: kept, addresses }
     }
 
     /// One of the printed addresses.
@@ -101,6 +104,13 @@ impl Program {
             assert!(begun.elapsed() < crate::wait::BOUND, "{} does not end; it said:\n{}", self.name, self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// The complete lines of JSON that it has written to standard output behind its addresses: its access log.
+    pub fn access_log(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(&self.output).unwrap();
+        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+        complete.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// What it said on standard error.
