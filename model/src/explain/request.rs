@@ -112,7 +112,7 @@ fn decide(
     let way = plan.way(stage, ask.headers, outcome, is_mock, has_body);
     let way = way.map_err(|error| Refused::new(error, error))?;
     let template = outcome.template.and_then(|index| plan.choice.as_ref()?.key(index));
-    request.body = words::body(outcome.decision, template, &way, is_mock);
+    request.body = words::body(outcome.decision, template, &way, has_body, is_mock);
     told.request = Some(request);
     Ok(Decided { outcome, way })
 }

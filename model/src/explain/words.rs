@@ -50,8 +50,15 @@ pub(super) fn conversion(decision: Decision) -> &'static str {
 }
 
 /// A request body's way. `template` is its key.
-pub(super) fn body(decision: Decision, template: Option<&str>, way: &BodyWay, is_mock: bool) -> BodyFacts {
+pub(super) fn body(
+    decision: Decision,
+    template: Option<&str>,
+    way: &BodyWay,
+    has_body: bool,
+    is_mock: bool,
+) -> BodyFacts {
     let mut passage = match way.passage {
+        Passage::Stream | Passage::LookAhead | Passage::Collect if !has_body => "there is none".to_owned(),
         Passage::Stream if is_mock => "is read by nobody".to_owned(),
         Passage::Stream => "streams: nothing needs to see all of it".to_owned(),
         Passage::LookAhead => "streams, behind a look at its beginning: an error there is still answered".to_owned(),
