@@ -11,9 +11,10 @@ use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::request_side::Holding;
 use crate::response_side::{Answer, AnswerBody};
+use crate::transform::BoxedBody;
 use crate::upstream::Upstreams;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -74,9 +75,8 @@ impl Gateway {
             Some(violation) => Err(ProxyError::Framing(violation)),
             None => call.answer(body, &mut found, &mut record).await,
         };
-        let bodiless = head.method == Method::HEAD;
         let mut response = match answer {
-            Ok(answer) => respond(answer, record, bodiless),
+            Ok(answer) => respond(answer, record, &head.method),
             Err(error) => self.refuse(&error, record, &call, &found),
         };
         let headers = response.headers_mut();
@@ -98,18 +98,21 @@ impl Gateway {
         found: &Found,
     ) -> Response<ResponseBody<Record>> {
         let head = call.head;
-        let bodiless = head.method == Method::HEAD;
         let answer = found.gateway_response(&error.answer(), call);
         record.failed(error, answer.status);
         tracing::debug!(error = error as &dyn std::error::Error, path = head.uri.path(), "answered by the gateway");
         let body_is_over = record.request.is_over();
         let body = Bytes::from(answer.body.into_owned());
-        if !bodiless {
-            record.response.passed(body.len());
-        }
-        let mut response = Response::new(ResponseBody::whole(body, record, bodiless));
-        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let length = length_of_nothing(&head.method, Some(body.len() as u64));
+        let body = match has_no_content(&head.method, status) {
+            true => ResponseBody::nothing(record),
+            false => ResponseBody::whole(body, record),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
         let headers = response.headers_mut();
+        headers.extend(length);
         headers.insert(CONTENT_TYPE, answer.content_type);
         if let Some(kind) = answer.error_type {
             headers.insert(X_AMZN_ERROR_TYPE, HeaderValue::from_static(kind));
@@ -142,30 +145,35 @@ fn input_is_over(error: &ProxyError, body_is_over: bool) -> bool {
     }
 }
 
+/// Whether the head goes out alone, whatever is said about a body (RFC 9110 sections 9.3.2, 15.3.5 and 15.4.5). hyper
+/// sees to that over HTTP/1.1 only.
+fn has_no_content(method: &Method, status: StatusCode) -> bool {
+    *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// The length that the head of an answer to HEAD states in place of the body. None where there would be none.
+fn length_of_nothing(method: &Method, bytes: Option<u64>) -> Option<(HeaderName, HeaderValue)> {
+    let bytes = bytes.filter(|&bytes| *method == Method::HEAD && bytes > 0)?;
+    Some((CONTENT_LENGTH, HeaderValue::from(bytes)))
+}
+
 /// The integration's answer, with the record in its body.
-fn respond(answer: Answer, record: Record, bodiless: bool) -> Response<ResponseBody<Record>> {
-    let body = match answer.body {
-        AnswerBody::Stream(stream) => ResponseBody::stream(stream, record, bodiless),
-        AnswerBody::Rendered(bytes) => {
-            if !bodiless {
-                record.response.passed(bytes.len());
-            }
-            ResponseBody::whole(bytes, record, bodiless)
-        }
-        staged @ (AnswerBody::Staged(_) | AnswerBody::Collected(_)) => {
-            let body = staged.boxed();
-            let progress = Rc::clone(&record.response);
-            if bodiless || body.is_end_stream() {
-                record.complete();
-                ResponseBody::Staged(body, progress, None)
-            } else {
-                ResponseBody::Staged(body, progress, Some(record))
-            }
+fn respond(answer: Answer, record: Record, method: &Method) -> Response<ResponseBody<Record>> {
+    let Answer { head, body } = answer;
+    let mut headers = head.headers;
+    let body = if has_no_content(method, head.status) {
+        headers.extend(length_of_nothing(method, body.exact_bytes()));
+        ResponseBody::nothing(record)
+    } else {
+        match body {
+            AnswerBody::Stream(stream) => ResponseBody::stream(stream, record),
+            AnswerBody::Rendered(bytes) => ResponseBody::whole(bytes, record),
+            staged @ (AnswerBody::Staged(_) | AnswerBody::Collected(_)) => ResponseBody::staged(staged.boxed(), record),
         }
     };
     let mut response = Response::new(body);
-    *response.status_mut() = answer.head.status;
-    *response.headers_mut() = answer.head.headers;
+    *response.status_mut() = head.status;
+    *response.headers_mut() = headers;
     response
 }
 
@@ -173,22 +181,36 @@ fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-impl<T: EndOfBody> ResponseBody<T> {
-    /// An answer of ours. `bodiless`: the head goes out alone, as HEAD demands.
-    fn whole(bytes: Bytes, end: T, bodiless: bool) -> Self {
-        if bodiless || bytes.is_empty() {
-            end.complete();
-            return Self::Whole(Some(bytes), None);
+impl ResponseBody<Record> {
+    /// No body, and no wait for one.
+    fn nothing(record: Record) -> Self {
+        record.complete();
+        Self::Whole(None, None)
+    }
+
+    /// Bytes in memory.
+    fn whole(bytes: Bytes, record: Record) -> Self {
+        if bytes.is_empty() {
+            return Self::nothing(record);
         }
-        Self::Whole(Some(bytes), Some(end))
+        record.response.passed(bytes.len());
+        Self::Whole(Some(bytes), Some(record))
     }
 
     /// The upstream's answer.
-    fn stream(stream: StreamBody, end: T, bodiless: bool) -> Self {
-        if bodiless || stream.is_end_stream() {
-            end.complete();
-            return Self::Stream(stream, None);
+    fn stream(stream: StreamBody, record: Record) -> Self {
+        if stream.is_end_stream() {
+            return Self::nothing(record);
         }
-        Self::Stream(stream, Some(end))
+        Self::Stream(stream, Some(record))
+    }
+
+    /// The upstream's answer, changed on its way.
+    fn staged(body: BoxedBody, record: Record) -> Self {
+        if body.is_end_stream() {
+            return Self::nothing(record);
+        }
+        let progress = Rc::clone(&record.response);
+        Self::Staged(body, progress, Some(record))
     }
 }
