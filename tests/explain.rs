@@ -68,6 +68,8 @@ const TRANSPARENT: &[Row] = &[
         Some(BYTES),
         &["request/convert-to-binary/no-match", "response/undefined/type-no-accept-no"],
     ),
+    row("POST /files/a", &[PNG, ("content-encoding", "x-own")], BYTES, Some(BYTES), PASSED),
+    row("POST /encode", &[PNG, ("content-encoding", "x-own")], BYTES, None, &["", ""]),
     row("POST /template", &[PLAIN], b"anything", Some(b"rendered"), AWS_TEXT),
     row("POST /template", &[("content-type", "text/html")], b"anything", None, &["", ""]),
     row("GET /mock", &[], b"", None, &["request/undefined/no-match", "response/undefined/type-no-accept-no"]),

@@ -109,8 +109,13 @@ fn decide(
             return Err(Refused::new(refusal, refusal));
         }
     };
-    let way = plan.way(stage, ask.headers, outcome, is_mock, has_body);
-    let way = way.map_err(|error| Refused::new(error, error))?;
+    let way = match plan.way(stage, ask.headers, outcome, is_mock, has_body) {
+        Ok(way) => way,
+        Err(error) => {
+            told.request = Some(request);
+            return Err(Refused::new(error, error));
+        }
+    };
     let template = outcome.template.and_then(|index| plan.choice.as_ref()?.key(index));
     request.body = words::body(outcome.decision, template, &way, has_body, is_mock);
     told.request = Some(request);
