@@ -56,6 +56,10 @@ pub enum Problem {
     /// A kind of integration that this version keeps but does not serve.
     #[error("{0} integrations are not served by this version")]
     NotServed(&'static str),
+    /// Its mappings, templates or patterns cannot be read. Registration refuses that, but snapshots are kept that were
+    /// made before it did; the rest of their stage is served.
+    #[error("the integration cannot be read: {0}")]
+    Unreadable(String),
     /// The method asks for a protection that this version cannot give.
     #[error("{0} authorization is not served by this version, so the method is closed")]
     NotProtected(&'static str),
@@ -71,7 +75,7 @@ impl Route {
     /// Compiles one method.
     ///
     /// # Errors
-    /// Mappings, templates or patterns that are wrong, or need a feature that does not exist yet.
+    /// Mappings of an `HTTP_PROXY` that are wrong.
     pub(super) fn compile(
         method: &Method,
         integration: &Integration,
@@ -85,8 +89,14 @@ impl Route {
             }
             _ if method.api_key_required => Plan::Fail(Problem::NotProtected("API key")),
             IntegrationType::HttpProxy => HttpPlan::compile(integration, HttpStyle::Proxy, &context.facts, patterns)?,
-            IntegrationType::Http => HttpPlan::compile(integration, HttpStyle::Custom, &context.facts, patterns)?,
-            IntegrationType::Mock => Plan::Mock(Box::new(MockPlan::compile(integration, &context.facts, patterns)?)),
+            IntegrationType::Http => {
+                let plan = HttpPlan::compile(integration, HttpStyle::Custom, &context.facts, patterns);
+                plan.unwrap_or_else(unreadable)
+            }
+            IntegrationType::Mock => {
+                let plan = MockPlan::compile(integration, &context.facts, patterns);
+                plan.map_or_else(unreadable, |plan| Plan::Mock(Box::new(plan)))
+            }
             IntegrationType::Aws | IntegrationType::AwsProxy => {
                 Plan::Fail(Problem::NotServed(integration.kind.as_str()))
             }
@@ -115,4 +125,8 @@ impl Route {
             Plan::Http(_) | Plan::Mock(_) => None,
         }
     }
+}
+
+fn unreadable(found: Violations) -> Plan {
+    Plan::Fail(Problem::Unreadable(found.to_string()))
 }

@@ -263,3 +263,18 @@ proptest! {
         prop_assert!(trace.candidates.iter().all(|candidate| !candidate.path.is_empty()));
     }
 }
+
+#[test]
+fn what_an_older_program_let_in_closes_its_method_and_not_its_stage() {
+    let mut bundle = bundle("api", "prod", &[("GET", "/a"), ("GET", "/b"), ("GET", "/c")]);
+    for (at, kind) in [(0, IntegrationType::Http), (1, IntegrationType::Mock)] {
+        let integration = bundle.definition.methods[at].integration.as_mut().expect("has one");
+        integration.kind = kind;
+        integration.request_templates.insert("application/json".into(), "$input.body".into());
+    }
+    let table = StageTable::compile(&bundle).expect("compiles");
+    let problems: Vec<_> = table.routes().iter().map(|route| route.problem().map(ToString::to_string)).collect();
+    let unreadable = "the integration cannot be read: requestTemplates[application/json]: mapping templates with $ or # are \
+                      not yet supported (one stands at byte 0)";
+    assert_eq!(problems, [Some(unreadable.to_owned()), Some(unreadable.to_owned()), None]);
+}
