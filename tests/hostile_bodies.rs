@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use hyper::header::CONTENT_LENGTH;
 use hyper::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
@@ -310,7 +310,7 @@ async fn more_bodies_than_the_process_may_hold_are_refused_and_everything_else_i
     println!("served {served}, refused {refused}; memory: idle {} KiB, most {} KiB", idle / 1024, most / 1024);
     assert!(most <= idle + 2 * BUDGET_BYTES as u64 + SLACK_BYTES, "idle {idle}, most {most}");
     let log = until("all lines", async || world.proxies[0].access_log(), |log| log.len() > REQUESTS).await;
-    let spent = log.iter().filter(|line| line["reason"] == Value::from("collect_budget") && line["status"] == 503);
+    let spent = log.iter().filter(|line| line["reason"] == "collect_budget" && line["status"] == 503);
     assert_eq!(spent.count(), refused);
     until("nothing is held", async || metric(&world, "penstock_proxy_collected_bytes").await, |&held| held == 0).await;
     assert!(world.proxies[0].is_alive());
