@@ -341,3 +341,70 @@ async fn curl_and_python_read_what_was_compressed() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_aws_fidelity_knows_the_codings_of_the_specification() {
+    let recorder = Recorder::start(|_| Response::new(whole(text(2 * BYTES_MIN)))).await;
+    let world = World::start(1).await;
+    let mut api = Api::at("any").fidelity(Fidelity::Aws).extension("minimum-compression-size", json!(BYTES_MIN));
+    api.route("GET", "/", http_proxy(recorder.uri("/")));
+    api.register(&world).await;
+    for (accept, expected) in [("gzip, deflate, br, zstd", "gzip"), ("deflate, br", "deflate"), ("br, zstd", "")] {
+        let answer = ask(&world, &[("accept-encoding", accept)]).await;
+        assert_eq!(coding(&answer, 2 * BYTES_MIN), expected, "{accept:?}");
+        recorder.take();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_a_mapping_reads_goes_on_in_its_own_coding() {
+    let document = br#"{"a": "found"}"#;
+    let recorder = Recorder::start(|request| {
+        let coding = request.target.trim_start_matches('/');
+        let bytes = if coding == "unknown" { document.to_vec() } else { encode(coding, document) };
+        reply(200, &[("content-encoding", coding)], whole(bytes))
+    })
+    .await;
+    let world = World::start(1).await;
+    let mut api = Api::at("any");
+    let mapped = json!({"default": {
+        "statusCode": "200", "responseParameters": {"method.response.header.X-Mapped": "integration.response.body.a"},
+    }});
+    // What is in an unknown coding is read as it is, and passes as what it is.
+    for coding in CODINGS.into_iter().chain(["unknown"]) {
+        let path = format!("/{coding}");
+        api.route("GET", &path, with(http(recorder.uri(&path)), json!({"responses": mapped})));
+    }
+    api.register(&world).await;
+    for coding in CODINGS.into_iter().chain(["unknown"]) {
+        let answer = send(&world, "any", &format!("GET /{coding}"), &[], whole("")).await;
+        let expected = if coding == "unknown" { document.to_vec() } else { encode(coding, document) };
+        assert_eq!((answer.status.as_u16(), answer.header("x-mapped")), (200, "found"), "{coding}");
+        assert_eq!(answer.header("content-encoding"), coding);
+        assert!(answer.body == expected, "{coding}: not the bytes that the upstream sent");
+        recorder.take();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_behind_the_bytes_before_is_not_sent_behind_the_coded_ones() {
+    let upstream = Upstream::canned(
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: content-digest, x-t\r\n\r\n2\r\nok\r\n0\r\n\
+          content-digest: sha-256=:J4nNfI4B6HGxcUCfVs8TzZ7h8dWCvMRRHKgGLGRXZBE=:\r\nx-t: 1\r\n\r\n",
+    )
+    .await;
+    let world = World::start(1).await;
+    let mut api = Api::at("any").extension("minimum-compression-size", json!(0));
+    api.route("GET", "/", http_proxy(format!("http://{}/", upstream.address)));
+    api.register(&world).await;
+    for (accept, expected) in [("identity", &["content-digest", "x-t"][..]), ("gzip", &["x-t"])] {
+        let request = Request::get("/").header("host", "any").header("te", "trailers");
+        let request = request.header("accept-encoding", accept).body(whole("")).unwrap();
+        let mut connection = client::Connection::<Body>::open(world.proxy()).await;
+        let body = bounded("an answer", connection.send(request)).await.unwrap().into_body();
+        let collected = bounded("its end", body.collect()).await.unwrap();
+        let mut names: Vec<_> = collected.trailers().unwrap().keys().map(ToString::to_string).collect();
+        names.sort();
+        assert_eq!(names, expected, "{accept}");
+    }
+}

@@ -4,7 +4,7 @@
 
 use harness::World;
 use harness::client::Answer;
-use harness::content::{Api, Framing, Recorder, http, reply, send, with};
+use harness::content::{Api, Framing, Recorder, http, http_proxy, reply, send, with};
 use harness::upstream::whole;
 use penstock_proto::management::v1::rest_api::{AcceptPolicy, Fidelity, MissingContentType};
 use penstock_proto::management::v1::{CreateDeploymentRequest, RestApi, UpdateRestApiRequest};
@@ -214,4 +214,18 @@ async fn under_the_widest_entry_a_missing_accept_matches_too() {
             recorder.take();
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_looks_into_what_passes_whatever_it_is() {
+    let recorder = Recorder::start(|_| reply(200, &[], Framing::Chunked.body(TEXT))).await;
+    let world = World::start(1).await;
+    let mut api = Api::at("passing").settings(|settings| settings.set_missing_content_type(MissingContentType::Sniff));
+    api.route("POST", "/", http_proxy(recorder.uri("/")));
+    api.register(&world).await;
+    let answer = send(&world, "passing", "POST /", &[], Framing::Chunked.body(TEXT)).await;
+    let recorded = recorder.take().unwrap();
+    // Looked at to its end, a body would know its length.
+    assert_eq!((recorded.all("transfer-encoding"), answer.header("transfer-encoding")), (vec!["chunked"], "chunked"));
+    assert_eq!((recorded.body.as_deref(), &*answer.body), (Some(TEXT), TEXT));
 }

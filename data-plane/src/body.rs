@@ -123,6 +123,11 @@ impl Progress {
         self.waiting_since.set(None);
     }
 
+    /// Notes that its receiver, who may have asked for a frame that has not come, has turned to something else.
+    pub(crate) fn unasked(&self) {
+        self.waiting_since.set(None);
+    }
+
     /// Since when the sender owes a frame. A receiver that does not ask, because it is slow itself or because the body
     /// has only just begun, is no reason to call the sender idle.
     fn waiting_since(&self) -> Instant {

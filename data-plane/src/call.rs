@@ -180,10 +180,13 @@ impl Call<'_> {
     ) -> Result<(Answer, Receipt), ProxyError> {
         let side = self.take_in(route, &plan.request, false, body, record).await?;
         let RequestSide { body, about, text, template: _ } = side;
-        let inbound = Inbound { body: text.as_ref().map(BodyText::as_str), ..self.inbound(found) };
+        let inbound = self.inbound(found);
         let from_client = self.head.headers.get(X_AMZN_TRACE_ID).and_then(|value| value.to_str().ok());
         let trace_id = self.gateway.ids.trace_id(from_client, self.time_ms);
-        let head = upstream_head(route, plan, &inbound, self.gateway.listener_port, &trace_id, about)?;
+        let reading = Inbound { body: text.as_ref().map(BodyText::as_str), ..inbound };
+        let head = upstream_head(route, plan, &reading, self.gateway.listener_port, &trace_id, about)?;
+        // Only the head is mapped from the body, and the right to hold the bytes ends when they are sent.
+        drop(text);
         let mut request = Request::new(body);
         *request.uri_mut() = head.target.parse::<Uri>().map_err(|_| ProxyError::Unsendable)?;
         *request.method_mut() = head.method;

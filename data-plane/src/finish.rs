@@ -58,7 +58,9 @@ impl Finish<'_> {
             return Ok(Answer { head, body });
         }
         head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-        let Some(coding) = negotiate(self.headers, &Coding::PREFERRED) else { return Ok(Answer { head, body }) };
+        let Some(coding) = negotiate(self.headers, self.route.stage.response_codings()) else {
+            return Ok(Answer { head, body });
+        };
         let body = match body.exact_bytes() {
             Some(bytes) if bytes < compression.bytes_min || bytes == 0 => return Ok(Answer { head, body }),
             Some(_) => body,

@@ -18,16 +18,17 @@ use crate::transform::lossy::Lossy;
 use crate::transform::{BoxedBody, whole};
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_RANGE, CONTENT_TYPE};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use penstock_model::content::coding::Coding;
 use penstock_model::content::conversion::Conversion;
 use penstock_model::content::media_type::missing_in_request;
 use penstock_model::exchange::RequestBody;
-use penstock_model::rest_api::{Integrity, MissingContentType};
+use penstock_model::rest_api::{Fidelity, Integrity, MissingContentType};
 use penstock_model::table::{Passage, RequestPlan, StageSettings};
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -119,6 +120,7 @@ impl Intake<'_> {
     /// The request is refused, or its body is.
     pub(crate) async fn prepare(&self, body: StreamBody) -> Result<RequestSide, ProxyError> {
         let progress = body.progress();
+        let on_its_way = Rc::clone(&progress);
         let flow = self.verified(body)?;
         let verifies = matches!(flow, Flow::Staged(_));
         let (flow, missing) = self.typed(flow).await?;
@@ -149,6 +151,8 @@ impl Intake<'_> {
                 Flow::Staged(body) => OutgoingBody::Staged(body, progress),
             },
         };
+        // Whoever looked ahead asks no more. The sender's time begins anew when the integration asks.
+        on_its_way.unasked();
         let template = outcome.template;
         let body = match template {
             Some(index) => OutgoingBody::rendered(self.plan.templates[index].render()),
@@ -163,7 +167,11 @@ impl Intake<'_> {
         if self.stage.integrity == Integrity::Off {
             return Ok(Flow::Direct(body));
         }
-        let expected = Expected::content(self.headers).and_then(|content| content.and_representation(self.headers));
+        let expected = Expected::content(self.headers);
+        let expected = match self.headers.contains_key(CONTENT_RANGE) {
+            true => expected,
+            false => expected.and_then(|content| content.and_representation(self.headers)),
+        };
         let expected = expected.map_err(ProxyError::RequestDigestField)?;
         if expected.is_nothing() {
             return Ok(Flow::Direct(body));
@@ -176,7 +184,9 @@ impl Intake<'_> {
     async fn typed(&self, flow: Flow) -> Result<(Flow, &'static str), ProxyError> {
         let policy = self.stage.missing_content_type;
         let declared = self.headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
-        if declared || policy != MissingContentType::Sniff || flow.is_over() {
+        // A transparent proxy does the same with every type, so nobody waits for the bytes that tell it.
+        let idle = self.plan.choice.is_none() && self.stage.fidelity == Fidelity::Transparent;
+        if declared || idle || policy != MissingContentType::Sniff || flow.is_over() {
             return Ok((flow, missing_in_request(policy, &[])));
         }
         let patience = Duration::from_millis(DECODE_LOOKAHEAD_MS);

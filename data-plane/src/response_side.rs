@@ -8,7 +8,6 @@ use crate::body::{Progress, StreamBody};
 use crate::error::ProxyError;
 use crate::limits::{DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES, SNIFF_WAIT_MS};
 use crate::request_side::{BodyText, Holding};
-use crate::transform::BoxedBody;
 use crate::transform::collect::{CollectError, Collected, collect};
 use crate::transform::decode::Decode;
 use crate::transform::decompress::decompress;
@@ -17,6 +16,7 @@ use crate::transform::encode::Encode;
 use crate::transform::integrity::{Receipt, Verify};
 use crate::transform::lookahead::look_ahead;
 use crate::transform::lossy::Lossy;
+use crate::transform::{BoxedBody, whole};
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
@@ -25,7 +25,7 @@ use penstock_model::content::coding::content_codings;
 use penstock_model::content::conversion::Conversion;
 use penstock_model::content::media_type::{content_type_or, missing_in_response};
 use penstock_model::exchange::{ClientHead, Inbound, ResponseBody, Upstream, client_head, proxied_head};
-use penstock_model::rest_api::{Integrity, MissingContentType};
+use penstock_model::rest_api::{Fidelity, Integrity, MissingContentType};
 use penstock_model::table::{AnswerType, Outcome, ResponsePlan, Responses, Route, proxied};
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ impl AnswerBody {
             Self::Stream(body) => Box::pin(body.counted_by(Progress::new())),
             Self::Staged(body) => body,
             Self::Collected(collected) => Box::pin(collected),
-            Self::Rendered(bytes) => Box::pin(crate::transform::whole(bytes)),
+            Self::Rendered(bytes) => Box::pin(whole(bytes)),
         }
     }
 
@@ -105,7 +105,11 @@ impl Outlet<'_> {
         let UpstreamAnswer { status, headers, body } = answer;
         let unsized_body = body.size_hint().exact().is_none();
         let (body, receipt) = self.verified(status, &headers, body)?;
-        let (body, missing) = self.typed(&headers, body).await?;
+        let (body, missing) = match stage.fidelity {
+            // Does the same with every type, so nobody waits for the bytes that tell it.
+            Fidelity::Transparent => (body, None),
+            Fidelity::Aws => self.typed(&headers, body).await?,
+        };
         let decision = proxied(stage, declared_or(&headers, missing), self.inbound.headers);
         let body = self.converted(body, decision.conversion).await?;
         let untouched = decision.conversion == Conversion::Pass;
@@ -136,12 +140,9 @@ impl Outlet<'_> {
         let body = match (rendered, plan.reads_body) {
             (Some(rendered), false) => rendered,
             (rendered, true) => {
-                let body = self.readable(&headers, body);
-                let body = self.converted(body, decision.conversion).await?;
-                let collected = self.collected(body).await?;
-                let text = BodyText::of(collected.bytes.clone(), None);
+                let (body, text) = self.read(&headers, body, decision.conversion).await?;
                 let head = self.custom_head(plan, &headers, Some(text.as_str()), about)?;
-                return Ok((Answer { head, body: rendered.unwrap_or(AnswerBody::Collected(collected)) }, receipt));
+                return Ok((Answer { head, body: rendered.unwrap_or(body) }, receipt));
             }
             (None, false) => self.converted(body, decision.conversion).await?,
         };
@@ -218,15 +219,28 @@ impl Outlet<'_> {
         Ok((AnswerBody::Staged(Box::pin(ahead)), missing))
     }
 
-    /// Undoes the content codings of a body that mappings read. One that is in an unknown coding is read as it is.
-    fn readable(&self, headers: &HeaderMap, body: AnswerBody) -> AnswerBody {
-        match content_codings(headers) {
-            Ok(codings) if !codings.is_empty() && !body.is_over() => {
-                let bytes_max = Some(self.holding.collect_bytes_max as u64);
-                AnswerBody::Staged(decompress(body.boxed(), &codings, bytes_max))
-            }
-            Ok(_) | Err(_) => body,
+    /// A body that mappings read, converted, and what they read: its text without content codings. The body itself keeps
+    /// those. In an unknown coding it is read as it is, and what was encoded is read as base64.
+    async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: AnswerBody,
+        conversion: Conversion,
+    ) -> Result<(AnswerBody, BodyText), ProxyError> {
+        let codings = if body.is_over() { Vec::new() } else { content_codings(headers).unwrap_or_default() };
+        if codings.is_empty() || conversion == Conversion::Encode {
+            let body = self.converted(body, conversion).await?;
+            let collected = self.collected(body).await?;
+            let text = BodyText::of(collected.bytes.clone(), None);
+            return Ok((AnswerBody::Collected(collected), text));
         }
+        let collected = self.collected(body).await?;
+        let coded = Box::pin(whole(collected.bytes.clone()));
+        let plain = decompress(coded, &codings, Some(self.holding.collect_bytes_max as u64));
+        let plain = self.collected(AnswerBody::Staged(plain)).await?;
+        let text = BodyText::of(plain.bytes, Some(plain.permit));
+        let body = self.converted(AnswerBody::Collected(collected), conversion).await?;
+        Ok((body, text))
     }
 
     async fn converted(&self, body: AnswerBody, conversion: Conversion) -> Result<AnswerBody, ProxyError> {

@@ -56,3 +56,15 @@ async fn being_asked_again_does_not_begin_the_wait_anew() {
     assert!(matches!(body.frame().await, Some(Err(BodyError::Idle))));
     assert_eq!(asked_again.elapsed().as_secs(), 30);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_was_given_up_does_not_count() {
+    let (mut body, progress) = stalling(&[]);
+    assert!(timeout(LIMIT / 2, body.frame()).await.is_err());
+    progress.unasked();
+    assert!(!progress.is_waiting());
+    advance(3 * LIMIT).await;
+    let asked_again = Instant::now();
+    assert!(matches!(body.frame().await, Some(Err(BodyError::Idle))));
+    assert_eq!(asked_again.elapsed(), LIMIT);
+}

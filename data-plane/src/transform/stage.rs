@@ -1,6 +1,7 @@
 //! [`Stage`]: one step of a conversion as a body. The step knows bytes and nothing of polling; the stage knows polling,
 //! trailers and ends, once for all of them.
 
+use super::digest::{CONTENT_DIGEST, REPR_DIGEST};
 use crate::body::BodyError;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -101,7 +102,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin, S: Step> Stage<B, S> {
             Some(frame) => match frame.into_data() {
                 Ok(data) => self.input = data,
                 // Of the two kinds of frames that exist, the one that is not data.
-                Err(frame) => self.state = State::Finishing(frame.into_trailers().ok()),
+                Err(frame) => self.state = State::Finishing(frame.into_trailers().ok().and_then(true_of_others)),
             },
         }
         Poll::Ready(Ok(()))
@@ -152,6 +153,14 @@ where
             State::Failed(_) => SizeHint::default(),
         }
     }
+}
+
+/// Trailers without what they say about the bytes that were converted: it is not true of those that came of them.
+fn true_of_others(mut trailers: HeaderMap) -> Option<HeaderMap> {
+    for name in [CONTENT_DIGEST, REPR_DIGEST] {
+        trailers.remove(name);
+    }
+    (!trailers.is_empty()).then_some(trailers)
 }
 
 /// Both bounds of a hint, changed alike; `change` must keep their order.

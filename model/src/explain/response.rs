@@ -2,7 +2,7 @@
 
 use super::facts::{BodyFacts, Explanation, ResponseFacts, SelectedFacts};
 use super::{Ask, EXTENDED_REQUEST_ID, REQUEST_ID, Refused, words};
-use crate::content::coding::{Coding, negotiate};
+use crate::content::coding::negotiate;
 use crate::content::conversion::{Conversion, Decision};
 use crate::content::media_type::{content_type_or, missing_in_response};
 use crate::exchange::{ClientHead, Inbound, ResponseBody, Upstream, client_head, proxied_head};
@@ -131,7 +131,7 @@ fn finish(ask: &Ask<'_>, route: &Route, head: ClientHead, response: &mut Respons
         && compression.may_code(route.transfer, &headers)
     {
         headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-        response.compression = match negotiate(ask.headers, &Coding::PREFERRED) {
+        response.compression = match negotiate(ask.headers, route.stage.response_codings()) {
             Some(coding) => format!("{} from {} bytes on", coding.as_str(), compression.bytes_min),
             None => "none: the client's Accept-Encoding allows no coding of ours".to_owned(),
         };

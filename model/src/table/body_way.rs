@@ -84,4 +84,12 @@ impl StageSettings {
             codings => codings,
         }
     }
+
+    /// The codings that answers may get, in the order of preference (section h.8). The hosted gateway knows two.
+    pub fn response_codings(&self) -> &'static [Coding] {
+        match self.fidelity {
+            Fidelity::Aws => &Coding::SPECIFIED,
+            Fidelity::Transparent => &Coding::PREFERRED,
+        }
+    }
 }

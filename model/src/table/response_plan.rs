@@ -120,14 +120,16 @@ impl ResponsePlan {
 
     /// Whether the client gets the integration's bytes as they are, once `outcome` was decided.
     pub fn keeps_bytes(&self, outcome: Outcome) -> bool {
-        outcome.template.is_none() && !self.reads_body && outcome.decision.conversion == Conversion::Pass
+        outcome.template.is_none() && outcome.decision.conversion == Conversion::Pass
     }
 
     fn compile(response: &IntegrationResponse, facts: &StageFacts<'_>) -> Result<Self, Violations> {
         let mut violations = Violations::new();
         let status = response.status_code.parse().ok().and_then(|code: u16| StatusCode::from_u16(code).ok());
+        let status = status.filter(|status| !status.is_informational());
         if status.is_none() {
-            violations.add("statusCode", format!("{:?} is no HTTP status", response.status_code));
+            let code = &response.status_code;
+            violations.add("statusCode", format!("{code:?} is not the status code of an answer"));
         }
         let templates = violations.take(plain_templates("responseTemplates", &response.response_templates));
         let mut headers = Vec::with_capacity(response.response_parameters.len());

@@ -71,3 +71,18 @@ fn a_sender_that_breaks_off_is_no_end() {
     let outcome = read_now(Encode::new(Script::unsized_of(acts)));
     assert_eq!((outcome.bytes(), outcome.error), (b"YWJj".to_vec(), Some(BodyError::Broken)));
 }
+
+#[test]
+fn a_digest_of_the_bytes_before_goes_no_further() {
+    let checked = |trailers: http::HeaderMap| {
+        let acts = [Act::Data(Bytes::from_static(b"abcd")), Act::Trailers(trailers)];
+        let outcome = read_now(Encode::new(Script::unsized_of(acts)));
+        assert_eq!(outcome.result(), Ok(b"YWJjZA==".to_vec()));
+        outcome.trailers
+    };
+    let mut both = trailers("content-digest", "sha-256=:AAAA:");
+    both.extend(trailers("repr-digest", "sha-256=:AAAA:"));
+    assert_eq!(checked(both.clone()), None);
+    both.extend(trailers("x-checksum", "1"));
+    assert_eq!(checked(both), Some(trailers("x-checksum", "1")));
+}
