@@ -72,6 +72,9 @@ fn check_served(found: &mut Violations, field: &str, templates: &BTreeMap<String
 pub fn integration_response(response: &IntegrationResponse) -> Violations {
     let mut found = Violations::new();
     check_status_code(&mut found, "statusCode", &response.status_code);
+    if response.status_code.starts_with('1') && found.is_empty() {
+        found.add("statusCode", format!("{:?} answers no request: it must be 200 to 599", response.status_code));
+    }
     check_count(&mut found, "responseParameters", response.response_parameters.len(), PARAMETERS_MAX);
     mappings::response_parameters(&mut found, response);
     check_templates(&mut found, "responseTemplates", &response.response_templates);
@@ -263,6 +266,14 @@ mod tests {
             ];
             assert_eq!(fields, expected, "{kind:?}");
             assert!(refused[0].1.contains("not yet") && refused[1].1.contains("not yet"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn an_informational_status_is_no_answer() {
+        for (code, wrong) in [("100", true), ("101", true), ("199", true), ("200", false), ("599", false)] {
+            let response = IntegrationResponse { status_code: code.to_owned(), ..IntegrationResponse::default() };
+            assert_eq!(!integration_response(&response).is_empty(), wrong, "{code}");
         }
     }
 
