@@ -357,36 +357,6 @@ async fn the_aws_fidelity_knows_the_codings_of_the_specification() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_a_mapping_reads_goes_on_in_its_own_coding() {
-    let document = br#"{"a": "found"}"#;
-    let recorder = Recorder::start(|request| {
-        let coding = request.target.trim_start_matches('/');
-        let bytes = if coding == "unknown" { document.to_vec() } else { encode(coding, document) };
-        reply(200, &[("content-encoding", coding)], whole(bytes))
-    })
-    .await;
-    let world = World::start(1).await;
-    let mut api = Api::at("any");
-    let mapped = json!({"default": {
-        "statusCode": "200", "responseParameters": {"method.response.header.X-Mapped": "integration.response.body.a"},
-    }});
-    // What is in an unknown coding is read as it is, and passes as what it is.
-    for coding in CODINGS.into_iter().chain(["unknown"]) {
-        let path = format!("/{coding}");
-        api.route("GET", &path, with(http(recorder.uri(&path)), json!({"responses": mapped})));
-    }
-    api.register(&world).await;
-    for coding in CODINGS.into_iter().chain(["unknown"]) {
-        let answer = send(&world, "any", &format!("GET /{coding}"), &[], whole("")).await;
-        let expected = if coding == "unknown" { document.to_vec() } else { encode(coding, document) };
-        assert_eq!((answer.status.as_u16(), answer.header("x-mapped")), (200, "found"), "{coding}");
-        assert_eq!(answer.header("content-encoding"), coding);
-        assert!(answer.body == expected, "{coding}: not the bytes that the upstream sent");
-        recorder.take();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_digest_behind_the_bytes_before_is_not_sent_behind_the_coded_ones() {
     let upstream = Upstream::canned(
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: content-digest, x-t\r\n\r\n2\r\nok\r\n0\r\n\

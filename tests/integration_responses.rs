@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use harness::World;
+use harness::coding::{CODINGS, encode};
 use harness::content::{
     Api, FIDELITIES, Framing, Recorder, assert_internal_error, http, http_proxy, mock, reply, send, with,
 };
@@ -221,5 +222,35 @@ async fn answers_without_a_body_have_a_type_too() {
             assert_eq!(found, (status, if none { "" } else { "application/json" }), "{domain} {line}");
             recorder.take();
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_a_mapping_reads_goes_on_in_its_own_coding() {
+    let document = br#"{"a": "found"}"#;
+    let recorder = Recorder::start(|request| {
+        let coding = request.target.trim_start_matches('/');
+        let bytes = if coding == "unknown" { document.to_vec() } else { encode(coding, document) };
+        reply(200, &[("content-encoding", coding)], whole(bytes))
+    })
+    .await;
+    let world = World::start(1).await;
+    let mut api = Api::at("any");
+    let mapped = json!({"default": {
+        "statusCode": "200", "responseParameters": {"method.response.header.X-Mapped": "integration.response.body.a"},
+    }});
+    // What is in an unknown coding is read as it is, and passes as what it is.
+    for coding in CODINGS.into_iter().chain(["unknown"]) {
+        let path = format!("/{coding}");
+        api.route("GET", &path, with(http(recorder.uri(&path)), json!({"responses": mapped})));
+    }
+    api.register(&world).await;
+    for coding in CODINGS.into_iter().chain(["unknown"]) {
+        let answer = send(&world, "any", &format!("GET /{coding}"), &[], whole("")).await;
+        let expected = if coding == "unknown" { document.to_vec() } else { encode(coding, document) };
+        assert_eq!((answer.status.as_u16(), answer.header("x-mapped")), (200, "found"), "{coding}");
+        assert_eq!(answer.header("content-encoding"), coding);
+        assert!(answer.body == expected, "{coding}: not the bytes that the upstream sent");
+        recorder.take();
     }
 }
