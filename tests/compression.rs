@@ -78,7 +78,8 @@ async fn the_size_decides_and_the_length_that_the_upstream_tells_does_not() {
             let length = answer.headers.get("content-length").map(|value| value.to_str().unwrap());
             if compressed {
                 assert_eq!(length, None, "{row}");
-                assert!(answer.body.len() < bytes / 2, "{row}: {} bytes", answer.body.len());
+                // What comes in drops goes on in drops, each with a coding's overhead.
+                assert!(chunked || answer.body.len() < bytes / 2, "{row}: {} bytes", answer.body.len());
             } else if !chunked {
                 assert_eq!(length, Some(&*count), "{row}");
             }
