@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use harness::World;
 use harness::content::{Api, FIDELITIES, assert_internal_error, mock, send, with};
 use harness::upstream::whole;
+use harness::wait::{bounded, until};
+use harness::{World, client, upstream};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 /// Integration responses for the statuses that the rows name.
 fn responses() -> Value {
@@ -173,4 +176,22 @@ async fn the_response_template_is_chosen_by_the_first_accept() {
         assert_eq!(answer.header("content-type"), "application/json", "{accept}");
     }
     assert_eq!(send(&world, "accept", "GET /", &[], whole("")).await.text(), "[4]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_nobody_reads_does_not_cost_the_connection() {
+    let world = World::start(1).await;
+    let mut api = Api::at("keeps");
+    api.route("POST", "/", mock(r#"{"statusCode": 200}"#));
+    api.register(&world).await;
+    let mut stream = TcpStream::connect(world.proxy()).await.unwrap();
+    for _ in 0..2 {
+        stream.write_all(b"POST / HTTP/1.1\r\nhost: keeps\r\ncontent-length: 4\r\n\r\n").await.unwrap();
+        // The head has come before the body leaves.
+        let active = async || client::get(world.admin(0), "admin", "/metrics").await.text().to_owned();
+        until("the request", active, |text| text.contains("\npenstock_proxy_requests_active 1\n")).await;
+        stream.write_all(b"body").await.unwrap();
+        let head = bounded("an answer", upstream::read_head(&mut stream)).await;
+        assert!(head.starts_with(b"HTTP/1.1 200 "), "{}", head.escape_ascii());
+    }
 }

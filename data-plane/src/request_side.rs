@@ -5,7 +5,9 @@
 
 use crate::body::StreamBody;
 use crate::error::ProxyError;
-use crate::limits::{COLLECT_TIMEOUT_MS, DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES};
+use crate::limits::{
+    COLLECT_TIMEOUT_MS, DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, DISCARD_BYTES_MAX, DISCARD_WAIT_MS, SNIFF_BYTES,
+};
 use crate::outgoing::OutgoingBody;
 use crate::transform::collect::{CollectBudget, CollectError, Collected, Permit, collect};
 use crate::transform::decode::Decode;
@@ -18,7 +20,7 @@ use crate::transform::lossy::Lossy;
 use crate::transform::{BoxedBody, whole};
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_RANGE, CONTENT_TYPE};
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, EXPECT};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use penstock_model::content::coding::Coding;
@@ -127,7 +129,12 @@ impl Intake<'_> {
         let outcome = self.plan.decide(self.stage, self.headers, missing)?;
         let way = self.plan.way(self.stage, self.headers, outcome, self.read_when_passed, !flow.is_over());
         let way = way.map_err(ProxyError::RequestCodings)?;
-        let flow = converted(decompressed(flow, &way.decompress), outcome.decision.conversion);
+        let flow = match way.passage {
+            Passage::Discard => flow,
+            Passage::Collect | Passage::LookAhead | Passage::Stream => {
+                converted(decompressed(flow, &way.decompress), outcome.decision.conversion)
+            }
+        };
         let mut text = None;
         let body = match way.passage {
             Passage::Collect => {
@@ -136,8 +143,9 @@ impl Intake<'_> {
                 OutgoingBody::collected(collected.bytes, collected.permit)
             }
             Passage::Discard => {
-                if verifies {
-                    drain(flow.boxed()).await?;
+                match verifies {
+                    true => drain(flow.boxed()).await?,
+                    false => self.discard(flow).await?,
                 }
                 OutgoingBody::rendered(Bytes::new())
             }
@@ -193,6 +201,25 @@ impl Intake<'_> {
         let ahead = look_ahead(flow.boxed(), SNIFF_BYTES, patience, &self.holding.budget).await?;
         let missing = missing_in_request(policy, ahead.first_bytes());
         Ok((Flow::Staged(Box::pin(ahead)), missing))
+    }
+
+    /// Reads a body that nobody needs, if that is quickly done: the connection cannot go on with a part of it unread. One
+    /// that its client sends only when it is asked for is not asked for.
+    async fn discard(&self, flow: Flow) -> Result<(), CollectError> {
+        if self.headers.contains_key(EXPECT) {
+            return Ok(());
+        }
+        let mut body = flow.boxed();
+        let read = async {
+            let mut bytes = 0;
+            while bytes <= DISCARD_BYTES_MAX
+                && let Some(frame) = body.frame().await
+            {
+                bytes += frame?.data_ref().map_or(0, Bytes::len);
+            }
+            Ok(())
+        };
+        timeout(Duration::from_millis(DISCARD_WAIT_MS), read).await.unwrap_or(Ok(()))
     }
 
     /// The text of a body for those who map from it. The body itself goes on in the coding that it came in.
