@@ -128,7 +128,7 @@ impl Outlet<'_> {
         answer: UpstreamAnswer,
     ) -> Result<(Answer, Receipt), ProxyError> {
         let UpstreamAnswer { status, headers, body } = answer;
-        let plan = responses.select(status.as_u16()).ok_or(ProxyError::NoIntegrationResponse)?;
+        let plan = responses.select(status.as_u16().into()).ok_or(ProxyError::NoIntegrationResponse)?;
         let unsized_body = body.size_hint().exact().is_none();
         let (body, receipt) = self.verified(status, &headers, body)?;
         let (body, missing) = self.typed(&headers, body).await?;
@@ -154,7 +154,7 @@ impl Outlet<'_> {
     ///
     /// # Errors
     /// No integration response accepts it, or its mappings cannot be sent.
-    pub(crate) fn mocked(&self, responses: &Responses, status: u16) -> Result<Answer, ProxyError> {
+    pub(crate) fn mocked(&self, responses: &Responses, status: i32) -> Result<Answer, ProxyError> {
         let plan = responses.select(status).ok_or(ProxyError::NoIntegrationResponse)?;
         let outcome = plan.decide(&self.route.stage, AnswerType::Nothing, self.inbound.headers)?;
         let bytes = outcome.template.map(|index| plan.templates[index].render()).unwrap_or_default();

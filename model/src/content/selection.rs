@@ -85,7 +85,7 @@ impl Selection {
     }
 
     /// The same for an integration whose subject is a status code, as text: `HTTP`, `MOCK` and services.
-    pub fn select_status(&self, status: u16) -> Option<usize> {
+    pub fn select_status(&self, status: i32) -> Option<usize> {
         if self.patterns.is_empty() { self.default } else { self.select(&status.to_string()) }
     }
 

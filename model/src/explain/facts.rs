@@ -150,7 +150,7 @@ pub struct UpstreamFacts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFacts {
     /// The integration's status: the assumed one, or the one that a `MOCK` request names.
-    pub integration_status: u16,
+    pub integration_status: i32,
     /// The integration response that accepts it; `None` for an `HTTP_PROXY`, which has none.
     pub selected: Option<SelectedFacts>,
     /// The answer's `Content-Type` without parameters, or what a missing one counts as; empty when it counts as nothing.

@@ -61,7 +61,7 @@ pub(super) fn mock(
     route: &Route,
     plan: &MockPlan,
     told: &mut facts::Explanation,
-) -> Result<Option<u16>, Refused> {
+) -> Result<Option<i32>, Refused> {
     let decided = decide(ask, route, &plan.request, true, told)?;
     let status = match decided.outcome.template {
         Some(index) => plan.statuses.get(index).copied().flatten(),

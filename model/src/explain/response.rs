@@ -30,7 +30,7 @@ pub(super) fn http(
     }
     let unsized_body = !ask.answer_headers.contains_key(CONTENT_LENGTH);
     let mut response = ResponseFacts {
-        integration_status: ask.answer_status.as_u16(),
+        integration_status: ask.answer_status.as_u16().into(),
         content_type: content_type.map(words::text).unwrap_or_default(),
         binary_media_type: content_type.and_then(|one| stage.media_types.entry(Some(one))).map(|e| e.to_string()),
         accepted_media_type: accepted(ask, route),
@@ -46,7 +46,7 @@ pub(super) fn http(
         told.response = Some(response);
         return Ok(());
     }
-    let chosen = select(&plan.responses, ask.answer_status.as_u16(), &mut response)?;
+    let chosen = select(&plan.responses, ask.answer_status.as_u16().into(), &mut response)?;
     let outcome = chosen.decide(stage, AnswerType::Of(content_type), ask.headers);
     let outcome = outcome.map_err(|refusal| Refused::new(refusal, refusal))?;
     let about = ResponseBody { untouched: chosen.keeps_bytes(outcome), unsized_body };
@@ -68,7 +68,7 @@ pub(super) fn mock(
     route: &Route,
     plan: &MockPlan,
     inbound: &Inbound<'_>,
-    status: Option<u16>,
+    status: Option<i32>,
     told: &mut Explanation,
 ) -> Result<(), Refused> {
     let Some(status) = status else { return Ok(()) };
@@ -87,7 +87,7 @@ pub(super) fn mock(
     Ok(())
 }
 
-fn select<'p>(responses: &'p Responses, status: u16, told: &mut ResponseFacts) -> Result<&'p ResponsePlan, Refused> {
+fn select<'p>(responses: &'p Responses, status: i32, told: &mut ResponseFacts) -> Result<&'p ResponsePlan, Refused> {
     let Some((plan, pattern)) = responses.select_by_pattern(status) else {
         let reason = format!("no integration response accepts {status}, and there is no default");
         return Err(Refused::new(reason, GatewayError::configuration()));

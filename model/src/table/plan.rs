@@ -95,7 +95,7 @@ pub struct MockPlan {
     /// What happens to the request body.
     pub request: RequestPlan,
     /// The status that each request template renders, by the template's index; `None` where it renders none.
-    pub statuses: Vec<Option<u16>>,
+    pub statuses: Vec<Option<i32>>,
     /// How that status is turned into the client's answer.
     pub responses: Responses,
 }

@@ -62,12 +62,12 @@ impl Responses {
     }
 
     /// The one for what the integration answered, by its status; `None` when none accepts it and there is no default.
-    pub fn select(&self, status: u16) -> Option<&ResponsePlan> {
+    pub fn select(&self, status: i32) -> Option<&ResponsePlan> {
         self.select_by_pattern(status).map(|(plan, _)| plan)
     }
 
     /// The same with the pattern that accepted it; none for the default.
-    pub fn select_by_pattern(&self, status: u16) -> Option<(&ResponsePlan, Option<&str>)> {
+    pub fn select_by_pattern(&self, status: i32) -> Option<(&ResponsePlan, Option<&str>)> {
         let place = self.selection.select_status(status)?;
         Some((self.plans.get(place)?, self.selection.pattern(place)))
     }

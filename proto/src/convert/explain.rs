@@ -121,7 +121,7 @@ impl From<UpstreamFacts> for wire::UpstreamRequest {
 impl From<ResponseFacts> for wire::ResponseDecision {
     fn from(response: ResponseFacts) -> Self {
         Self {
-            integration_status: response.integration_status.into(),
+            integration_status: response.integration_status,
             selected: response.selected.map(Into::into),
             content_type: response.content_type,
             binary_media_type: response.binary_media_type,
