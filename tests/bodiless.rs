@@ -82,6 +82,7 @@ async fn what_has_no_content_has_none_in_either_protocol() {
     let lines = until("the log", async || world.proxies[0].access_log(), |log| log.len() >= 2 * ROWS.len()).await;
     for line in lines {
         assert_eq!(line["response_bytes"], 0, "{line}");
+        assert!(["api", "stage"].iter().all(|key| line[key] != ""), "known also without a route: {line}");
         assert_eq!(line["reason"], if line["path"] == "/unknown" { "no_route" } else { "ok" }, "{line}");
     }
 }

@@ -108,7 +108,7 @@ impl Call<'_> {
             found.route_path_at = path.len() - route_path.len();
             found.stage = stage.map(|stage| Arc::clone(stage.settings()));
             found.route = route.cloned();
-            record.routed(host, table.version(), route);
+            record.routed(host, table.version(), stage.map(|stage| stage.settings()), route);
             located.map_err(|error| match error {
                 LocateError::UnknownHost => ProxyError::UnknownHost,
                 LocateError::UnknownStage => ProxyError::UnknownStage,

@@ -12,7 +12,7 @@ use crate::upstream::Lease;
 use http::request::Parts;
 use penstock_model::exchange::protocol;
 use penstock_model::id::Version;
-use penstock_model::table::Route;
+use penstock_model::table::{Route, StageSettings};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,6 +49,8 @@ struct Line {
     time_ms: u64,
     config_version: u64,
     upstream_wait: Option<Duration>,
+    /// Known also when it has no route for the request.
+    stage: Option<Arc<StageSettings>>,
     route: Option<Arc<Route>>,
 }
 
@@ -80,6 +82,7 @@ impl Record {
                 time_ms,
                 config_version: 0,
                 upstream_wait: None,
+                stage: None,
                 route: None,
             })
         });
@@ -99,11 +102,18 @@ impl Record {
         }
     }
 
-    /// Notes which configuration and route the request met.
-    pub(crate) fn routed(&mut self, host: &str, version: Version, route: Option<&Arc<Route>>) {
+    /// Notes which configuration, stage and route the request met.
+    pub(crate) fn routed(
+        &mut self,
+        host: &str,
+        version: Version,
+        stage: Option<&Arc<StageSettings>>,
+        route: Option<&Arc<Route>>,
+    ) {
         if let Some(line) = &mut self.line {
             host.clone_into(&mut line.host);
             line.config_version = version.0;
+            line.stage = stage.cloned();
             line.route = route.cloned();
         }
     }
@@ -162,7 +172,7 @@ impl Drop for Record {
         self.metrics.response_bytes.inc_by(self.response.bytes());
         self.metrics.duration.observe(duration.as_secs_f64());
         let Some(line) = self.line.take() else { return };
-        let route = line.route.as_deref();
+        let (stage, route) = (line.stage.as_deref(), line.route.as_deref());
         let outcome = self.failure.unwrap_or(Outcome { reason: "ok", origin: Origin::Upstream });
         self.log.write(Entry {
             request_id: line.request_id,
@@ -172,8 +182,8 @@ impl Drop for Record {
             status: self.status,
             reason: outcome.reason,
             origin: outcome.origin.as_str(),
-            api: route.map(|route| route.stage.key.rest_api_id.to_string()).unwrap_or_default(),
-            stage: route.map(|route| route.stage.key.stage_name.to_string()).unwrap_or_default(),
+            api: stage.map(|stage| stage.key.rest_api_id.to_string()).unwrap_or_default(),
+            stage: stage.map(|stage| stage.key.stage_name.to_string()).unwrap_or_default(),
             resource: route.map(|route| route.resource_path.clone()).unwrap_or_default(),
             client: line.client,
             protocol: line.protocol,
@@ -181,7 +191,7 @@ impl Drop for Record {
             response_bytes: self.response.bytes(),
             request_sha256: self.request_receipt.sha256(),
             response_sha256: self.response_receipt.sha256(),
-            canary: route.is_some_and(Route::is_canary),
+            canary: stage.is_some_and(StageSettings::is_canary),
             duration,
             upstream_wait: line.upstream_wait,
             config_version: line.config_version,

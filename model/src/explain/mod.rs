@@ -150,7 +150,7 @@ fn stage_facts(located: &Located<'_, '_>, side: &StageTable) -> StageFacts {
         base_path: located.base_path.to_owned(),
         route_path: located.route_path.to_owned(),
         canary_percent: located.stage.canary_percent().map(|percent| percent.to_string()),
-        canary: settings.canary == Some(true),
+        canary: settings.is_canary(),
         fidelity: match settings.fidelity {
             Fidelity::Transparent => "TRANSPARENT",
             Fidelity::Aws => "AWS",

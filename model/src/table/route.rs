@@ -113,11 +113,6 @@ impl Route {
         })
     }
 
-    /// Whether it serves the canary's part of its stage's requests (section h.2).
-    pub fn is_canary(&self) -> bool {
-        self.stage.canary == Some(true)
-    }
-
     /// Why calls of this route fail, when they must.
     pub fn problem(&self) -> Option<&Problem> {
         match &self.plan {

@@ -68,6 +68,11 @@ impl Compression {
 }
 
 impl StageSettings {
+    /// Whether they are those of the canary's part of the stage's requests (section h.2).
+    pub fn is_canary(&self) -> bool {
+        self.canary == Some(true)
+    }
+
     /// Compiles what `api` says, for one side of a stage.
     pub(super) fn compile(key: &Arc<BundleKey>, api: &RestApi, facts: &StageFacts<'_>) -> Result<Self, Violations> {
         let header = |text: &str| {

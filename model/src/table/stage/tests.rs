@@ -66,7 +66,7 @@ fn the_share_is_exact_at_both_ends_and_between() {
     ] {
         let table = StageTable::compile(&bundle(percent, definition(&[("/a", "http://up/")]), &[])).expect("compiles");
         let route = get(table.choose(|| draw), "/a").expect("both have it");
-        assert_eq!(route.is_canary(), canary, "{draw} of {percent}");
+        assert_eq!(route.stage.is_canary(), canary, "{draw} of {percent}");
     }
 }
 
@@ -77,7 +77,7 @@ fn without_a_canary_nothing_is_drawn() {
     let table = StageTable::compile(&bundle).expect("compiles");
     let chosen = table.choose(|| panic!("nobody needs it"));
     assert!(std::ptr::eq(chosen, &raw const table) && table.canary().is_none());
-    assert!(!get(&table, "/a").expect("it is there").is_canary());
+    assert!(!get(&table, "/a").expect("it is there").stage.is_canary());
 }
 
 #[test]
@@ -86,7 +86,8 @@ fn a_canary_serves_its_own_deployment_and_counts_nowhere() {
     let bundle = bundle(100.0, own, &[]).with_canary(definition(&[("/a", "http://up/"), ("/new", "http://up/")]));
     let table = StageTable::compile(&bundle).expect("compiles");
     let canary = table.choose(|| 0.0);
-    let served = |table, path| get(table, path).map(|route| (route.stage.deployment_id.to_string(), route.is_canary()));
+    let served =
+        |table, path| get(table, path).map(|route| (route.stage.deployment_id.to_string(), route.stage.is_canary()));
     assert_eq!(served(&table, "/a"), Some(("own".to_owned(), false)));
     assert_eq!(served(canary, "/a"), Some(("new".to_owned(), true)));
     assert_eq!((served(&table, "/new"), served(canary, "/old")), (None, None));
