@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use clap::Parser;
 use penstock_data_plane::Settings;
+use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
 /// Penstock's proxy: serves what the control plane publishes.
@@ -19,6 +20,10 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_env_filter(arguments.log).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(arguments.log)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
     penstock_data_plane::run(arguments.settings).context("the proxy stopped")
 }
