@@ -260,8 +260,8 @@ mod tests {
         assert_eq!(
             violations(br#"{"Type":"FTP","Uri":[],"uri":"x","TimeoutInMillis":-1,"IntegrationResponses":[{}, 1]}"#),
             "/uri: says the same as \"Uri\": leave one of them out; /Type: \"FTP\" is not one of HTTP, HTTP_PROXY, AWS, \
-             AWS_PROXY, MOCK; /Uri: must be text, and it is a list; /TimeoutInMillis: must be a whole number, and it is \
-             \"-1\"; /IntegrationResponses/0: needs a statusCode; /IntegrationResponses/1: must be an object, and it is a \
+             AWS_PROXY, MOCK; /Uri: must be text, and it is a list; /TimeoutInMillis: must be a whole number and not \
+             negative, and it is \"-1\"; /IntegrationResponses/0: needs a statusCode; /IntegrationResponses/1: must be an object, and it is a \
              number"
         );
         assert_eq!(violations(br#"{"Uri":"http://x/"}"#), "needs a type: HTTP, HTTP_PROXY, AWS, AWS_PROXY or MOCK");

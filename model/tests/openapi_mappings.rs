@@ -39,3 +39,22 @@ fn what_a_response_sets_is_declared_and_what_it_renders_is_only_text() {
     }
     assert_eq!(found.lines().count(), 6, "{found}");
 }
+
+#[test]
+fn of_two_responses_without_a_pattern_the_one_that_never_answers_is_pointed_at() {
+    for (codes, used) in [(["200", "403"], "200"), (["404", "201"], "201")] {
+        let [of_default, of_empty] = codes;
+        let document = format!(
+            r#"{{"openapi": "3.0.1", "info": {{"title": "t"}}, "paths": {{"/": {{"get": {{"responses": {{}},
+            "x-amazon-apigateway-integration": {{"type": "http", "httpMethod": "GET", "uri": "http://localhost/",
+            "responses": {{"default": {{"statusCode": "{of_default}"}}, "": {{"statusCode": "{of_empty}"}},
+            "5..": {{"statusCode": "502"}}}}}}}}}}}}}}"#
+        );
+        let mut ids = (0..).map(|number| format!("id{number}"));
+        let mut new_id = || ids.next().expect("there is always a next number");
+        let imported = import(document.as_bytes(), &ImportOptions::default(), &mut new_id).expect("it is right");
+        let warnings: Vec<_> = imported.warnings.iter().map(|warning| warning.message.as_str()).collect();
+        let text = format!("a second response without a pattern: the one of status code {used:?} answers");
+        assert!(matches!(warnings.as_slice(), [warning] if *warning == text), "{warnings:?}");
+    }
+}

@@ -101,7 +101,7 @@ impl<'a> Fields<'a> {
     /// A whole number, or its digits.
     pub(crate) fn number(&mut self, name: &str, report: &mut Report) -> Option<u32> {
         self.word(name, report, |text| {
-            text.parse().map_err(|_| format!("must be a whole number, and it is {:?}", shown(text)))
+            text.parse().map_err(|_| format!("must be a whole number and not negative, and it is {:?}", shown(text)))
         })
     }
 

@@ -261,6 +261,13 @@ impl ResponseReader {
             report.violation(place, text);
             return;
         }
+        if made.selection_pattern.is_empty()
+            && let Some(other) = self.read.values().find(|other| other.selection_pattern.is_empty())
+        {
+            let used = code.as_str().min(&other.status_code);
+            let text = format!("a second response without a pattern: the one of status code {:?} answers", shown(used));
+            report.warning(place, text);
+        }
         self.keys.insert(code.clone(), key.map_or_else(String::new, |(key, _)| key.to_owned()));
         self.read.insert(code.clone(), IntegrationResponse { status_code: code, ..made });
     }

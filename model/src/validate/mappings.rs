@@ -3,20 +3,28 @@
 use crate::integration::Integration;
 use crate::limits::PARAMETERS_MAX;
 use crate::mapping::{
-    NO_METHOD_RESPONSE, ResponseSource, ResponseTarget, Source, Target, invalid_parameter, mapping_message,
+    NO_METHOD_RESPONSE, ResponseSource, ResponseTarget, Source, Target, invalid_expression, invalid_parameter,
+    mapping_message,
 };
 use crate::method::Method;
 use crate::resource::{PathPart, segments};
 use crate::response::IntegrationResponse;
 use crate::violation::Violations;
+use http::HeaderValue;
 
 /// Checks the request parameters of an integration. Query parameters and headers that they read must be declared by the
 /// method; for path variables see [`path_parameters`].
 pub(super) fn request_parameters(found: &mut Violations, integration: &Integration, method: &Method) {
     for (target, text) in integration.request_parameters.iter().take(PARAMETERS_MAX) {
         let field = || format!("requestParameters[{target}]");
-        if let Err(problem) = Target::parse(target) {
-            found.add(field(), problem);
+        match Target::parse(target) {
+            Err(problem) => found.add(field(), problem),
+            Ok(Target::Header(_)) => {
+                if let Some(problem) = header_literal(text) {
+                    found.add(field(), problem);
+                }
+            }
+            Ok(Target::Path(_) | Target::Query(_)) => {}
         }
         match Source::parse(text) {
             Err(problem) => found.add(field(), problem),
@@ -45,6 +53,13 @@ pub(super) fn path_parameters(method: &Method, resource_path: &str) -> Violation
     found
 }
 
+/// What is wrong with a literal for a header that no header can hold: every call would fail.
+fn header_literal(text: &str) -> Option<String> {
+    let literal = text.strip_prefix('\'')?.strip_suffix('\'')?;
+    let problem = || format!("{}: no header can hold it", invalid_expression(text));
+    HeaderValue::from_bytes(literal.as_bytes()).is_err().then(problem)
+}
+
 fn is_variable(part: &str, source: &Source) -> bool {
     match (PathPart::parse(part), source) {
         (Ok(PathPart::Param(name) | PathPart::Greedy(name)), Source::Path(wanted)) => name == wanted,
@@ -57,6 +72,9 @@ pub(super) fn response_parameters(found: &mut Violations, response: &Integration
     for (target, text) in response.response_parameters.iter().take(PARAMETERS_MAX) {
         let field = || format!("responseParameters[{target}]");
         if let Err(problem) = ResponseTarget::parse(target) {
+            found.add(field(), problem);
+        }
+        if let Some(problem) = header_literal(text) {
             found.add(field(), problem);
         }
         if let Err(problem) = ResponseSource::parse(text) {
@@ -107,5 +125,34 @@ mod tests {
         assert_eq!(path_parameters(&method, "/").to_string(), expected);
         method.request_parameters.insert("method.request.path.id".to_owned(), true);
         assert!(path_parameters(&method, "/").is_empty());
+    }
+
+    #[test]
+    fn a_literal_fits_where_it_is_put() {
+        let integration = |target: &str, literal: &str| {
+            let mut integration = Integration::new(IntegrationType::Http, Some(Verb::Get), "http://localhost/{x}");
+            integration.request_parameters.insert(format!("integration.request.{target}.x"), literal.to_owned());
+            integration
+        };
+        let method = Method::new("api".into(), "root".into(), Verb::Get);
+        for (target, literal, fits) in [
+            ("header", "'a b\tü'", true),
+            ("header", "''", true),
+            ("header", "'a\nb'", false),
+            ("header", "'a\0'", false),
+            ("querystring", "'a\nb'", true),
+            ("path", "'a\nb'", true),
+        ] {
+            let mut found = Violations::new();
+            request_parameters(&mut found, &integration(target, literal), &method);
+            assert_eq!(found.is_empty(), fits, "{target} {literal:?}: {found}");
+        }
+        let mut response = IntegrationResponse::default();
+        response.response_parameters.insert("method.response.header.x".to_owned(), "'a\nb'".to_owned());
+        let mut found = Violations::new();
+        response_parameters(&mut found, &response);
+        let expected =
+            format!("responseParameters[method.response.header.x]: {}", header_literal("'a\nb'").unwrap_or_default());
+        assert_eq!(found.to_string(), expected);
     }
 }
