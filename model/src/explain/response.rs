@@ -137,7 +137,9 @@ fn finish(ask: &Ask<'_>, route: &Route, head: ClientHead, response: &mut Respons
         };
     }
     if route.stage.integrity == Integrity::Add && !bodiless {
-        told.notes.push("The answer gets a Content-Digest, in its head or its trailers.".to_owned());
+        told.notes.push(
+            "The answer gets a Content-Digest: in its head, or in trailers where the client takes them.".to_owned(),
+        );
     }
     headers.insert(HeaderName::from_static("x-amzn-requestid"), HeaderValue::from_static(REQUEST_ID));
     headers.insert(HeaderName::from_static("x-amz-apigw-id"), HeaderValue::from_static(EXTENDED_REQUEST_ID));

@@ -49,6 +49,9 @@ pub(super) fn conversion(decision: Decision) -> &'static str {
     }
 }
 
+/// The bound is each proxy's own: the model does not know its value.
+const COLLECTED: &str = "more than a proxy's --collect-bytes-max is a 413";
+
 /// A request body's way. `template` is its key.
 pub(super) fn body(
     decision: Decision,
@@ -63,9 +66,9 @@ pub(super) fn body(
         Passage::Stream => "streams: nothing needs to see all of it".to_owned(),
         Passage::LookAhead => "streams, behind a look at its beginning: an error there is still answered".to_owned(),
         Passage::Collect if is_mock && template.is_none() => {
-            "is collected: the MOCK looks for its status in it".to_owned()
+            format!("is collected: the MOCK looks for its status in it; {COLLECTED}")
         }
-        Passage::Collect => "is collected: a mapping reads it".to_owned(),
+        Passage::Collect => format!("is collected: a mapping reads it; {COLLECTED}"),
         Passage::Discard => "is not sent: the template takes its place".to_owned(),
     };
     if !way.decompress.is_empty() {
@@ -95,7 +98,7 @@ pub(super) fn mapped(target: String, source: &CompiledSource, facts: &impl Reque
 
 fn origin(source: &CompiledSource) -> String {
     match source {
-        CompiledSource::Fixed(_) => "fixed when the stage was compiled".to_owned(),
+        CompiledSource::Fixed(_) => "a value fixed when the stage was compiled".to_owned(),
         CompiledSource::Segment(number) => format!("segment {} of the path", number + 1),
         CompiledSource::SegmentsFrom(number) => format!("the path from segment {} on", number + 1),
         CompiledSource::PathParameter(name) => format!("the path parameter {name}"),
