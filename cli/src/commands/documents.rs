@@ -101,6 +101,7 @@ impl Import {
             BasePathMode::Split => pb::BasePathMode::Split,
         };
         let control_plane = context.connect().await?;
+        let may_have_stages = self.put.is_some() || self.replace_by_name;
         let answer = if let Some(named) = &self.put {
             let mode = match self.mode {
                 None | Some(Mode::Merge) => put_rest_api_request::Mode::Merge,
@@ -128,7 +129,7 @@ impl Import {
             control_plane.rest_apis().import_rest_api(request).await.doing(doing)?
         };
         warn_all(&answer.warnings);
-        context.output.done(&answer, || sentence(&answer))
+        context.output.done(&answer, || sentence(&answer, may_have_stages))
     }
 }
 
@@ -144,10 +145,15 @@ impl StageArgs {
     }
 }
 
-fn sentence(answer: &pb::ImportRestApiResponse) -> String {
+/// What was done. An API that was there before may have stages that deploy it by themselves.
+fn sentence(answer: &pb::ImportRestApiResponse, may_have_stages: bool) -> String {
     let api = answer.rest_api.clone().unwrap_or_default();
     let imported = format!("Imported {} with the id {}, revision {}.", api.name, api.id, api.revision);
     match (&answer.deployment, &answer.stage) {
+        (None, _) if may_have_stages => format!(
+            "{imported}\nStages with auto-deploy serve it; others once it is deployed: penstock deploy {} --stage STAGE",
+            api.id
+        ),
         (None, _) => format!("{imported}\nIt serves once it is deployed: penstock deploy {} --stage STAGE", api.id),
         (Some(deployment), stage) => {
             let to = stage.as_ref().map_or(String::new(), |stage| format!(" to the stage {}", stage.stage_name));
@@ -184,7 +190,9 @@ Examples:
   penstock api export image-api --stage prod --format swagger --file api.json
 
 Without --stage it is the definition as it can be edited; with it, what that
-stage serves.")]
+stage serves. Documents cannot say fidelity, accept policy, missing content
+type, integrity and compression media types: after an import elsewhere, set them
+with `penstock api update`.")]
 pub(crate) struct Export {
     #[command(flatten)]
     api: ApiArg,

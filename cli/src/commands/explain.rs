@@ -7,6 +7,7 @@ use penstock_proto::management::v1::explain_request::Body;
 use super::Context;
 use crate::args::{http_method, status_code};
 use crate::exit::{Doing, Failure};
+use crate::output::warn;
 
 mod story;
 
@@ -66,6 +67,9 @@ impl Explain {
             listener_port: 0,
         };
         let told = context.connect().await?.explanations().explain(request).await.doing("explaining the request")?;
+        if self.canary && told.stage.as_ref().is_some_and(|stage| stage.canary_percent.is_empty()) {
+            warn("the stage has no canary: this is what all requests meet");
+        }
         context.output.object(&told, || story::fields(&told))
     }
 }

@@ -36,7 +36,11 @@ Examples:
 
 Ctrl-C lets requests in flight finish and stops everything; a second one does
 not wait. What was registered is in the data directory, and is served again by
-the next `penstock up`.")]
+the next `penstock up`.
+
+Settings of the proxy and the control plane that have no option here are read
+from the environment, as PENSTOCK_ACCESS_LOG=text penstock up; the --help of
+penstock-data-plane and penstock-control-plane names them.")]
 pub(crate) struct Up {
     /// Also run the example image resizer, and register its API
     #[arg(long)]
