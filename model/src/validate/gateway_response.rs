@@ -1,6 +1,7 @@
 //! Rules for customised gateway responses (section e.7).
 
 use super::check_count;
+use super::mappings::header_literal;
 use crate::gateway_response::{CustomGatewayResponse, CustomisableType, read};
 use crate::limits::{PARAMETERS_MAX, TEMPLATE_BYTES_MAX};
 use crate::violation::Violations;
@@ -18,6 +19,11 @@ pub fn gateway_response(custom: &CustomGatewayResponse) -> Violations {
         if template.len() > TEMPLATE_BYTES_MAX {
             let text = format!("a template must have at most {TEMPLATE_BYTES_MAX} bytes");
             found.add(format!("responseTemplates[{key}]"), text);
+        }
+    }
+    for (target, source) in &custom.response_parameters {
+        if let Some(problem) = header_literal(source) {
+            found.add(format!("responseParameters[{target}]"), problem);
         }
     }
     if let Err(unread) = read(custom) {
@@ -48,6 +54,17 @@ mod tests {
             status_code: "404".to_owned(),
             response_parameters: (0..parameters).map(parameter).collect(),
             response_templates: (0..templates).map(template).collect(),
+        }
+    }
+
+    #[test]
+    fn a_literal_that_no_header_can_hold_is_refused() {
+        for (literal, right) in [("'a b'", true), ("''", true), ("'a\nb'", false), ("'\u{7f}'", false)] {
+            let mut custom = with(1, 0, 0);
+            custom.response_parameters.values_mut().for_each(|source| literal.clone_into(source));
+            let found = gateway_response(&custom);
+            assert_eq!(found.is_empty(), right, "{literal:?}: {found}");
+            assert_eq!(found.to_string().starts_with("responseParameters[gatewayresponse.header.X-0]: "), !right);
         }
     }
 

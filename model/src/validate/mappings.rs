@@ -54,7 +54,7 @@ pub(super) fn path_parameters(method: &Method, resource_path: &str) -> Violation
 }
 
 /// What is wrong with a literal for a header that no header can hold: every call would fail.
-fn header_literal(text: &str) -> Option<String> {
+pub(super) fn header_literal(text: &str) -> Option<String> {
     let literal = text.strip_prefix('\'')?.strip_suffix('\'')?;
     let problem = || format!("{}: no header can hold it", invalid_expression(text));
     HeaderValue::from_bytes(literal.as_bytes()).is_err().then(problem)
