@@ -251,6 +251,37 @@ async fn an_answer_that_is_read_is_bounded_too() {
     assert!(world.proxies[0].is_alive());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_for_its_coder_an_answer_goes_uncompressed_and_a_request_is_refused() {
+    let text = vec![b' '; 4096];
+    let sent = text.clone();
+    let upstream = Upstream::http(move |_| {
+        let sent = sent.clone();
+        async move { reply(200, &[("content-type", "text/plain")], whole(sent)) }
+    })
+    .await;
+    // Enough for what gzip holds in either direction, and not for what brotli or zstd does.
+    let world = World::start_with(1, &["--access-log", "json", "--collect-budget-bytes", &MIB.to_string()]).await;
+    let mut api = Api::at("any").extension("minimum-compression-size", json!(0));
+    let mapped = json!({"requestParameters": {"integration.request.header.X-Mapped": "method.request.body.a"}});
+    let uri = format!("http://{}/", upstream.address);
+    api.route("GET", "/", http_proxy(uri.clone()));
+    api.route("POST", "/{coding}", with(http(uri), mapped));
+    api.register(&world).await;
+    for (coding, has_room) in [("gzip", true), ("deflate", true), ("br", false), ("zstd", false)] {
+        let answer = send(&world, "any", "GET /", &[("accept-encoding", coding)], whole("")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("vary")), (200, "Accept-Encoding"), "{coding}");
+        assert_eq!(answer.header("content-encoding"), if has_room { coding } else { "" });
+        assert_eq!(answer.body == text, !has_room, "{coding}");
+        let body = whole(encode(coding, br#"{"a": "found"}"#));
+        let answer = send(&world, "any", &format!("POST /{coding}"), &[("content-encoding", coding)], body).await;
+        assert_eq!(answer.status, if has_room { 200 } else { 503 }, "{coding}: {}", answer.text());
+        let logged = logged(&world, &format!("/{coding}")).await;
+        assert_eq!(logged.1 == "collect_budget", !has_room, "{coding}: {}", logged.1);
+    }
+    until("nothing is held", async || metric(&world, "penstock_proxy_collected_bytes").await, |&held| held == 0).await;
+}
+
 /// A body that stays open until its sender is dropped.
 fn open_body(begin: Bytes) -> (tokio::sync::mpsc::Sender<Result<Frame<Bytes>, Infallible>>, Body) {
     let (send, receive) = tokio::sync::mpsc::channel(1);

@@ -6,7 +6,7 @@ use crate::limits::{COMPRESSION_LOOKAHEAD_BYTES, DIGEST_COLLECT_BYTES_MAX, SNIFF
 use crate::request_side::Holding;
 use crate::response_side::{Answer, AnswerBody};
 use crate::transform::collect::collect;
-use crate::transform::compress::Compress;
+use crate::transform::compress::{Compress, CompressPermit};
 use crate::transform::digest::{CONTENT_DIGEST, REPR_DIGEST, content_digest};
 use crate::transform::integrity::{AddDigest, Receipt};
 use crate::transform::lookahead::look_ahead;
@@ -78,8 +78,11 @@ impl Finish<'_> {
                 body
             }
         };
+        let Some(permit) = CompressPermit::try_take(coding, &self.holding.budget) else {
+            return Ok(Answer { head, body });
+        };
         coded_head(&mut head.headers, coding);
-        Ok(Answer { head, body: AnswerBody::Staged(Box::pin(Compress::new(body.boxed(), coding))) })
+        Ok(Answer { head, body: AnswerBody::Staged(Box::pin(Compress::new(body.boxed(), permit))) })
     }
 
     /// In the trailers of what streams, when the client takes trailers; in the head of what is in memory or small enough

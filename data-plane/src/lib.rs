@@ -28,10 +28,6 @@ mod server;
 mod settings;
 pub mod subscriber;
 pub mod subscription;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no route asks for a conversion before content decisions are compiled")
-)]
 mod transform;
 mod upstream;
 

@@ -83,10 +83,15 @@ impl Metrics {
         );
         registry.register("failures", "Requests not simply passed on, by reason", self.failures.clone());
         registry.register("access_log_lost", "Access log lines dropped", self.access_log_lost.clone());
-        registry.register_with_unit("collected", "Bodies in memory", Unit::Bytes, self.collected_bytes.clone());
+        registry.register_with_unit(
+            "collected",
+            "Bodies in memory, and coders of bodies",
+            Unit::Bytes,
+            self.collected_bytes.clone(),
+        );
         registry.register_with_unit(
             "collect_budget",
-            "Bodies that may be in memory at a time",
+            "Bodies, and coders of bodies, that may be in memory at a time",
             Unit::Bytes,
             self.collect_budget_bytes.clone(),
         );

@@ -132,7 +132,7 @@ impl Intake<'_> {
         let flow = match way.passage {
             Passage::Discard => flow,
             Passage::Collect | Passage::LookAhead | Passage::Stream => {
-                converted(decompressed(flow, &way.decompress), outcome.decision.conversion)
+                converted(self.decompressed(flow, &way.decompress).await?, outcome.decision.conversion)
             }
         };
         let mut text = None;
@@ -222,6 +222,13 @@ impl Intake<'_> {
         timeout(Duration::from_millis(DISCARD_WAIT_MS), read).await.unwrap_or(Ok(()))
     }
 
+    async fn decompressed(&self, flow: Flow, codings: &[Coding]) -> Result<Flow, CollectError> {
+        match codings {
+            [] => Ok(flow),
+            codings => Ok(Flow::Staged(decompress(flow.boxed(), codings, None, &self.holding.budget).await?)),
+        }
+    }
+
     /// The text of a body for those who map from it. The body itself goes on in the coding that it came in.
     async fn text(&self, collected: &Collected, codings: &[Coding]) -> Result<BodyText, ProxyError> {
         let bytes = collected.bytes.clone();
@@ -229,14 +236,10 @@ impl Intake<'_> {
             return Ok(BodyText::of(bytes, None));
         }
         let bytes_max = self.holding.collect_bytes_max;
-        let plain = decompress(Box::pin(whole(bytes)), codings, Some(bytes_max as u64));
+        let plain = decompress(Box::pin(whole(bytes)), codings, Some(bytes_max as u64), &self.holding.budget).await?;
         let plain = collect(plain, bytes_max, &self.holding.budget).await?;
         Ok(BodyText::of(plain.bytes, Some(plain.permit)))
     }
-}
-
-fn decompressed(flow: Flow, codings: &[Coding]) -> Flow {
-    if codings.is_empty() { flow } else { Flow::Staged(decompress(flow.boxed(), codings, None)) }
 }
 
 fn converted(flow: Flow, conversion: Conversion) -> Flow {

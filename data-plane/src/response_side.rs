@@ -236,8 +236,9 @@ impl Outlet<'_> {
         }
         let collected = self.collected(body).await?;
         let coded = Box::pin(whole(collected.bytes.clone()));
-        let plain = decompress(coded, &codings, Some(self.holding.collect_bytes_max as u64));
-        let plain = self.collected(AnswerBody::Staged(plain)).await?;
+        let bytes_max = Some(self.holding.collect_bytes_max as u64);
+        let plain = decompress(coded, &codings, bytes_max, &self.holding.budget).await;
+        let plain = self.collected(AnswerBody::Staged(plain.map_err(ProxyError::ResponseBody)?)).await?;
         let text = BodyText::of(plain.bytes, Some(plain.permit));
         let body = self.converted(AnswerBody::Collected(collected), conversion).await?;
         Ok((body, text))

@@ -55,7 +55,7 @@ pub struct Settings {
     #[arg(long, env = "PENSTOCK_COLLECT_BYTES_MAX", default_value_t = 10_485_760, value_name = "BYTES")]
     pub collect_bytes_max: usize,
 
-    /// Bytes of bodies that the process holds in memory at a time
+    /// Bytes of bodies, and of the coders of bodies, that the process holds in memory at a time
     #[arg(long, env = "PENSTOCK_COLLECT_BUDGET_BYTES", default_value_t = COLLECT_BUDGET_BYTES, value_name = "BYTES")]
     pub collect_budget_bytes: usize,
 

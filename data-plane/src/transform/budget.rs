@@ -1,4 +1,4 @@
-//! [`CollectBudget`]: how many bytes of bodies the process may hold at a time, whoever holds them.
+//! [`CollectBudget`]: how many bytes the process may hold for bodies at a time, whoever holds them.
 
 use crate::limits::{COLLECT_BUDGET_BYTES, COLLECT_BUDGET_WAIT_MS};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) struct CollectBudget {
     total_kib: usize,
 }
 
-/// The budget is spent, and stayed so for [`COLLECT_BUDGET_WAIT_MS`].
+/// The budget is spent: just now, or for the whole of [`COLLECT_BUDGET_WAIT_MS`] if somebody waited.
 #[derive(Debug)]
 pub(super) struct BudgetSpent;
 
@@ -63,22 +63,40 @@ impl Permit {
 
     /// Extends the right to `bytes` in all, if it does not reach as far. Waits when others hold the rest.
     pub(super) async fn cover(&mut self, bytes: usize) -> Result<(), BudgetSpent> {
-        let missing = bytes.div_ceil(KIB).saturating_sub(self.held_kib());
-        if missing == 0 {
+        if self.try_cover(bytes).is_ok() {
             return Ok(());
         }
-        if bytes.div_ceil(KIB) > self.budget.total_kib {
-            return Err(BudgetSpent);
-        }
-        let missing = u32::try_from(missing).map_err(|_| BudgetSpent)?;
-        let asked = Arc::clone(&self.budget.kib).acquire_many_owned(missing);
+        let asked = Arc::clone(&self.budget.kib).acquire_many_owned(self.missing_kib(bytes)?);
         let wait = Duration::from_millis(COLLECT_BUDGET_WAIT_MS);
         let more = timeout(wait, asked).await.map_err(|_| BudgetSpent)?.expect("nobody closes the budget");
+        self.add(more);
+        Ok(())
+    }
+
+    /// [`Permit::cover`] for those who can do without: waits for nobody, and overtakes nobody who waits.
+    pub(super) fn try_cover(&mut self, bytes: usize) -> Result<(), BudgetSpent> {
+        let missing = self.missing_kib(bytes)?;
+        if missing > 0 {
+            let more = Arc::clone(&self.budget.kib).try_acquire_many_owned(missing).map_err(|_| BudgetSpent)?;
+            self.add(more);
+        }
+        Ok(())
+    }
+
+    /// What the right lacks to reach to `bytes`; an error when the whole budget does not.
+    fn missing_kib(&self, bytes: usize) -> Result<u32, BudgetSpent> {
+        let kib = bytes.div_ceil(KIB);
+        if kib > self.budget.total_kib {
+            return Err(BudgetSpent);
+        }
+        u32::try_from(kib.saturating_sub(self.held_kib())).map_err(|_| BudgetSpent)
+    }
+
+    fn add(&mut self, more: OwnedSemaphorePermit) {
         match &mut self.held {
             Some(held) => held.merge(more),
             none @ None => *none = Some(more),
         }
-        Ok(())
     }
 
     /// Gives back what goes beyond `bytes`.
@@ -136,6 +154,22 @@ mod tests {
         first.cover(4 * KIB).await.expect("there is room");
         let (waited, ()) = tokio::join!(second.cover(KIB), async { drop(first) });
         assert!(waited.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_wait_gets_what_is_there_but_overtakes_nobody() {
+        let budget = CollectBudget::new(4 * KIB);
+        let (mut first, mut second, mut third) = (budget.permit(), budget.permit(), budget.permit());
+        assert!(first.try_cover(4 * KIB + 1).is_err());
+        first.try_cover(3 * KIB).expect("there is room");
+        assert!(second.try_cover(2 * KIB).is_err());
+        assert_eq!(budget.in_use_bytes(), 3 * KIB);
+        let (waited, ()) = tokio::join!(second.cover(2 * KIB), async {
+            assert!(third.try_cover(KIB).is_err(), "what is left belongs to the one who waits");
+            drop(first);
+        });
+        assert!(waited.is_ok());
+        third.try_cover(2 * KIB).expect("there is room");
     }
 
     #[tokio::test(start_paused = true)]

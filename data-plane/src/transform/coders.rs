@@ -4,7 +4,9 @@
 
 use crate::body::BodyError;
 use crate::limits::{
-    BROTLI_QUALITY, BROTLI_WINDOW_LOG, DEFLATE_LEVEL, ZSTD_LEVEL, ZSTD_READ_WINDOW_LOG_MAX, ZSTD_WINDOW_LOG,
+    BROTLI_DECODER_BYTES, BROTLI_ENCODER_BYTES, BROTLI_QUALITY, BROTLI_WINDOW_LOG, CODING_PIECE_BYTES,
+    DEFLATE_DECODER_BYTES, DEFLATE_ENCODER_BYTES, DEFLATE_LEVEL, ZSTD_DECODER_BYTES, ZSTD_ENCODER_BYTES, ZSTD_LEVEL,
+    ZSTD_READ_WINDOW_LOG_MAX, ZSTD_WINDOW_LOG,
 };
 use brotli::enc::StandardAlloc;
 use brotli::enc::encode::{BrotliEncoderOperation, BrotliEncoderParameter, BrotliEncoderStateStruct};
@@ -47,6 +49,16 @@ pub(super) enum Encoder {
 }
 
 impl Encoder {
+    /// What one holds at most while it runs, the piece that it writes into included.
+    pub(super) const fn bytes_max(coding: Coding) -> usize {
+        let state = match coding {
+            Coding::Gzip | Coding::Deflate => DEFLATE_ENCODER_BYTES,
+            Coding::Brotli => BROTLI_ENCODER_BYTES,
+            Coding::Zstd => ZSTD_ENCODER_BYTES,
+        };
+        state + CODING_PIECE_BYTES
+    }
+
     pub(super) fn new(coding: Coding) -> Self {
         let level = Compression::new(DEFLATE_LEVEL);
         match coding {
@@ -144,6 +156,16 @@ pub(super) enum Decoder {
 }
 
 impl Decoder {
+    /// What one holds at most while it runs, the piece that it writes into included.
+    pub(super) const fn bytes_max(coding: Coding) -> usize {
+        let state = match coding {
+            Coding::Gzip | Coding::Deflate => DEFLATE_DECODER_BYTES,
+            Coding::Brotli => BROTLI_DECODER_BYTES,
+            Coding::Zstd => ZSTD_DECODER_BYTES,
+        };
+        state + CODING_PIECE_BYTES
+    }
+
     pub(super) fn new(coding: Coding) -> Self {
         match coding {
             Coding::Gzip => Self::Flate(Decompress::new_gzip(ZLIB_WINDOW_LOG)),
@@ -204,4 +226,36 @@ impl Decoder {
 /// How far a count went on in one call.
 fn since(before: u64, after: u64) -> usize {
     usize::try_from(after - before).expect("one call moves no more than its slices hold")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The only library of the three that tells what it holds.
+    #[test]
+    fn zstd_holds_no_more_than_its_share() {
+        let mut encoder = CCtx::create();
+        for parameter in [CParameter::CompressionLevel(ZSTD_LEVEL), CParameter::WindowLog(ZSTD_READ_WINDOW_LOG_MAX)] {
+            encoder.set_parameter(parameter).expect("the level and the window are within zstd's bounds");
+        }
+        let Encoder::Zstd(mut ours) = Encoder::new(Coding::Zstd) else { panic!("another encoder") };
+        let Decoder::Zstd(mut theirs) = Decoder::new(Coding::Zstd) else { panic!("another decoder") };
+        let mut state = 1_u32;
+        let mut plain = vec![0; CODING_PIECE_BYTES];
+        let (mut coded, mut again) = (vec![0; 2 * CODING_PIECE_BYTES], vec![0; CODING_PIECE_BYTES]);
+        for _ in 0..2 * (1 << ZSTD_READ_WINDOW_LOG_MAX) / CODING_PIECE_BYTES {
+            plain.fill_with(|| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 28) as u8
+            });
+            zstd_encode(&mut ours, &plain, &mut coded, Ask::Flush).expect("nothing is wrong");
+            assert!(ours.sizeof() <= ZSTD_ENCODER_BYTES, "{}", ours.sizeof());
+            let ran = zstd_encode(&mut encoder, &plain, &mut coded, Ask::Flush).expect("nothing is wrong");
+            let (mut from, mut to) = (InBuffer::around(&coded[..ran.written]), OutBuffer::around(&mut again[..]));
+            theirs.decompress_stream(&mut to, &mut from).expect("an encoder wrote it");
+            assert!(theirs.sizeof() <= ZSTD_DECODER_BYTES, "{}", theirs.sizeof());
+        }
+        assert!(theirs.sizeof() > 1 << ZSTD_READ_WINDOW_LOG_MAX, "the window was not used: {}", theirs.sizeof());
+    }
 }

@@ -1,5 +1,6 @@
 //! [`Compress`]: a body in a content coding (section h.8).
 
+use super::budget::{CollectBudget, Permit};
 use super::coders::{Ask, Encoder};
 use super::stage::{Stage, Step};
 use crate::body::BodyError;
@@ -8,13 +9,29 @@ use bytes::{Buf as _, Bytes};
 use http_body::{Body, SizeHint};
 use penstock_model::content::coding::Coding;
 
+/// The right to compress one body in one coding.
+pub(crate) struct CompressPermit {
+    coding: Coding,
+    permit: Permit,
+}
+
+impl CompressPermit {
+    /// Takes it, if the budget has room for the encoder now: an answer rather goes as it is than waits.
+    pub(crate) fn try_take(coding: Coding, budget: &CollectBudget) -> Option<Self> {
+        let mut permit = budget.permit();
+        permit.try_cover(Encoder::bytes_max(coding)).ok()?;
+        Some(Self { coding, permit })
+    }
+}
+
 /// A body, compressed. Its size is not known.
 pub(crate) type Compress<B> = Stage<B, ToCoding>;
 
 impl<B: Body> Compress<B> {
-    pub(crate) fn new(inner: B, coding: Coding) -> Self {
+    pub(crate) fn new(inner: B, CompressPermit { coding, permit }: CompressPermit) -> Self {
         let step = ToCoding {
             encoder: Encoder::new(coding),
+            _permit: permit,
             scratch: vec![0; CODING_PIECE_BYTES].into(),
             // Who announced a size has everything and only sends slowly; who did not may be telling things as they happen.
             flushes: inner.size_hint().exact().is_none(),
@@ -29,6 +46,8 @@ impl<B: Body> Compress<B> {
 /// The step of [`Compress`].
 pub(crate) struct ToCoding {
     encoder: Encoder,
+    /// Of the encoder.
+    _permit: Permit,
     scratch: Box<[u8]>,
     /// Whether a pause of the input hands on what there is.
     flushes: bool,

@@ -1,10 +1,12 @@
-//! [`Decompress`]: the content codings of a body undone, for whoever must read it (section h.8).
+//! [`decompress`]: the content codings of a body undone, for whoever must read it (section h.8).
 //!
 //! A small input can become a large output, so the output comes in pieces of [`CODING_PIECE_BYTES`] as it is asked for,
 //! and a body fails that expands beyond what honest content does.
 
 use super::BoxedBody;
+use super::budget::{CollectBudget, Permit};
 use super::coders::Decoder;
+use super::collect::CollectError;
 use super::stage::{Stage, Step};
 use crate::body::BodyError;
 use crate::limits::{CODING_PIECE_BYTES, EXPANSION_FREE_BYTES, EXPANSION_RATIO_MAX};
@@ -14,31 +16,37 @@ use penstock_model::content::coding::Coding;
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// A body, decompressed. Its size is not known.
-pub(crate) type Decompress<B> = Stage<B, FromCoding>;
-
-impl<B> Decompress<B> {
-    /// Undoes one coding. `bytes_max` bounds the output, if anything beside the ratio is to bound it.
-    pub(crate) fn new(inner: B, coding: Coding, bytes_max: Option<u64>) -> Self {
-        Self::over(inner, FromCoding::new(coding, Expansion::new(bytes_max)))
-    }
-}
-
-/// Undoes codings, which are given in the order in which they were applied. What each of them makes is bounded by what
-/// came over the wire, so that stacking does not multiply the ratio.
-pub(crate) fn decompress(body: BoxedBody, codings: &[Coding], bytes_max: Option<u64>) -> BoxedBody {
+/// Undoes codings, which are given in the order in which they were applied; the size of what comes of it is not known.
+/// `bytes_max` bounds it, if anything beside the ratio is to bound it. What each coding makes is bounded by what came over
+/// the wire, so that stacking does not multiply the ratio.
+///
+/// The body holds what its decoders need from the `budget`, and all of it before there is the first of them: the sender
+/// decides how much of that they use, and when.
+///
+/// **Errors** with [`CollectError::Budget`].
+pub(crate) async fn decompress(
+    body: BoxedBody,
+    codings: &[Coding],
+    bytes_max: Option<u64>,
+    budget: &CollectBudget,
+) -> Result<BoxedBody, CollectError> {
+    let mut permit = budget.permit();
+    permit.cover(codings.iter().map(|coding| Decoder::bytes_max(*coding)).sum()).await?;
+    let permit = Rc::new(permit);
     let mut expansion = Expansion::new(bytes_max);
-    codings.iter().rev().fold(body, |body, coding| {
+    Ok(codings.iter().rev().fold(body, |body, coding| {
         let outer = expansion.behind();
-        let step = FromCoding::new(*coding, std::mem::replace(&mut expansion, outer));
+        let step = FromCoding::new(*coding, std::mem::replace(&mut expansion, outer), Rc::clone(&permit));
         Box::pin(Stage::over(body, step))
-    })
+    }))
 }
 
-/// The step of [`Decompress`].
-pub(crate) struct FromCoding {
+/// The step that undoes one coding.
+struct FromCoding {
     coding: Coding,
     decoder: Decoder,
+    /// Of all the decoders of the body.
+    _permit: Rc<Permit>,
     scratch: Box<[u8]>,
     expansion: Expansion,
     place: Place,
@@ -58,10 +66,11 @@ enum Place {
 }
 
 impl FromCoding {
-    fn new(coding: Coding, expansion: Expansion) -> Self {
+    fn new(coding: Coding, expansion: Expansion, permit: Rc<Permit>) -> Self {
         Self {
             coding,
             decoder: Decoder::new(coding),
+            _permit: permit,
             scratch: vec![0; CODING_PIECE_BYTES].into(),
             expansion,
             place: Place::Start,

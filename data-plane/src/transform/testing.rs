@@ -1,10 +1,16 @@
 //! A body that does what a test says, and what all tests of adapters ask of one.
 
+use super::BoxedBody;
+use super::collect::CollectBudget;
+use super::compress::{Compress, CompressPermit};
+use super::decompress::decompress;
 use crate::body::BodyError;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
+use penstock_model::content::coding::Coding;
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -172,7 +178,23 @@ pub(super) async fn read<B: Body<Data = Bytes, Error = BodyError> + Unpin>(mut b
 
 /// [`read`] for tests that are no tasks.
 pub(super) fn read_now<B: Body<Data = Bytes, Error = BodyError> + Unpin>(body: B) -> Outcome {
-    futures_util::FutureExt::now_or_never(tokio::task::unconstrained(read(body))).unwrap_or_else(|| panic!("it waits"))
+    tokio::task::unconstrained(read(body)).now_or_never().unwrap_or_else(|| panic!("it waits"))
+}
+
+/// A body compressed, with a budget of its own.
+pub(super) fn coded<B: Body>(body: B, coding: Coding) -> Compress<B> {
+    let permit = CompressPermit::try_take(coding, &CollectBudget::default()).expect("nobody else holds anything");
+    Compress::new(body, permit)
+}
+
+/// A body decompressed, with a budget of its own.
+pub(super) fn decoded<B>(body: B, codings: &[Coding], bytes_max: Option<u64>) -> BoxedBody
+where
+    B: Body<Data = Bytes, Error = BodyError> + 'static,
+{
+    let budget = CollectBudget::default();
+    let body = decompress(Box::pin(body), codings, bytes_max, &budget).now_or_never().expect("nobody is waited for");
+    body.expect("nobody else holds anything")
 }
 
 /// Trailers of one line.

@@ -1,6 +1,5 @@
 //! Compressing, judged by what decompressing gives back.
 
-use super::super::decompress::Decompress;
 use super::super::testing::*;
 use super::*;
 use http_body_util::BodyExt as _;
@@ -25,9 +24,9 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         for coding in Coding::PREFERRED {
             for script in [Script::sized, Script::unsized_of] as [fn(Vec<Act>) -> Script; 2] {
-                let compressed = runtime.block_on(read(Compress::new(script(acts(&bytes, &cuts, &pauses)), coding)));
+                let compressed = runtime.block_on(read(coded(script(acts(&bytes, &cuts, &pauses)), coding)));
                 let compressed = compressed.result().expect("nothing is wrong");
-                let body = Decompress::new(Script::split(&compressed, &cuts_behind), coding, None);
+                let body = decoded(Script::split(&compressed, &cuts_behind), &[coding], None);
                 prop_assert_eq!(read_now(body).result(), Ok(bytes.clone()), "{:?}", coding);
             }
         }
@@ -38,7 +37,7 @@ proptest! {
 fn what_is_compressed_is_smaller() {
     let text = "A text that says the same again and again. ".repeat(10_000);
     for coding in Coding::PREFERRED {
-        let outcome = read_now(Compress::new(Script::whole(text.as_bytes()), coding));
+        let outcome = read_now(coded(Script::whole(text.as_bytes()), coding));
         assert!(outcome.bytes().len() < text.len() / 50, "{coding:?}: {}", outcome.bytes().len());
     }
 }
@@ -53,9 +52,9 @@ fn what_cannot_be_compressed_passes_through_pieces() {
     .take(5 * CODING_PIECE_BYTES)
     .collect();
     for coding in Coding::PREFERRED {
-        let outcome = read_now(Compress::new(Script::whole(&noise), coding));
+        let outcome = read_now(coded(Script::whole(&noise), coding));
         assert!(outcome.frames.iter().all(|frame| frame.len() <= CODING_PIECE_BYTES), "{coding:?}");
-        let body = Decompress::new(Script::whole(&outcome.bytes()), coding, None);
+        let body = decoded(Script::whole(&outcome.bytes()), &[coding], None);
         assert_eq!(read_now(body).result(), Ok(noise.clone()), "{coding:?}");
     }
 }
@@ -63,12 +62,12 @@ fn what_cannot_be_compressed_passes_through_pieces() {
 #[tokio::test(start_paused = true)]
 async fn what_an_unsized_sender_said_before_a_pause_has_gone_on() {
     for coding in Coding::PREFERRED {
-        let mut body = Compress::new(Script::unsized_of([Act::Data("event: tick\n\n".into()), Act::Stall]), coding);
+        let mut body = coded(Script::unsized_of([Act::Data("event: tick\n\n".into()), Act::Stall]), coding);
         let mut sent = Vec::new();
         while let Ok(Some(frame)) = timeout(Duration::from_millis(1), body.frame()).await {
             sent.push(Act::Data(frame.expect("nothing fails").into_data().expect("it is data")));
         }
-        let mut received = Decompress::new(Script::unsized_of(sent.into_iter().chain([Act::Stall])), coding, None);
+        let mut received = decoded(Script::unsized_of(sent.into_iter().chain([Act::Stall])), &[coding], None);
         let frame = timeout(Duration::from_millis(1), received.frame()).await.ok().flatten();
         let data = frame.and_then(Result::ok).and_then(|frame| frame.into_data().ok());
         assert_eq!(data.as_deref(), Some(&b"event: tick\n\n"[..]), "{coding:?}");
@@ -82,7 +81,7 @@ async fn a_sized_sender_that_pauses_costs_no_compression() {
         let with = |pause: bool| {
             let acts =
                 (0..50).flat_map(|_| pause.then_some(Act::Pause).into_iter().chain([Act::Data(piece.clone().into())]));
-            Compress::new(Script::sized(acts.collect::<Vec<_>>()), coding)
+            coded(Script::sized(acts.collect::<Vec<_>>()), coding)
         };
         assert_eq!(read(with(true)).await.bytes().len(), read(with(false)).await.bytes().len(), "{coding:?}");
     }
@@ -98,8 +97,8 @@ fn a_flush_that_does_not_fit_ends_before_anything_else() {
         let acts = noise
             .chunks(CODING_PIECE_BYTES * 2)
             .flat_map(|chunk| [Act::Data(Bytes::copy_from_slice(chunk)), Act::Pause]);
-        let outcome = runtime.block_on(read(Compress::new(Script::unsized_of(acts), coding)));
-        let body = Decompress::new(Script::whole(&outcome.bytes()), coding, None);
+        let outcome = runtime.block_on(read(coded(Script::unsized_of(acts), coding)));
+        let body = decoded(Script::whole(&outcome.bytes()), &[coding], None);
         assert_eq!(read_now(body).result(), Ok(noise.clone()), "{coding:?}");
     }
 }
@@ -109,13 +108,29 @@ fn trailers_pass_and_a_sender_that_breaks_off_is_no_end() {
     for coding in Coding::PREFERRED {
         let trailers = trailers("x-checksum", "1");
         let acts = [Act::Data("abc".into()), Act::Trailers(trailers.clone())];
-        let outcome = read_now(Compress::new(Script::unsized_of(acts), coding));
+        let outcome = read_now(coded(Script::unsized_of(acts), coding));
         assert_eq!((outcome.error, outcome.trailers), (None, Some(trailers)));
         let acts = [Act::Data("abc".into()), Act::Fail(BodyError::Broken)];
-        let outcome = read_now(Compress::new(Script::unsized_of(acts), coding));
+        let outcome = read_now(coded(Script::unsized_of(acts), coding));
         assert_eq!(outcome.error, Some(BodyError::Broken));
-        let body = Decompress::new(Script::whole(&outcome.bytes()), coding, None);
+        let body = decoded(Script::whole(&outcome.bytes()), &[coding], None);
         // Nothing at all may have gone on yet, and nothing is no coded body.
         assert!(outcome.bytes().is_empty() || read_now(body).error == Some(BodyError::Coding), "{coding:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_encoder_is_in_the_budget_as_long_as_its_body_lives_and_waits_for_nobody() {
+    for coding in Coding::PREFERRED {
+        let bytes = Encoder::bytes_max(coding);
+        let budget = CollectBudget::new(2 * bytes - 1024);
+        let permit = CompressPermit::try_take(coding, &budget).expect("there is room");
+        let body = Compress::new(Script::whole(b"a text"), permit);
+        assert_eq!(budget.in_use_bytes(), bytes, "{coding:?}");
+        assert!(CompressPermit::try_take(coding, &budget).is_none(), "{coding:?}");
+        assert_eq!(budget.in_use_bytes(), bytes, "{coding:?}");
+        drop(body);
+        assert_eq!(budget.in_use_bytes(), 0, "{coding:?}");
+        assert!(CompressPermit::try_take(coding, &budget).is_some(), "{coding:?}");
     }
 }

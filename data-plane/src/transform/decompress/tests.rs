@@ -3,17 +3,18 @@
 use super::super::compress::Compress;
 use super::super::testing::*;
 use super::*;
+use crate::limits::COLLECT_BUDGET_WAIT_MS;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use proptest::prelude::*;
 use std::io::Write as _;
 
 fn compressed(bytes: &[u8], coding: Coding) -> Vec<u8> {
-    read_now(Compress::new(Script::whole(bytes), coding)).result().expect("nothing is wrong")
+    read_now(coded(Script::whole(bytes), coding)).result().expect("nothing is wrong")
 }
 
 fn decompressed(bytes: &[u8], coding: Coding) -> Result<Vec<u8>, BodyError> {
-    read_now(Decompress::new(Script::whole(bytes), coding, None)).result()
+    read_now(decoded(Script::whole(bytes), &[coding], None)).result()
 }
 
 /// A gzip member with a name and a comment in its head, as files have.
@@ -50,10 +51,10 @@ proptest! {
         (cuts, _) in splits(),
     ) {
         let members: Vec<u8> = parts.iter().flat_map(|part| member(part)).collect();
-        let body = Decompress::new(Script::split(&members, &cuts), Coding::Gzip, None);
+        let body = decoded(Script::split(&members, &cuts), &[Coding::Gzip], None);
         prop_assert_eq!(read_now(body).result(), Ok(parts.concat()));
         let frames: Vec<u8> = parts.iter().flat_map(|part| compressed(part, Coding::Zstd)).collect();
-        let body = Decompress::new(Script::split(&frames, &cuts), Coding::Zstd, None);
+        let body = decoded(Script::split(&frames, &cuts), &[Coding::Zstd], None);
         prop_assert_eq!(read_now(body).result(), Ok(parts.concat()));
     }
 
@@ -62,7 +63,7 @@ proptest! {
         for coding in Coding::PREFERRED {
             let whole = compressed(&bytes, coding);
             for end in 1..whole.len() {
-                let body = Decompress::new(Script::split(&whole[..end], &cuts), coding, None);
+                let body = decoded(Script::split(&whole[..end], &cuts), &[coding], None);
                 prop_assert_eq!(read_now(body).result(), Err(BodyError::Coding), "{:?} cut at {}", coding, end);
             }
         }
@@ -95,7 +96,7 @@ fn what_stands_behind_the_end_fails() {
         for garbage in [&b"x"[..], &[0; 16], b"another text"] {
             let whole = [compressed(b"a text", coding), garbage.to_vec()].concat();
             for cuts in [vec![], vec![whole.len() - garbage.len()], (0..whole.len()).collect()] {
-                let body = Decompress::new(Script::split(&whole, &cuts), coding, None);
+                let body = decoded(Script::split(&whole, &cuts), &[coding], None);
                 assert_eq!(read_now(body).result(), Err(BodyError::Coding), "{coding:?}");
             }
         }
@@ -117,13 +118,13 @@ fn a_body_without_a_byte_is_accepted() {
 /// A body of so many MiB of zeros, compressed while it is read.
 fn zeros(mib: usize, coding: Coding) -> Compress<Script> {
     let frame = Bytes::from(vec![0; 1024 * 1024]);
-    Compress::new(Script::sized(std::iter::repeat_n(Act::Data(frame), mib)), coding)
+    coded(Script::sized(std::iter::repeat_n(Act::Data(frame), mib)), coding)
 }
 
 #[test]
 fn a_bomb_stops_at_the_bound_however_it_is_made() {
     for coding in Coding::PREFERRED {
-        let outcome = read_now(Decompress::new(zeros(1024, coding), coding, None));
+        let outcome = read_now(decoded(zeros(1024, coding), &[coding], None));
         assert_eq!(outcome.error, Some(BodyError::Expansion), "{coding:?}");
         // The coder's own first frame may be as much as one piece of what it writes.
         let bound = EXPANSION_FREE_BYTES.max(CODING_PIECE_BYTES as u64 * EXPANSION_RATIO_MAX);
@@ -136,7 +137,7 @@ fn a_bomb_stops_at_the_bound_however_it_is_made() {
 #[test]
 fn a_small_body_may_expand_as_it_likes() {
     for coding in Coding::PREFERRED {
-        let body = Decompress::new(zeros(1, coding), coding, None);
+        let body = decoded(zeros(1, coding), &[coding], None);
         assert_eq!(read_now(body).result().map(|bytes| bytes.len()), Ok(1024 * 1024), "{coding:?}");
     }
 }
@@ -144,7 +145,7 @@ fn a_small_body_may_expand_as_it_likes() {
 #[test]
 fn the_output_is_bounded_besides() {
     for (bytes_max, expected) in [(1024 * 1024, None), (1024 * 1024 - 1, Some(BodyError::Expansion))] {
-        let body = Decompress::new(zeros(1, Coding::Gzip), Coding::Gzip, Some(bytes_max));
+        let body = decoded(zeros(1, Coding::Gzip), &[Coding::Gzip], Some(bytes_max));
         assert_eq!(read_now(body).error, expected, "{bytes_max}");
     }
 }
@@ -153,9 +154,9 @@ fn the_output_is_bounded_besides() {
 fn codings_are_undone_from_the_last_to_the_first() {
     let text = b"a text, a text".repeat(20);
     let coded = compressed(&compressed(&text, Coding::Gzip), Coding::Brotli);
-    let body = decompress(Box::pin(Script::whole(&coded)), &[Coding::Gzip, Coding::Brotli], None);
+    let body = decoded(Script::whole(&coded), &[Coding::Gzip, Coding::Brotli], None);
     assert_eq!(read_now(body).result(), Ok(text.clone()));
-    let untouched = decompress(Box::pin(Script::whole(&text)), &[], None);
+    let untouched = decoded(Script::whole(&text), &[], None);
     assert_eq!(read_now(untouched).result(), Ok(text));
 }
 
@@ -164,7 +165,7 @@ fn stacking_does_not_multiply_the_bound() {
     let inner = read_now(zeros(64, Coding::Gzip)).bytes();
     let coded = compressed(&inner, Coding::Gzip);
     assert!((coded.len() as u64) * EXPANSION_RATIO_MAX < 64 * 1024 * 1024, "{} bytes on the wire", coded.len());
-    let body = decompress(Box::pin(Script::whole(&coded)), &[Coding::Gzip, Coding::Gzip], None);
+    let body = decoded(Script::whole(&coded), &[Coding::Gzip, Coding::Gzip], None);
     let outcome = read_now(body);
     assert_eq!(outcome.error, Some(BodyError::Expansion));
     assert!(outcome.bytes().len() as u64 <= EXPANSION_FREE_BYTES.max(coded.len() as u64 * EXPANSION_RATIO_MAX));
@@ -176,10 +177,10 @@ fn trailers_pass_and_a_sender_that_breaks_off_is_no_end() {
         let whole = Bytes::from(compressed(b"a text", coding));
         let trailers = trailers("x-checksum", "1");
         let acts = [Act::Data(whole.clone()), Act::Trailers(trailers.clone())];
-        let outcome = read_now(Decompress::new(Script::unsized_of(acts), coding, None));
+        let outcome = read_now(decoded(Script::unsized_of(acts), &[coding], None));
         assert_eq!((outcome.result(), outcome.trailers), (Ok(b"a text".to_vec()), Some(trailers)));
         let acts = [Act::Data(whole), Act::Fail(BodyError::Broken)];
-        let outcome = read_now(Decompress::new(Script::unsized_of(acts), coding, None));
+        let outcome = read_now(decoded(Script::unsized_of(acts), &[coding], None));
         assert_eq!(outcome.error, Some(BodyError::Broken));
     }
 }
@@ -190,7 +191,36 @@ async fn pauses_change_nothing() {
         let acts = compressed(b"a text", coding)
             .into_iter()
             .flat_map(|byte| [Act::Pause, Act::Data(Bytes::copy_from_slice(&[byte]))]);
-        let body = Decompress::new(Script::unsized_of(acts.collect::<Vec<_>>()), coding, None);
+        let body = decoded(Script::unsized_of(acts.collect::<Vec<_>>()), &[coding], None);
         assert_eq!(read(body).await.result(), Ok(b"a text".to_vec()));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn decoders_are_in_the_budget_as_long_as_their_body_lives() {
+    let budget = CollectBudget::default();
+    for codings in
+        [&[Coding::Gzip][..], &[Coding::Deflate], &[Coding::Brotli], &[Coding::Zstd], &[Coding::Zstd; 2], &[]]
+    {
+        let bytes: usize = codings.iter().map(|coding| Decoder::bytes_max(*coding)).sum();
+        let body = decompress(Box::pin(Script::whole(b"")), codings, None, &budget).await.expect("there is room");
+        assert_eq!(budget.in_use_bytes(), bytes, "{codings:?}");
+        drop(body);
+        assert_eq!(budget.in_use_bytes(), 0, "{codings:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decoder_waits_for_the_budget_and_not_longer_than_the_limit() {
+    let budget = CollectBudget::new(Decoder::bytes_max(Coding::Brotli));
+    let text = b"a text";
+    let coded = compressed(text, Coding::Brotli);
+    let begin = || decompress(Box::pin(Script::whole(&coded)), &[Coding::Brotli], None, &budget);
+    let first = begin().await.expect("there is room");
+    let asked = tokio::time::Instant::now();
+    assert_eq!(begin().await.err(), Some(CollectError::Budget));
+    assert_eq!(asked.elapsed(), std::time::Duration::from_millis(COLLECT_BUDGET_WAIT_MS));
+    let (second, ()) = tokio::join!(begin(), async { drop(first) });
+    assert_eq!(read(second.expect("the first gave back")).await.result(), Ok(text.to_vec()));
+    assert_eq!(budget.in_use_bytes(), 0);
 }
