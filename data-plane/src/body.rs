@@ -71,6 +71,7 @@ pub(crate) struct Progress {
     last: Cell<Instant>,
     waiting_since: Cell<Option<Instant>>,
     is_over: Cell<bool>,
+    is_abandoned: Cell<bool>,
     failure: Cell<Option<BodyError>>,
 }
 
@@ -81,6 +82,7 @@ impl Progress {
             last: Cell::new(Instant::now()),
             waiting_since: Cell::new(None),
             is_over: Cell::new(false),
+            is_abandoned: Cell::new(false),
             failure: Cell::new(None),
         })
     }
@@ -103,6 +105,16 @@ impl Progress {
     /// Whether the sender has sent all of it.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.get()
+    }
+
+    /// Notes that nobody will read what is left of it.
+    pub(crate) fn abandon(&self) {
+        self.is_abandoned.set(true);
+    }
+
+    /// Whether a part of it stays unread for good, so that nothing can follow it on its connection.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_abandoned.get() && !self.is_over.get()
     }
 
     /// Why it ended early, if it did.
@@ -148,7 +160,11 @@ pub(crate) struct StreamBody<B = Incoming> {
 }
 
 impl<B> StreamBody<B> {
-    pub(crate) fn new(inner: B, progress: Rc<Progress>, idle_limit: Duration) -> Self {
+    pub(crate) fn new(inner: B, progress: Rc<Progress>, idle_limit: Duration) -> Self
+    where
+        B: Body,
+    {
+        progress.is_over.set(inner.is_end_stream());
         Self { inner: Some(inner), progress, idle_limit, idle_timer: None }
     }
 

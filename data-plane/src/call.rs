@@ -8,7 +8,7 @@ use crate::gateway::{ClientConnection, Gateway};
 use crate::limits::BODY_IDLE_TIMEOUT_MS;
 use crate::outgoing::OutgoingBody;
 use crate::record::Record;
-use crate::request_side::{BodyText, Intake, RequestSide};
+use crate::request_side::{BodyText, Intake, RequestSide, throw_away};
 use crate::response_side::{Answer, Outlet, UpstreamAnswer};
 use crate::transform::collect::CollectError;
 use crate::transform::integrity::Receipt;
@@ -71,18 +71,22 @@ impl Call<'_> {
         found: &mut Found,
         record: &mut Record,
     ) -> Result<Answer, ProxyError> {
-        let host = host(self.head).ok_or(ProxyError::MissingHost)?;
-        if !self.head.uri.path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
-            // Only HTTP/2 lets it come this far; the framing guard refuses it.
-            return Err(ProxyError::TargetByte);
-        }
-        let route = self.find(host, found, record)?;
-        let body =
-            StreamBody::new(body, std::rc::Rc::clone(&record.request), Duration::from_millis(BODY_IDLE_TIMEOUT_MS));
+        let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
+        let body = StreamBody::new(body, Rc::clone(&record.request), idle_limit);
+        let route = match self.route(found, record) {
+            Ok(route) => route,
+            Err(refused) => {
+                throw_away(body, &self.head.headers, &record.request).await;
+                return Err(refused);
+            }
+        };
         let (answer, receipt) = match &route.plan {
             Plan::Http(plan) => self.exchange(&route, plan, body, found, record).await?,
             Plan::Mock(plan) => self.mock(&route, plan, body, found, record).await?,
-            Plan::Fail(problem) => return Err(ProxyError::Route(problem.clone())),
+            Plan::Fail(problem) => {
+                throw_away(body, &self.head.headers, &record.request).await;
+                return Err(ProxyError::Route(problem.clone()));
+            }
         };
         let finish = Finish {
             route: &route,
@@ -94,6 +98,16 @@ impl Call<'_> {
         let answer = finish.touch(answer, &receipt).await?;
         record.response_receipt = receipt;
         Ok(answer)
+    }
+
+    /// Checks what routing needs of the head, and routes.
+    fn route(&self, found: &mut Found, record: &mut Record) -> Result<Arc<Route>, ProxyError> {
+        let host = host(self.head).ok_or(ProxyError::MissingHost)?;
+        if !self.head.uri.path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
+            // Only HTTP/2 lets it come this far; the framing guard refuses it.
+            return Err(ProxyError::TargetByte);
+        }
+        self.find(host, found, record)
     }
 
     /// The one load of the routing table. Nothing of the table but the route and its stage's settings outlives this call.

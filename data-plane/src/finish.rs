@@ -36,7 +36,10 @@ impl Finish<'_> {
     pub(crate) async fn touch(&self, answer: Answer, receipt: &Receipt) -> Result<Answer, ProxyError> {
         let stage = &self.route.stage;
         let bodiless = matches!(answer.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        if *self.method == Method::HEAD || bodiless {
+        if *self.method == Method::HEAD {
+            return Ok(self.head_of_coded(answer));
+        }
+        if bodiless {
             return Ok(answer);
         }
         let answer = match &stage.compression {
@@ -50,6 +53,21 @@ impl Finish<'_> {
             Integrity::Off | Integrity::Verify => Ok(answer),
             Integrity::Add => self.digested(answer, receipt).await,
         }
+    }
+
+    /// A `HEAD` has no body to compress; what its head says must be true of the body that a `GET` would get.
+    fn head_of_coded(&self, answer: Answer) -> Answer {
+        let Answer { mut head, body } = answer;
+        let stage = &self.route.stage;
+        if let Some(compression) = &stage.compression
+            && compression.may_code(self.route.transfer, &head.headers)
+        {
+            head.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+            if negotiate(self.headers, stage.response_codings()).is_some() {
+                head.headers.remove(CONTENT_LENGTH);
+            }
+        }
+        Answer { head, body }
     }
 
     async fn compressed(&self, answer: Answer, compression: &Compression) -> Result<Answer, ProxyError> {

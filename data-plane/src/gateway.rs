@@ -1,7 +1,7 @@
 //! The life of one request, top to bottom. The only place that branches; every room that it calls does one thing.
 
 use crate::access_log::AccessLog;
-use crate::body::{BodyError, EndOfBody, ResponseBody, StreamBody};
+use crate::body::{EndOfBody, Progress, ResponseBody, StreamBody};
 use crate::call::{Call, Found};
 use crate::error::ProxyError;
 use crate::framing::ViolationCell;
@@ -76,7 +76,12 @@ impl Gateway {
             None => call.answer(body, &mut found, &mut record).await,
         };
         let mut response = match answer {
-            Ok(answer) => respond(answer, record, &head.method),
+            Ok(mut answer) => {
+                if record.request.is_abandoned() && head.version != http::Version::HTTP_2 {
+                    answer.head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                respond(answer, record, &head.method)
+            }
             Err(error) => self.refuse(&error, record, &call, &found),
         };
         let headers = response.headers_mut();
@@ -101,7 +106,7 @@ impl Gateway {
         let answer = found.gateway_response(&error.answer(), call);
         record.failed(error, answer.status);
         tracing::debug!(error = error as &dyn std::error::Error, path = head.uri.path(), "answered by the gateway");
-        let body_is_over = record.request.is_over();
+        let is_last = input_is_over(error, &record.request);
         let body = Bytes::from(answer.body.into_owned());
         let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let length = length_of_nothing(&head.method, Some(body.len() as u64));
@@ -120,28 +125,21 @@ impl Gateway {
         for (name, value) in answer.headers {
             headers.append(name, value);
         }
-        if input_is_over(error, body_is_over) && head.version != http::Version::HTTP_2 {
+        if is_last && head.version != http::Version::HTTP_2 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 }
 
-/// Whether nothing sensible can follow on the connection: the request's body is broken, late or unread for good. One whose
-/// content was refused leaves the connection in use when all of it has come.
-fn input_is_over(error: &ProxyError, body_is_over: bool) -> bool {
-    use crate::transform::collect::CollectError;
+/// Whether nothing can follow on the connection: the request's framing is broken, or a part of its body unread for good. A
+/// request that was refused leaves the connection in use when all of it has come; where an upstream failed, hyper reads
+/// what there is of the body, and ends the connection where that is not all.
+fn input_is_over(error: &ProxyError, body: &Progress) -> bool {
     match error {
         ProxyError::Framing(_) | ProxyError::ClientIdle | ProxyError::ClientGone => true,
-        ProxyError::RequestBody(error) => match error {
-            CollectError::TooLarge | CollectError::Time => true,
-            CollectError::Budget => !body_is_over,
-            CollectError::Body(BodyError::Idle | BodyError::Broken) => true,
-            CollectError::Body(BodyError::Base64 | BodyError::Digest | BodyError::Coding | BodyError::Expansion) => {
-                !body_is_over
-            }
-        },
-        _ => false,
+        ProxyError::RequestBody(_) => !body.is_over(),
+        _ => body.is_abandoned(),
     }
 }
 

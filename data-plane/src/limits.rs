@@ -176,8 +176,11 @@ pub(crate) const COMPRESSION_LOOKAHEAD_BYTES: usize = 1024 * 1024;
 /// Largest answer that is held to put its digest into the head, in bytes, where the client takes no trailers.
 pub(crate) const DIGEST_COLLECT_BYTES_MAX: usize = 64 * 1024;
 
-/// Largest request body that is read only to be thrown away, in bytes, so that the client's connection can go on behind it.
+/// Largest body that is read only to be thrown away, in bytes, so that its connection can go on behind it.
 pub(crate) const DISCARD_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest wait for such a body, in milliseconds. Most come with their heads.
+/// Longest wait for such a body of a request, in milliseconds. Most come with their heads.
 pub(crate) const DISCARD_WAIT_MS: u64 = 5_000;
+
+/// Largest answer with a digest that is read before its head goes on, in bytes, so that a wrong one is a 502 and not a cut.
+pub(crate) const VERIFY_LOOKAHEAD_BYTES: usize = 64 * 1024;

@@ -3,16 +3,15 @@
 //!
 //! Called by `gateway`, which has found the route; sends nothing.
 
-use crate::body::StreamBody;
+use crate::body::{BodyError, Progress, StreamBody};
 use crate::error::ProxyError;
-use crate::limits::{
-    COLLECT_TIMEOUT_MS, DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, DISCARD_BYTES_MAX, DISCARD_WAIT_MS, SNIFF_BYTES,
-};
+use crate::limits::{COLLECT_TIMEOUT_MS, DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, DISCARD_WAIT_MS, SNIFF_BYTES};
 use crate::outgoing::OutgoingBody;
 use crate::transform::collect::{CollectBudget, CollectError, Collected, Permit, collect};
 use crate::transform::decode::Decode;
 use crate::transform::decompress::decompress;
 use crate::transform::digest::Expected;
+use crate::transform::discard::discard;
 use crate::transform::encode::Encode;
 use crate::transform::integrity::{Receipt, Verify};
 use crate::transform::lookahead::look_ahead;
@@ -21,14 +20,14 @@ use crate::transform::{BoxedBody, whole};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, EXPECT};
-use http_body::Body as _;
+use http_body::Body;
 use http_body_util::BodyExt as _;
 use penstock_model::content::coding::Coding;
 use penstock_model::content::conversion::Conversion;
 use penstock_model::content::media_type::missing_in_request;
 use penstock_model::exchange::RequestBody;
 use penstock_model::rest_api::{Fidelity, Integrity, MissingContentType};
-use penstock_model::table::{Passage, RequestPlan, StageSettings};
+use penstock_model::table::{BodyWay, Outcome, Passage, RequestPlan, StageSettings};
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
@@ -126,9 +125,13 @@ impl Intake<'_> {
         let flow = self.verified(body)?;
         let verifies = matches!(flow, Flow::Staged(_));
         let (flow, missing) = self.typed(flow).await?;
-        let outcome = self.plan.decide(self.stage, self.headers, missing)?;
-        let way = self.plan.way(self.stage, self.headers, outcome, self.read_when_passed, !flow.is_over());
-        let way = way.map_err(ProxyError::RequestCodings)?;
+        let (outcome, way) = match self.decide(missing, !flow.is_over()) {
+            Ok(decided) => decided,
+            Err(refused) => {
+                throw_away(flow.boxed(), self.headers, &progress).await;
+                return Err(refused);
+            }
+        };
         let flow = match way.passage {
             Passage::Discard => flow,
             Passage::Collect | Passage::LookAhead | Passage::Stream => {
@@ -145,7 +148,7 @@ impl Intake<'_> {
             Passage::Discard => {
                 match verifies {
                     true => drain(flow.boxed()).await?,
-                    false => self.discard(flow).await?,
+                    false => throw_away(flow.boxed(), self.headers, &progress).await,
                 }
                 OutgoingBody::rendered(Bytes::new())
             }
@@ -203,23 +206,11 @@ impl Intake<'_> {
         Ok((Flow::Staged(Box::pin(ahead)), missing))
     }
 
-    /// Reads a body that nobody needs, if that is quickly done: the connection cannot go on with a part of it unread. One
-    /// that its client sends only when it is asked for is not asked for.
-    async fn discard(&self, flow: Flow) -> Result<(), CollectError> {
-        if self.headers.contains_key(EXPECT) {
-            return Ok(());
-        }
-        let mut body = flow.boxed();
-        let read = async {
-            let mut bytes = 0;
-            while bytes <= DISCARD_BYTES_MAX
-                && let Some(frame) = body.frame().await
-            {
-                bytes += frame?.data_ref().map_or(0, Bytes::len);
-            }
-            Ok(())
-        };
-        timeout(Duration::from_millis(DISCARD_WAIT_MS), read).await.unwrap_or(Ok(()))
+    /// What becomes of the body, and how it goes.
+    fn decide(&self, missing: &str, has_body: bool) -> Result<(Outcome, BodyWay), ProxyError> {
+        let outcome = self.plan.decide(self.stage, self.headers, missing)?;
+        let way = self.plan.way(self.stage, self.headers, outcome, self.read_when_passed, has_body);
+        Ok((outcome, way.map_err(ProxyError::RequestCodings)?))
     }
 
     async fn decompressed(&self, flow: Flow, codings: &[Coding]) -> Result<Flow, CollectError> {
@@ -251,6 +242,17 @@ fn converted(flow: Flow, conversion: Conversion) -> Flow {
         Conversion::Encode => Flow::Staged(Box::pin(Encode::new(flow.boxed()))),
         Conversion::Decode => Flow::Staged(Box::pin(Decode::new(flow.boxed()))),
     }
+}
+
+/// Reads a body away that nobody needs. One that its client sends only when it is asked for is not asked for.
+pub(crate) async fn throw_away<B>(body: B, headers: &HeaderMap, progress: &Progress)
+where
+    B: Body<Data = Bytes, Error = BodyError> + Unpin,
+{
+    if !headers.contains_key(EXPECT) {
+        discard(body, Duration::from_millis(DISCARD_WAIT_MS)).await;
+    }
+    progress.abandon();
 }
 
 /// Reads a body to its end for its checks alone.

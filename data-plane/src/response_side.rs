@@ -6,12 +6,13 @@
 
 use crate::body::{Progress, StreamBody};
 use crate::error::ProxyError;
-use crate::limits::{DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES, SNIFF_WAIT_MS};
+use crate::limits::{DECODE_LOOKAHEAD_BYTES, DECODE_LOOKAHEAD_MS, SNIFF_BYTES, SNIFF_WAIT_MS, VERIFY_LOOKAHEAD_BYTES};
 use crate::request_side::{BodyText, Holding};
 use crate::transform::collect::{CollectError, Collected, collect};
 use crate::transform::decode::Decode;
 use crate::transform::decompress::decompress;
 use crate::transform::digest::Expected;
+use crate::transform::discard::discard;
 use crate::transform::encode::Encode;
 use crate::transform::integrity::{Receipt, Verify};
 use crate::transform::lookahead::look_ahead;
@@ -104,7 +105,7 @@ impl Outlet<'_> {
         let stage = &self.route.stage;
         let UpstreamAnswer { status, headers, body } = answer;
         let unsized_body = body.size_hint().exact().is_none();
-        let (body, receipt) = self.verified(status, &headers, body)?;
+        let (body, receipt) = self.verified(status, &headers, body).await?;
         let (body, missing) = match stage.fidelity {
             // Does the same with every type, so nobody waits for the bytes that tell it.
             Fidelity::Transparent => (body, None),
@@ -130,7 +131,7 @@ impl Outlet<'_> {
         let UpstreamAnswer { status, headers, body } = answer;
         let plan = responses.select(status.as_u16().into()).ok_or(ProxyError::NoIntegrationResponse)?;
         let unsized_body = body.size_hint().exact().is_none();
-        let (body, receipt) = self.verified(status, &headers, body)?;
+        let (body, receipt) = self.verified(status, &headers, body).await?;
         let (body, missing) = self.typed(&headers, body).await?;
         let answer = AnswerType::Of(declared_or(&headers, missing));
         let outcome = plan.decide(&self.route.stage, answer, self.inbound.headers)?;
@@ -138,7 +139,11 @@ impl Outlet<'_> {
         let rendered = template.map(|index| AnswerBody::Rendered(plan.templates[index].render()));
         let about = ResponseBody { untouched: plan.keeps_bytes(outcome), unsized_body };
         let body = match (rendered, plan.reads_body) {
-            (Some(rendered), false) => rendered,
+            (Some(rendered), false) => {
+                // The connection to the upstream goes on if what it sent can be thrown away at once.
+                discard(body.boxed(), Duration::from_millis(SNIFF_WAIT_MS)).await;
+                rendered
+            }
             (rendered, true) => {
                 let (body, text) = self.read(&headers, body, decision.conversion).await?;
                 let head = self.custom_head(plan, &headers, Some(text.as_str()), about)?;
@@ -178,7 +183,7 @@ impl Outlet<'_> {
     }
 
     /// Checks the digests that the upstream announces, while the body passes.
-    fn verified(
+    async fn verified(
         &self,
         status: StatusCode,
         headers: &HeaderMap,
@@ -198,7 +203,14 @@ impl Outlet<'_> {
         }
         let verify = Verify::new(body.counted_by(Progress::new()), expected, receipt.clone());
         let verify = verify.map_err(|error| ProxyError::ResponseBody(CollectError::Body(error)))?;
-        Ok((AnswerBody::Staged(Box::pin(verify)), receipt))
+        let is_small = verify.size_hint().exact().is_some_and(|bytes| bytes <= VERIFY_LOOKAHEAD_BYTES as u64);
+        if !is_small {
+            return Ok((AnswerBody::Staged(Box::pin(verify)), receipt));
+        }
+        // A small answer is mostly there already, and one that is wrong can still be answered for.
+        let patience = Duration::from_millis(SNIFF_WAIT_MS);
+        let ahead = look_ahead(verify, VERIFY_LOOKAHEAD_BYTES, patience, &self.holding.budget).await;
+        Ok((AnswerBody::Staged(Box::pin(ahead.map_err(ProxyError::ResponseBody)?)), receipt))
     }
 
     /// What an answer without `Content-Type` counts as.
@@ -245,14 +257,15 @@ impl Outlet<'_> {
     }
 
     async fn converted(&self, body: AnswerBody, conversion: Conversion) -> Result<AnswerBody, ProxyError> {
-        let looked_at: BoxedBody = match conversion {
+        // Text cannot fail: its look-ahead only finds the length of what is there at once.
+        let (looked_at, patience_ms): (BoxedBody, u64) = match conversion {
             _ if body.is_over() => return Ok(body),
             Conversion::Pass => return Ok(body),
             Conversion::Encode => return Ok(AnswerBody::Staged(Box::pin(Encode::new(body.boxed())))),
-            Conversion::Text => Box::pin(Lossy::new(body.boxed())),
-            Conversion::Decode => Box::pin(Decode::new(body.boxed())),
+            Conversion::Text => (Box::pin(Lossy::new(body.boxed())), SNIFF_WAIT_MS),
+            Conversion::Decode => (Box::pin(Decode::new(body.boxed())), DECODE_LOOKAHEAD_MS),
         };
-        let patience = Duration::from_millis(DECODE_LOOKAHEAD_MS);
+        let patience = Duration::from_millis(patience_ms);
         let ahead = look_ahead(looked_at, DECODE_LOOKAHEAD_BYTES, patience, &self.holding.budget).await;
         Ok(AnswerBody::Staged(Box::pin(ahead.map_err(ProxyError::ResponseBody)?)))
     }

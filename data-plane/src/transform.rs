@@ -13,6 +13,7 @@ pub(crate) mod compress;
 pub(crate) mod decode;
 pub(crate) mod decompress;
 pub(crate) mod digest;
+pub(crate) mod discard;
 pub(crate) mod encode;
 pub(crate) mod integrity;
 pub(crate) mod lookahead;

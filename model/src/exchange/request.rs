@@ -175,6 +175,9 @@ fn mapped_headers(
             let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| HeadProblem::Unsendable)?;
             if at == 0 {
                 headers.insert(name, value);
+            } else if *name == HOST {
+                // Two of them make a request that no server may answer (RFC 9112 section 3.2).
+                return Err(HeadProblem::Unsendable);
             } else {
                 headers.append(name, value);
             }

@@ -192,3 +192,20 @@ fn a_method_that_has_content_says_when_it_has_none() {
         assert_eq!(said, length, "{method}");
     }
 }
+
+#[test]
+fn a_mapping_gives_one_host_or_none() {
+    let route = route(
+        Fidelity::Transparent,
+        "http://up.test/x",
+        Verb::Any,
+        &[("integration.request.header.Host", "method.request.multivaluequerystring.h")],
+    );
+    let Plan::Http(plan) = &route.plan else { panic!("{:?}", route.plan) };
+    for (query, expected) in [("h=a.test", Ok("a.test")), ("h=a.test&h=b.test", Err(HeadProblem::Unsendable))] {
+        let (head, ()) = Request::builder().uri(format!("/x?{query}")).body(()).expect("a request").into_parts();
+        let head = upstream_head(&route, plan, &inbound(&head, "/x"), 80, "Root=1-a-b", NO_BODY);
+        let host = head.map(|head| head.headers["host"].to_str().expect("text").to_owned());
+        assert_eq!(host, expected.map(str::to_owned), "{query}");
+    }
+}

@@ -58,7 +58,8 @@ impl CompiledGatewayResponses {
                 },
             }
         }
-        let customisable = GatewayResponseType::CUSTOMISABLE.into_iter().filter(|kind| kind.takes_customisation());
+        let all = GatewayResponseType::CUSTOMISABLE.into_iter().chain(GatewayResponseType::BY_CLASS);
+        let customisable = all.filter(|kind| kind.takes_customisation());
         let by_type = customisable.filter_map(|kind| {
             let (name, _) = applying(customised, CustomisableType::One(kind))?;
             Some((kind, Arc::clone(compiled.get(&name)?)))

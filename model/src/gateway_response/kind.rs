@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// Why the gateway answers instead of the integration.
 ///
 /// Most are the specification's types, which an API can customise: [`Self::name`] answers their name there. The others
-/// are ours: they are raised where the specification has no type, mostly before any API is known, and always answered in
-/// their default form.
+/// are ours: they are raised where the specification has no type. Before an API is known they are answered in their
+/// default form, behind a stage as the API customises their class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum GatewayResponseType {
     /// A policy or an authorizer says no.
@@ -134,6 +134,11 @@ impl GatewayResponseType {
         Self::WafFiltered,
     ];
 
+    /// Those of ours that can be raised behind a stage. The specification has no type for them, and says of types that it
+    /// does not name that the class decides: `DEFAULT_4XX` or `DEFAULT_5XX` (section e.7).
+    pub(super) const BY_CLASS: [Self; 4] =
+        [Self::BadRequest, Self::IncompleteSignature, Self::RequestHeadersTooLarge, Self::ServiceUnavailable];
+
     #[rustfmt::skip] // A table.
     fn row(self) -> Row {
         const BAD: Option<&str> = Some("BadRequestException");
@@ -190,7 +195,10 @@ impl GatewayResponseType {
 
     /// Whether an API's customisation, own or inherited, changes what clients get.
     pub(super) fn takes_customisation(self) -> bool {
-        self != Self::RequestTooLarge && self.row().name.is_some()
+        match self.row().name {
+            Some(_) => self != Self::RequestTooLarge,
+            None => Self::BY_CLASS.contains(&self),
+        }
     }
 
     /// `Content-Type` of the default body.
@@ -371,7 +379,11 @@ mod tests {
 
     #[test]
     fn our_own_types_have_no_name_and_fallbacks_no_status() {
-        assert!(OURS.into_iter().all(|kind| kind.name().is_none() && !kind.takes_customisation()));
+        assert!(OURS.into_iter().all(|kind| kind.name().is_none()));
+        assert!(Type::BY_CLASS.into_iter().all(|kind| OURS.contains(&kind) && kind.takes_customisation()));
+        assert!(
+            ![Type::Forbidden, Type::NotFound, Type::RequestTooLarge].iter().any(|kind| kind.takes_customisation())
+        );
         assert!(Type::CUSTOMISABLE.into_iter().all(|kind| kind.name().is_some()));
         assert_eq!(CustomisableType::Default4xx.status(), None);
         assert_eq!(CustomisableType::One(Type::Throttled).fallback(), Some(CustomisableType::Default4xx));

@@ -55,7 +55,7 @@ impl RequestPlan {
             true => stage.codings(headers)?,
             false => Vec::new(),
         };
-        let decompress_to_read = match reads && decompress.is_empty() {
+        let decompress_to_read = match has_body && reads && decompress.is_empty() {
             true => stage.codings(headers)?,
             false => Vec::new(),
         };

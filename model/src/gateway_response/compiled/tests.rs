@@ -140,7 +140,9 @@ fn types_follow_their_class_unless_they_are_customised_themselves() {
         of(Type::IntegrationTimeout),
         (504, Some(text("5xx")), text(r#"{"message": "Endpoint request timed out"}"#))
     );
-    for ours in [Type::NotFound, Type::BadRequest, Type::ServiceUnavailable, Type::RequestTooLarge] {
+    assert_eq!(of(Type::IncompleteSignature), (418, Some(text("4xx")), String::new()));
+    assert_eq!(of(Type::ServiceUnavailable).1, Some(text("5xx")));
+    for ours in [Type::NotFound, Type::Forbidden, Type::RequestTooLarge] {
         assert_eq!(of(ours), (ours.status(), None, ours.default_body(None).into_owned()), "{ours:?}");
     }
 }
