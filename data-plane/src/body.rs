@@ -73,6 +73,7 @@ pub(crate) struct Progress {
     is_over: Cell<bool>,
     is_abandoned: Cell<bool>,
     failure: Cell<Option<BodyError>>,
+    sha256: Cell<Option<[u8; 32]>>,
 }
 
 impl Progress {
@@ -84,6 +85,7 @@ impl Progress {
             is_over: Cell::new(false),
             is_abandoned: Cell::new(false),
             failure: Cell::new(None),
+            sha256: Cell::new(None),
         })
     }
 
@@ -120,6 +122,16 @@ impl Progress {
     /// Why it ended early, if it did.
     pub(crate) fn failure(&self) -> Option<BodyError> {
         self.failure.get()
+    }
+
+    /// The SHA-256 of a body that was hashed on its way; `None` while it has not ended, or when it broke off.
+    pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
+        self.sha256.get()
+    }
+
+    /// Notes the SHA-256 of all of it.
+    pub(crate) fn hashed(&self, sha256: [u8; 32]) {
+        self.sha256.set(Some(sha256));
     }
 
     /// Notes that it ended early.

@@ -11,7 +11,6 @@ use crate::record::Record;
 use crate::request_side::{BodyText, Intake, RequestSide, throw_away};
 use crate::response_side::{Answer, Outlet, UpstreamAnswer};
 use crate::transform::collect::CollectError;
-use crate::transform::integrity::Receipt;
 use crate::upstream::{Lease, TargetKey};
 use base64::Engine as _;
 use http::header::{AUTHORIZATION, HOST};
@@ -80,7 +79,7 @@ impl Call<'_> {
                 return Err(refused);
             }
         };
-        let (answer, receipt) = match &route.plan {
+        let answer = match &route.plan {
             Plan::Http(plan) => self.exchange(&route, plan, body, found, record).await?,
             Plan::Mock(plan) => self.mock(&route, plan, body, found, record).await?,
             Plan::Fail(problem) => {
@@ -95,9 +94,7 @@ impl Call<'_> {
             headers: &self.head.headers,
             holding: &self.gateway.holding,
         };
-        let answer = finish.touch(answer, &receipt).await?;
-        record.response_receipt = receipt;
-        Ok(answer)
+        finish.touch(answer, &record.response).await
     }
 
     /// Checks what routing needs of the head, and routes.
@@ -166,7 +163,6 @@ impl Call<'_> {
         plan: &RequestPlan,
         read_when_passed: bool,
         body: StreamBody,
-        record: &Record,
     ) -> Result<RequestSide, ProxyError> {
         let intake = Intake {
             headers: &self.head.headers,
@@ -174,7 +170,6 @@ impl Call<'_> {
             plan,
             read_when_passed,
             holding: &self.gateway.holding,
-            receipt: &record.request_receipt,
         };
         intake.prepare(body).await.map_err(|error| self.with_framing(error))
     }
@@ -191,8 +186,8 @@ impl Call<'_> {
         body: StreamBody,
         found: &Found,
         record: &mut Record,
-    ) -> Result<(Answer, Receipt), ProxyError> {
-        let side = self.take_in(route, &plan.request, false, body, record).await?;
+    ) -> Result<Answer, ProxyError> {
+        let side = self.take_in(route, &plan.request, false, body).await?;
         let RequestSide { body, about, text, template: _ } = side;
         let inbound = self.inbound(found);
         let from_client = self.head.headers.get(X_AMZN_TRACE_ID).and_then(|value| value.to_str().ok());
@@ -220,9 +215,9 @@ impl Call<'_> {
         match plan.style {
             HttpStyle::Proxy => outlet.proxied(answer).await,
             HttpStyle::Custom => {
-                let (answer, receipt) = outlet.custom(&plan.responses, answer).await?;
+                let answer = outlet.custom(&plan.responses, answer).await?;
                 record.status(answer.head.status.as_u16());
-                Ok((answer, receipt))
+                Ok(answer)
             }
         }
     }
@@ -235,8 +230,8 @@ impl Call<'_> {
         body: StreamBody,
         found: &Found,
         record: &mut Record,
-    ) -> Result<(Answer, Receipt), ProxyError> {
-        let side = self.take_in(route, &plan.request, true, body, record).await?;
+    ) -> Result<Answer, ProxyError> {
+        let side = self.take_in(route, &plan.request, true, body).await?;
         let status = match side.template {
             Some(index) => plan.statuses.get(index).copied().flatten(),
             None => side.text.as_ref().and_then(|text| mock::status_code(text.as_str())),
@@ -245,7 +240,7 @@ impl Call<'_> {
         let inbound = Inbound { body: side.text.as_ref().map(BodyText::as_str), ..self.inbound(found) };
         let answer = self.outlet(route, inbound, "").mocked(&plan.responses, status)?;
         record.status(answer.head.status.as_u16());
-        Ok((answer, Receipt::default()))
+        Ok(answer)
     }
 
     async fn send(

@@ -1,6 +1,7 @@
 //! The last touches to an answer: its content coding (section h.8) and its digest (RFC 9530). Both change framing and
 //! head, so both stand here, behind everything that decides about the content.
 
+use crate::body::Progress;
 use crate::error::ProxyError;
 use crate::limits::{COMPRESSION_LOOKAHEAD_BYTES, DIGEST_COLLECT_BYTES_MAX, SNIFF_WAIT_MS};
 use crate::request_side::Holding;
@@ -8,7 +9,7 @@ use crate::response_side::{Answer, AnswerBody};
 use crate::transform::collect::collect;
 use crate::transform::compress::{Compress, CompressPermit};
 use crate::transform::digest::{CONTENT_DIGEST, REPR_DIGEST, content_digest};
-use crate::transform::integrity::{AddDigest, Receipt};
+use crate::transform::integrity::AddDigest;
 use crate::transform::lookahead::look_ahead;
 use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, TRAILER, VARY};
 use http::{Method, StatusCode, Version};
@@ -17,6 +18,7 @@ use penstock_model::exchange::accepts_trailers;
 use penstock_model::rest_api::Integrity;
 use penstock_model::table::{Compression, Route};
 use sha2::{Digest as _, Sha256};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What decides about the last touches.
@@ -33,7 +35,7 @@ impl Finish<'_> {
     ///
     /// # Errors
     /// The body broke off before the client heard anything.
-    pub(crate) async fn touch(&self, answer: Answer, receipt: &Receipt) -> Result<Answer, ProxyError> {
+    pub(crate) async fn touch(&self, answer: Answer, receipt: &Rc<Progress>) -> Result<Answer, ProxyError> {
         let stage = &self.route.stage;
         let bodiless = matches!(answer.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if *self.method == Method::HEAD {
@@ -105,7 +107,7 @@ impl Finish<'_> {
 
     /// In the trailers of what streams, when the client takes trailers; in the head of what is in memory or small enough
     /// to be taken there.
-    async fn digested(&self, answer: Answer, receipt: &Receipt) -> Result<Answer, ProxyError> {
+    async fn digested(&self, answer: Answer, receipt: &Rc<Progress>) -> Result<Answer, ProxyError> {
         let Answer { mut head, body } = answer;
         let takes_trailers =
             self.version == Version::HTTP_2 || self.version == Version::HTTP_11 && accepts_trailers(self.headers);
@@ -113,7 +115,7 @@ impl Finish<'_> {
         if takes_trailers && !in_memory {
             head.headers.remove(CONTENT_LENGTH);
             head.headers.append(TRAILER, HeaderValue::from_static("content-digest"));
-            let body = AddDigest::new(body.boxed(), receipt.clone());
+            let body = AddDigest::new(body.boxed(), Rc::clone(receipt));
             return Ok(Answer { head, body: AnswerBody::Staged(Box::pin(body)) });
         }
         let is_small = body.exact_bytes().is_some_and(|bytes| bytes <= DIGEST_COLLECT_BYTES_MAX as u64);
@@ -132,7 +134,7 @@ impl Finish<'_> {
             AnswerBody::Collected(collected) => Sha256::digest(&collected.bytes).into(),
             AnswerBody::Stream(_) | AnswerBody::Staged(_) => return Ok(Answer { head, body }),
         };
-        receipt.set(sha256);
+        receipt.hashed(sha256);
         // Ours is about these bytes; another one beside it was verified, or is about them too.
         head.headers.append(CONTENT_DIGEST, content_digest(&sha256));
         Ok(Answer { head, body })

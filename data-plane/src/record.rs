@@ -7,7 +7,6 @@ use crate::access_log::{AccessLog, Entry};
 use crate::body::{EndOfBody, Progress};
 use crate::error::{Origin, ProxyError};
 use crate::metrics::Metrics;
-use crate::transform::integrity::Receipt;
 use crate::upstream::Lease;
 use http::request::Parts;
 use penstock_model::exchange::protocol;
@@ -28,10 +27,6 @@ pub(crate) struct Record {
     line: Option<Box<Line>>,
     pub(crate) request: Rc<Progress>,
     pub(crate) response: Rc<Progress>,
-    /// Where the digest of the request body is found, when one was computed.
-    pub(crate) request_receipt: Receipt,
-    /// The same for the answer.
-    pub(crate) response_receipt: Receipt,
     /// `None` while nothing went wrong.
     failure: Option<Outcome>,
     status: u16,
@@ -93,8 +88,6 @@ impl Record {
             line,
             request: Progress::new(),
             response: Progress::new(),
-            request_receipt: Receipt::default(),
-            response_receipt: Receipt::default(),
             failure: None,
             status: 0,
             complete: false,
@@ -189,8 +182,8 @@ impl Drop for Record {
             protocol: line.protocol,
             request_bytes: self.request.bytes(),
             response_bytes: self.response.bytes(),
-            request_sha256: self.request_receipt.sha256(),
-            response_sha256: self.response_receipt.sha256(),
+            request_sha256: self.request.sha256(),
+            response_sha256: self.response.sha256(),
             canary: stage.is_some_and(StageSettings::is_canary),
             duration,
             upstream_wait: line.upstream_wait,

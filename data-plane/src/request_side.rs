@@ -13,7 +13,7 @@ use crate::transform::decompress::decompress;
 use crate::transform::digest::Expected;
 use crate::transform::discard::discard;
 use crate::transform::encode::Encode;
-use crate::transform::integrity::{Receipt, Verify};
+use crate::transform::integrity::Verify;
 use crate::transform::lookahead::look_ahead;
 use crate::transform::lossy::Lossy;
 use crate::transform::{BoxedBody, whole};
@@ -86,8 +86,6 @@ pub(crate) struct Intake<'a> {
     /// Whether the body is read although no mapping does: a `MOCK` looks for its status in it.
     pub(crate) read_when_passed: bool,
     pub(crate) holding: &'a Holding,
-    /// Where the digest is to be found, when one is computed.
-    pub(crate) receipt: &'a Receipt,
 }
 
 /// A body between two stages.
@@ -187,7 +185,8 @@ impl Intake<'_> {
         if expected.is_nothing() {
             return Ok(Flow::Direct(body));
         }
-        let verify = Verify::new(body, expected, self.receipt.clone()).map_err(CollectError::Body)?;
+        let progress = body.progress();
+        let verify = Verify::new(body, expected, progress).map_err(CollectError::Body)?;
         Ok(Flow::Staged(Box::pin(verify)))
     }
 

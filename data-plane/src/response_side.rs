@@ -14,7 +14,7 @@ use crate::transform::decompress::decompress;
 use crate::transform::digest::Expected;
 use crate::transform::discard::discard;
 use crate::transform::encode::Encode;
-use crate::transform::integrity::{Receipt, Verify};
+use crate::transform::integrity::Verify;
 use crate::transform::lookahead::look_ahead;
 use crate::transform::lossy::Lossy;
 use crate::transform::{BoxedBody, whole};
@@ -101,11 +101,11 @@ impl Outlet<'_> {
     ///
     /// # Errors
     /// The body cannot be converted, and the client has not heard anything yet.
-    pub(crate) async fn proxied(&self, answer: UpstreamAnswer) -> Result<(Answer, Receipt), ProxyError> {
+    pub(crate) async fn proxied(&self, answer: UpstreamAnswer) -> Result<Answer, ProxyError> {
         let stage = &self.route.stage;
         let UpstreamAnswer { status, headers, body } = answer;
         let unsized_body = body.size_hint().exact().is_none();
-        let (body, receipt) = self.verified(status, &headers, body).await?;
+        let body = self.verified(status, &headers, body).await?;
         let (body, missing) = match stage.fidelity {
             // Does the same with every type, so nobody waits for the bytes that tell it.
             Fidelity::Transparent => (body, None),
@@ -116,22 +116,18 @@ impl Outlet<'_> {
         let untouched = decision.conversion == Conversion::Pass;
         let about = ResponseBody { untouched, unsized_body };
         let head = proxied_head(stage.fidelity, self.method, status, &headers, about);
-        Ok((Answer { head, body }, receipt))
+        Ok(Answer { head, body })
     }
 
     /// The answer of an `HTTP` integration (section f).
     ///
     /// # Errors
     /// No integration response accepts it, or it cannot be converted or read.
-    pub(crate) async fn custom(
-        &self,
-        responses: &Responses,
-        answer: UpstreamAnswer,
-    ) -> Result<(Answer, Receipt), ProxyError> {
+    pub(crate) async fn custom(&self, responses: &Responses, answer: UpstreamAnswer) -> Result<Answer, ProxyError> {
         let UpstreamAnswer { status, headers, body } = answer;
         let plan = responses.select(status.as_u16().into()).ok_or(ProxyError::NoIntegrationResponse)?;
         let unsized_body = body.size_hint().exact().is_none();
-        let (body, receipt) = self.verified(status, &headers, body).await?;
+        let body = self.verified(status, &headers, body).await?;
         let (body, missing) = self.typed(&headers, body).await?;
         let answer = AnswerType::Of(declared_or(&headers, missing));
         let outcome = plan.decide(&self.route.stage, answer, self.inbound.headers)?;
@@ -147,12 +143,12 @@ impl Outlet<'_> {
             (rendered, true) => {
                 let (body, text) = self.read(&headers, body, decision.conversion).await?;
                 let head = self.custom_head(plan, &headers, Some(text.as_str()), about)?;
-                return Ok((Answer { head, body: rendered.unwrap_or(body) }, receipt));
+                return Ok(Answer { head, body: rendered.unwrap_or(body) });
             }
             (None, false) => self.converted(body, decision.conversion).await?,
         };
         let head = self.custom_head(plan, &headers, None, about)?;
-        Ok((Answer { head, body }, receipt))
+        Ok(Answer { head, body })
     }
 
     /// The answer of a `MOCK` whose request said `status` (section g.5).
@@ -188,29 +184,29 @@ impl Outlet<'_> {
         status: StatusCode,
         headers: &HeaderMap,
         body: StreamBody,
-    ) -> Result<(AnswerBody, Receipt), ProxyError> {
-        let receipt = Receipt::default();
+    ) -> Result<AnswerBody, ProxyError> {
         let bodiless = *self.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
         if self.route.stage.integrity == Integrity::Off || bodiless {
-            return Ok((AnswerBody::Stream(body), receipt));
+            return Ok(AnswerBody::Stream(body));
         }
         let is_part = status == StatusCode::PARTIAL_CONTENT || headers.contains_key(CONTENT_RANGE);
         let expected = Expected::content(headers);
         let expected = if is_part { expected } else { expected.and_then(|all| all.and_representation(headers)) };
         let expected = expected.map_err(ProxyError::ResponseDigestField)?;
         if expected.is_nothing() {
-            return Ok((AnswerBody::Stream(body), receipt));
+            return Ok(AnswerBody::Stream(body));
         }
-        let verify = Verify::new(body.counted_by(Progress::new()), expected, receipt.clone());
+        let receipt = body.progress();
+        let verify = Verify::new(body.counted_by(Progress::new()), expected, receipt);
         let verify = verify.map_err(|error| ProxyError::ResponseBody(CollectError::Body(error)))?;
         let is_small = verify.size_hint().exact().is_some_and(|bytes| bytes <= VERIFY_LOOKAHEAD_BYTES as u64);
         if !is_small {
-            return Ok((AnswerBody::Staged(Box::pin(verify)), receipt));
+            return Ok(AnswerBody::Staged(Box::pin(verify)));
         }
         // A small answer is mostly there already, and one that is wrong can still be answered for.
         let patience = Duration::from_millis(SNIFF_WAIT_MS);
         let ahead = look_ahead(verify, VERIFY_LOOKAHEAD_BYTES, patience, &self.holding.budget).await;
-        Ok((AnswerBody::Staged(Box::pin(ahead.map_err(ProxyError::ResponseBody)?)), receipt))
+        Ok(AnswerBody::Staged(Box::pin(ahead.map_err(ProxyError::ResponseBody)?)))
     }
 
     /// What an answer without `Content-Type` counts as.

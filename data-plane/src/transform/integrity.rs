@@ -3,33 +3,16 @@
 
 use super::digest::{CONTENT_DIGEST, Expected, content_digest};
 use super::stage::{bounds, map_bounds};
-use crate::body::BodyError;
+use crate::body::{BodyError, Progress};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use sha2::{Digest as _, Sha256, Sha512};
-use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
-
-/// Where the SHA-256 of a body is found once the body has ended. Clones are the same receipt, within one thread.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Receipt(Rc<Cell<Option<[u8; 32]>>>);
-
-impl Receipt {
-    /// Notes the SHA-256 of a body that was hashed as a whole.
-    pub(crate) fn set(&self, sha256: [u8; 32]) {
-        self.0.set(Some(sha256));
-    }
-
-    /// The SHA-256 of the bytes that passed; `None` while the body has not ended, or when it broke off.
-    pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
-        self.0.get()
-    }
-}
 
 /// A body that fails unless its bytes have the digests that were announced, in the head or in the trailers.
 ///
@@ -41,7 +24,8 @@ pub(crate) struct Verify<B> {
     expected: Expected,
     sha256: Sha256,
     sha512: Option<Sha512>,
-    receipt: Receipt,
+    /// Where the SHA-256 is noted once the body has ended.
+    receipt: Rc<Progress>,
     held: Option<Bytes>,
     state: Verification,
 }
@@ -56,7 +40,7 @@ enum Verification {
 impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Verify<B> {
     /// **Errors** with [`BodyError::Digest`] when the body is empty and should not be: nobody reads a body that is over
     /// already, so nobody would notice later.
-    pub(crate) fn new(inner: B, expected: Expected, receipt: Receipt) -> Result<Self, BodyError> {
+    pub(crate) fn new(inner: B, expected: Expected, receipt: Rc<Progress>) -> Result<Self, BodyError> {
         let sha512 = expected.needs_sha512().then(Sha512::new);
         let (sha256, state) = (Sha256::new(), Verification::Reading);
         let mut verify = Self { inner, expected, sha256, sha512, receipt, held: None, state };
@@ -70,7 +54,7 @@ impl<B: Body<Data = Bytes, Error = BodyError> + Unpin> Verify<B> {
     fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), BodyError> {
         let sha256 = self.sha256.finalize_reset().into();
         let sha512 = self.sha512.take().map(|hasher| hasher.finalize().into());
-        self.receipt.0.set(Some(sha256));
+        self.receipt.hashed(sha256);
         if let Some(trailers) = &trailers {
             self.expected.and_trailers(trailers).map_err(|_| BodyError::Digest)?;
         }
@@ -153,18 +137,19 @@ pub(crate) struct AddDigest<B> {
     /// `None` once the trailers went on.
     sha256: Option<Sha256>,
     failure: Option<BodyError>,
-    receipt: Receipt,
+    /// Where the SHA-256 is noted once the body has ended.
+    receipt: Rc<Progress>,
 }
 
 impl<B> AddDigest<B> {
-    pub(crate) fn new(inner: B, receipt: Receipt) -> Self {
+    pub(crate) fn new(inner: B, receipt: Rc<Progress>) -> Self {
         Self { inner, sha256: Some(Sha256::new()), failure: None, receipt }
     }
 
     /// Trailers with the digest, the first time that the end is reached.
     fn end(&mut self, mut trailers: HeaderMap) -> Option<Frame<Bytes>> {
         let sha256 = self.sha256.take()?.finalize().into();
-        self.receipt.0.set(Some(sha256));
+        self.receipt.hashed(sha256);
         // Appended: the lines are one dictionary, in which other algorithms stay and the last `sha-256` counts.
         trailers.append(CONTENT_DIGEST, content_digest(&sha256));
         Some(Frame::trailers(trailers))

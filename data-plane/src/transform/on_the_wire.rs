@@ -3,9 +3,10 @@
 use super::decode::Decode;
 use super::digest::{CONTENT_DIGEST, Expected, content_digest};
 use super::encode::Encode;
-use super::integrity::{AddDigest, Receipt, Verify};
+use super::integrity::{AddDigest, Verify};
 use super::testing::*;
 use super::{BoxedBody, whole};
+use crate::body::Progress;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Response};
@@ -75,7 +76,7 @@ async fn a_decoded_body_is_chunked_and_one_that_fails_is_cut() {
 #[tokio::test]
 async fn a_digest_arrives_behind_a_body_whose_size_was_known() {
     locally(async {
-        let response = answered(Box::pin(AddDigest::new(Script::whole(b"a text"), Receipt::default()))).await;
+        let response = answered(Box::pin(AddDigest::new(Script::whole(b"a text"), Progress::new()))).await;
         assert_eq!(framing(response.headers()), (None, true));
         let collected = response.into_body().collect().await.expect("it is complete");
         let expected = HeaderMap::from_iter([(CONTENT_DIGEST, content_digest(&Sha256::digest(b"a text").into()))]);
@@ -91,7 +92,7 @@ async fn a_wrong_digest_is_an_incomplete_body_sized_or_not() {
         let acts = || vec![Act::Data("a ".into()), Act::Pause, Act::Data("text".into())];
         for script in [Script::sized, Script::unsized_of] as [fn(Vec<Act>) -> Script; 2] {
             for (announced, arrives) in [(&b"a text"[..], true), (b"another text", false)] {
-                let body = Verify::new(script(acts()), expecting(announced), Receipt::default());
+                let body = Verify::new(script(acts()), expecting(announced), Progress::new());
                 let response = answered(Box::pin(body.expect("it is not empty"))).await;
                 let collected = response.into_body().collect().await;
                 assert_eq!(collected.ok().map(|collected| collected.to_bytes()), arrives.then(|| "a text".into()));

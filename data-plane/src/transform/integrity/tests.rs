@@ -34,7 +34,7 @@ proptest! {
     #[test]
     fn any_split_of_the_right_bytes_passes(bytes in prop::collection::vec(any::<u8>(), 0..300), (cuts, _) in splits()) {
         for expected in [expecting_sha256(&bytes), expecting(&sha512_value(&bytes)), Expected::default()] {
-            let receipt = Receipt::default();
+            let receipt = Progress::new();
             let body = Verify::new(Script::split(&bytes, &cuts), expected, receipt.clone()).expect("nothing is wrong");
             prop_assert_eq!(body.size_hint().exact(), Some(bytes.len() as u64));
             prop_assert_eq!(read_now(body).result(), Ok(bytes.clone()));
@@ -51,7 +51,7 @@ proptest! {
         let mut wrong = bytes.clone();
         wrong[place.index(bytes.len())] ^= 1;
         for expected in [expecting_sha256(&bytes), expecting(&sha512_value(&bytes))] {
-            let body = Verify::new(Script::split(&wrong, &cuts), expected, Receipt::default()).expect("it is not empty");
+            let body = Verify::new(Script::split(&wrong, &cuts), expected, Progress::new()).expect("it is not empty");
             let outcome = read_now(body);
             prop_assert_eq!(outcome.error, Some(BodyError::Digest));
             let last = cut(&wrong, &cuts).into_iter().rfind(|piece| !piece.is_empty()).expect("it is not empty");
@@ -61,7 +61,7 @@ proptest! {
 
     #[test]
     fn what_is_added_is_what_is_verified(bytes in prop::collection::vec(any::<u8>(), 0..300), (cuts, _) in splits()) {
-        let (added, verified) = (Receipt::default(), Receipt::default());
+        let (added, verified) = (Progress::new(), Progress::new());
         let body = AddDigest::new(Script::split(&bytes, &cuts), added.clone());
         let body = Verify::new(body, expecting_trailers(), verified.clone()).expect("it is not checked yet");
         let outcome = read_now(body);
@@ -74,9 +74,9 @@ proptest! {
 
 #[test]
 fn an_empty_body_is_checked_though_nobody_reads_it() {
-    let wrong = Verify::new(Script::sized([]), expecting_sha256(b"a"), Receipt::default());
+    let wrong = Verify::new(Script::sized([]), expecting_sha256(b"a"), Progress::new());
     assert_eq!(wrong.err(), Some(BodyError::Digest));
-    let receipt = Receipt::default();
+    let receipt = Progress::new();
     let right = Verify::new(Script::sized([]), expecting_sha256(b""), receipt.clone()).expect("it is right");
     assert!(right.is_end_stream());
     assert_eq!(receipt.sha256(), Some(sha256(b"")));
@@ -85,11 +85,11 @@ fn an_empty_body_is_checked_though_nobody_reads_it() {
 #[test]
 fn every_digest_must_hold() {
     let wrong_second = format!("{}, {}", content_digest(&sha256(b"a")).to_str().expect("text"), sha512_value(b"b"));
-    let body = Verify::new(Script::whole(b"a"), expecting(&wrong_second), Receipt::default()).expect("it is not empty");
+    let body = Verify::new(Script::whole(b"a"), expecting(&wrong_second), Progress::new()).expect("it is not empty");
     assert_eq!(read_now(body).result(), Err(BodyError::Digest));
     let head = HeaderMap::from_iter([(REPR_DIGEST, content_digest(&sha256(b"b")))]);
     let expected = expecting_sha256(b"a").and_representation(&head).expect("it is well-formed");
-    let body = Verify::new(Script::whole(b"a"), expected, Receipt::default()).expect("it is not empty");
+    let body = Verify::new(Script::whole(b"a"), expected, Progress::new()).expect("it is not empty");
     assert_eq!(read_now(body).result(), Err(BodyError::Digest));
 }
 
@@ -110,7 +110,7 @@ fn trailers_are_checked_before_the_last_frame_goes() {
         let acts = ["a", "b"].map(|text| Act::Data(text.into()));
         let trailers = trailers("content-digest", value);
         let acts = acts.into_iter().chain([Act::Trailers(trailers.clone())]);
-        let body = Verify::new(Script::unsized_of(acts), expecting_trailers(), Receipt::default());
+        let body = Verify::new(Script::unsized_of(acts), expecting_trailers(), Progress::new());
         let outcome = read_now(body.expect("it is not empty"));
         assert_eq!(outcome.result(), expected, "{value}");
         match expected {
@@ -123,7 +123,7 @@ fn trailers_are_checked_before_the_last_frame_goes() {
 #[test]
 fn a_sender_that_breaks_off_is_no_end_and_leaves_no_receipt() {
     let acts = || [Act::Data("a".into()), Act::Data("b".into()), Act::Fail(BodyError::Broken)];
-    let receipt = Receipt::default();
+    let receipt = Progress::new();
     let body =
         Verify::new(Script::unsized_of(acts()), expecting_sha256(b"ab"), receipt.clone()).expect("it is not empty");
     let outcome = read_now(body);
@@ -135,16 +135,16 @@ fn a_sender_that_breaks_off_is_no_end_and_leaves_no_receipt() {
 #[tokio::test]
 async fn pauses_change_nothing() {
     let acts = || [Act::Pause, Act::Data("a".into()), Act::Pause, Act::Data("b".into()), Act::Pause];
-    let body = Verify::new(Script::unsized_of(acts()), expecting_sha256(b"ab"), Receipt::default()).expect("not empty");
+    let body = Verify::new(Script::unsized_of(acts()), expecting_sha256(b"ab"), Progress::new()).expect("not empty");
     assert_eq!(read(body).await.result(), Ok(b"ab".to_vec()));
-    let outcome = read(AddDigest::new(Script::unsized_of(acts()), Receipt::default())).await;
+    let outcome = read(AddDigest::new(Script::unsized_of(acts()), Progress::new())).await;
     assert_eq!(outcome.trailers, Some(HeaderMap::from_iter([(CONTENT_DIGEST, content_digest(&sha256(b"ab")))])));
 }
 
 #[test]
 fn what_gets_a_trailer_has_no_known_size() {
     for bytes in [&b"a"[..], b""] {
-        let body = AddDigest::new(Script::whole(bytes), Receipt::default());
+        let body = AddDigest::new(Script::whole(bytes), Progress::new());
         let hint = body.size_hint();
         assert_eq!((hint.lower(), hint.upper(), body.is_end_stream()), (bytes.len() as u64, None, false));
     }
@@ -155,7 +155,7 @@ fn other_trailers_and_other_digests_stay() {
     let mut theirs = trailers("x-checksum", "1");
     theirs.append(CONTENT_DIGEST, sha512_value(b"a").parse().expect("a header value"));
     let acts = [Act::Data("a".into()), Act::Trailers(theirs)];
-    let outcome = read_now(AddDigest::new(Script::unsized_of(acts), Receipt::default()));
+    let outcome = read_now(AddDigest::new(Script::unsized_of(acts), Progress::new()));
     let ours = outcome.trailers.expect("there are trailers");
     assert_eq!(ours["x-checksum"], "1");
     let lines: Vec<_> = ours.get_all(CONTENT_DIGEST).iter().collect();
