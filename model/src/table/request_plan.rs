@@ -1,13 +1,14 @@
 //! [`RequestPlan`] and [`Mappings`]: what happens to a request before it leaves for its integration, compiled.
 
 use super::settings::StageSettings;
-use crate::content::conversion::{self, Cell, Decision, Payload};
+use crate::content::conversion::{self, Decision, Payload};
 use crate::content::media_type::content_type_or;
 use crate::content::passthrough::{Refusal, RequestTemplates};
 use crate::content::template::PlainTemplate;
 use crate::headers::{MappedHeaderRule, mapped_to_http};
 use crate::integration::{ContentHandling, Integration};
 use crate::mapping::{CompiledSource, Source, StageFacts, Target};
+use crate::rest_api::Fidelity;
 use crate::violation::Violations;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use std::collections::BTreeMap;
@@ -40,6 +41,11 @@ impl RequestPlan {
     /// # Errors
     /// Why the request goes no further.
     pub fn decide(&self, stage: &StageSettings, headers: &HeaderMap, missing: &str) -> Result<Outcome, Refusal> {
+        if self.choice.is_none() && stage.fidelity == Fidelity::Transparent {
+            // Whatever the type is: nothing has to be matched.
+            let decision = conversion::request(self.handling, false, stage.fidelity, true);
+            return Ok(Outcome { decision, template: None });
+        }
         let content_type = content_type_or(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes), Some(missing));
         let matches = stage.media_types.matches_content_type(content_type, Some(missing));
         let decision = conversion::request(self.handling, matches, stage.fidelity, self.choice.is_none());
@@ -47,8 +53,7 @@ impl RequestPlan {
             Some(choice) => choice.select(content_type, decision.payload)?,
             None => None,
         };
-        let unreadable = decision.payload == Payload::Bytes && decision.cell != Cell::ProxyRequest;
-        if self.reads_body && unreadable {
+        if self.reads_body && decision.payload == Payload::Bytes {
             // Mappings read text only (section a.2).
             return Err(Refusal::UnableToTransformRequest);
         }

@@ -11,6 +11,7 @@ use crate::headers::{HeaderRule, mapped_to_client};
 use crate::integration::ContentHandling;
 use crate::mapping::{CompiledResponseSource, ResponseSource, ResponseTarget, StageFacts};
 use crate::response::IntegrationResponse;
+use crate::rest_api::Fidelity;
 use crate::violation::Violations;
 use http::{HeaderMap, HeaderName, StatusCode};
 use std::collections::BTreeMap;
@@ -84,6 +85,10 @@ pub enum AnswerType<'a> {
 
 /// Decides about the answer of a proxy (section a.8).
 pub fn proxied(stage: &StageSettings, content_type: Option<&[u8]>, client: &HeaderMap) -> Decision {
+    if stage.fidelity == Fidelity::Transparent {
+        // Whatever the types are: nothing has to be matched.
+        return conversion::response(None, false, false, stage.fidelity, true);
+    }
     let type_matches = content_type.is_some() && stage.media_types.matches(content_type);
     let accept_matches = stage.media_types.matches_accept(client, stage.accept_policy);
     conversion::response(None, type_matches, accept_matches, stage.fidelity, true)
