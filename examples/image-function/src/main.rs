@@ -1,0 +1,3 @@
+//! A function that takes a picture and answers it smaller.
+
+fn main() {}
