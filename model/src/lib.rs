@@ -8,7 +8,7 @@
 //! | [`id`], [`limits`], [`violation`] | names, bounds and broken rules |
 //! | [`rest_api`], [`resource`], [`method`], [`integration`], [`response`], [`deployment`], [`domain`] | the operator's objects |
 //! | [`definition`], [`validate`] | one API as a whole, and the rules that span its objects |
-//! | [`mapping`], [`json_path`], [`uri_template`] | the small languages inside an integration |
+//! | [`mapping`], [`json_path`], [`uri_template`], [`aws_uri`] | the small languages inside an integration |
 //! | [`content`] | what happens to bytes: conversions, templates, selection, codings |
 //! | [`bundle`] | what travels to the nodes |
 //! | [`table`] | the compiled routing table |
@@ -19,6 +19,7 @@
 //! Deliberately absent: I/O, async, clocks, randomness, the environment, wire types and SQL. Time and identifiers come
 //! in as arguments.
 
+pub mod aws_uri;
 pub mod bundle;
 pub mod content;
 pub mod definition;

@@ -1,5 +1,6 @@
 //! Whether an integration's URI can name an upstream (section e.1): `http(s)://…` for HTTP types, an ARN for AWS types.
 
+use crate::aws_uri::{ServiceTarget, ServiceUri};
 use crate::integration::IntegrationType;
 use crate::limits::URI_BYTES_MAX;
 use crate::text::is_parameter_name;
@@ -112,39 +113,15 @@ fn check_braces(mut text: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// One of the specification's three sentences (section l.4).
-pub(super) fn aws(uri: &str, kind: IntegrationType) -> Result<(), &'static str> {
-    const INVALID: &str = "Invalid ARN specified in the request";
-    if uri.len() > URI_BYTES_MAX || !uri.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
-        return Err(INVALID);
-    }
-    let parts: Vec<&str> = uri.splitn(6, ':').collect();
-    let ["arn", partition, "apigateway", region, service, target] = parts[..] else {
-        return Err(INVALID);
-    };
-    if [partition, region, service].iter().any(|part| part.is_empty()) {
-        return Err(INVALID);
-    }
-    let (path, action) = (target.strip_prefix("path/"), target.strip_prefix("action/"));
-    if path.or(action).is_none_or(str::is_empty) {
-        return Err("AWS ARN for integration must contain path or action");
-    }
-    let proxy_target = match service {
-        "lambda" => path.is_some_and(is_invocation),
-        "firehose" => action.is_some(),
-        _ => false,
-    };
-    if kind == IntegrationType::AwsProxy && !proxy_target {
+pub(super) fn aws(uri: &str, kind: IntegrationType) -> Result<(), String> {
+    let uri = ServiceUri::parse(uri).map_err(|problem| problem.to_string())?;
+    let stream = uri.service == "firehose" && matches!(uri.target, ServiceTarget::Action(_));
+    if kind == IntegrationType::AwsProxy && uri.invocation().is_none() && !stream {
         return Err("Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream \
-                    invocations.");
+                    invocations."
+            .to_owned());
     }
     Ok(())
-}
-
-/// `{api version}/functions/{function}/invocations`, or its streaming form (section k).
-fn is_invocation(path: &str) -> bool {
-    let Some((_, rest)) = path.split_once("/functions/") else { return false };
-    let function = rest.strip_suffix("/invocations").or_else(|| rest.strip_suffix("/response-streaming-invocations"));
-    function.is_some_and(|function| !function.is_empty())
 }
 
 #[cfg(test)]
@@ -222,11 +199,13 @@ mod tests {
         assert!(aws(s3, IntegrationType::AwsProxy).is_err_and(|text| text.contains("'AWS_PROXY' currently only")));
         for no_target in ["arn:aws:apigateway:us-east-1:sqs:queue", "arn:aws:apigateway:us-east-1:sqs:path/"] {
             let error = aws(no_target, IntegrationType::Aws);
-            assert_eq!(error, Err("AWS ARN for integration must contain path or action"), "{no_target}");
+            let expected = "AWS ARN for integration must contain path or action";
+            assert_eq!(error, Err(expected.to_owned()), "{no_target}");
         }
         for bad in ["", "http://x", "arn:aws:lambda:us-east-1:123456789012:function:f", "arn:aws:apigateway::s3:path/a"]
         {
-            assert_eq!(aws(bad, IntegrationType::Aws), Err("Invalid ARN specified in the request"), "{bad}");
+            let expected = "Invalid ARN specified in the request";
+            assert_eq!(aws(bad, IntegrationType::Aws), Err(expected.to_owned()), "{bad}");
         }
     }
 }
