@@ -96,6 +96,19 @@ pub fn request_to_http_proxy(name: &HeaderName, fidelity: Fidelity, untouched: b
     }
 }
 
+/// Whether a client header is shown in the event of an `AWS_PROXY` function as the client sent it (sections c.1, c.2).
+///
+/// Not shown are those that end on entry or belong to one connection, what a proxy is told about who uses it, and
+/// those that the gateway writes anew: who forwards, and the trace.
+pub fn request_to_function(name: &HeaderName) -> bool {
+    !ends_on_entry(name)
+        && !is_hop_by_hop(name.as_str())
+        && !matches!(
+            name.as_str(),
+            "proxy-authorization" | "x-amzn-trace-id" | "x-forwarded-for" | "x-forwarded-port" | "x-forwarded-proto"
+        )
+}
+
 /// A client header on its way to the upstream of a custom integration, when there is a body (section c.2).
 ///
 /// `untouched` says whether the body is the client's, byte for byte. Then its coding is named in the transparent

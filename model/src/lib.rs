@@ -13,6 +13,7 @@
 //! | [`bundle`] | what travels to the nodes |
 //! | [`table`] | the compiled routing table |
 //! | [`headers`], [`exchange`], [`gateway_response`] | what happens to heads, and the gateway's own answers |
+//! | [`function`] | events for functions, and what they return |
 //! | [`explain`] | what a request would meet, told without sending it |
 //! | [`openapi`], [`fragment`] | documents in and out |
 //!
@@ -28,6 +29,7 @@ pub mod domain;
 pub mod exchange;
 pub mod explain;
 pub mod fragment;
+pub mod function;
 pub mod gateway_response;
 pub mod headers;
 pub mod id;

@@ -17,12 +17,15 @@ pub(super) fn essence(element: &[u8]) -> &[u8] {
 /// The `q` of an element in thousandths, [`WEIGHT_DEFAULT`] when there is none; `None` when it is not a weight
 /// (RFC 9110, section 12.4.2).
 pub(super) fn weight(element: &[u8]) -> Option<u16> {
-    for parameter in split(element, b';').skip(1) {
-        if let Some(value) = parameter.trim_ascii().strip_prefix(b"q=").or(parameter.trim_ascii().strip_prefix(b"Q=")) {
-            return thousandths(value);
-        }
-    }
-    Some(WEIGHT_DEFAULT)
+    parameter(element, b"q").map_or(Some(WEIGHT_DEFAULT), thousandths)
+}
+
+/// The value of an element's first parameter of this name, in any case, as it stands there.
+pub(super) fn parameter<'a>(element: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    split(element, b';').skip(1).find_map(|parameter| {
+        let (found, value) = parameter.trim_ascii().split_at_checked(name.len())?;
+        found.eq_ignore_ascii_case(name).then(|| value.strip_prefix(b"=")).flatten()
+    })
 }
 
 fn thousandths(value: &[u8]) -> Option<u16> {

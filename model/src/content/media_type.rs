@@ -117,6 +117,12 @@ pub fn essence(value: &[u8]) -> &[u8] {
     field::essence(value)
 }
 
+/// The `charset` of a media type, without the quotes that may be around it; `None` when it names none.
+pub fn charset(value: &[u8]) -> Option<&[u8]> {
+    let charset = field::parameter(value, b"charset")?;
+    Some(charset.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(charset))
+}
+
 /// The essence of a `Content-Type`, or `missing` when it is absent or empty.
 pub fn content_type_or<'a>(content_type: Option<&'a [u8]>, missing: Option<&'a str>) -> Option<&'a [u8]> {
     content_type.map(essence).filter(|essence| !essence.is_empty()).or(missing.map(str::as_bytes))

@@ -3,14 +3,14 @@
 use http::header::{self, CONNECTION, HeaderMap, HeaderName, TE};
 
 /// The header names that a `Connection` header makes hop-by-hop (RFC 9110 section 7.6.1).
-pub(super) struct ConnectionNames<'a>(Option<&'a HeaderMap>);
+pub(crate) struct ConnectionNames<'a>(Option<&'a HeaderMap>);
 
 impl<'a> ConnectionNames<'a> {
-    pub(super) fn of(headers: &'a HeaderMap) -> Self {
+    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
         Self(headers.contains_key(CONNECTION).then_some(headers))
     }
 
-    pub(super) fn names(&self, name: &HeaderName) -> bool {
+    pub(crate) fn names(&self, name: &HeaderName) -> bool {
         // `Connection` itself is not in its own list, whatever a sender says: its own rule decides.
         *name != header::CONNECTION
             && self.0.is_some_and(|headers| {

@@ -1,5 +1,6 @@
 //! [`Inbound`]: what is known about a request from its head and its connection, as mappings and the log ask for it.
 
+use super::X_FORWARDED_FOR;
 use crate::mapping::{ContextField, RequestFacts};
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -66,8 +67,8 @@ impl RequestFacts for Inbound<'_> {
             ContextField::HttpMethod => Cow::Borrowed(self.method.as_str()),
             ContextField::Path => Cow::Borrowed(self.uri.path()),
             ContextField::Protocol => Cow::Borrowed(protocol(self.version)),
-            ContextField::DomainName => Cow::Borrowed(domain_name(self.host)),
-            ContextField::DomainPrefix => Cow::Borrowed(self.host.split(['.', ':']).next()?),
+            ContextField::DomainName => Cow::Borrowed(self.domain_name()),
+            ContextField::DomainPrefix => Cow::Borrowed(self.domain_prefix()),
             ContextField::SourceIp => Cow::Owned(self.client.ip().to_string()),
             ContextField::UserAgent => String::from_utf8_lossy(self.headers.get(http::header::USER_AGENT)?.as_bytes()),
             ContextField::ResourceId => Cow::Borrowed(self.resource?.0),
@@ -79,16 +80,34 @@ impl RequestFacts for Inbound<'_> {
 }
 
 impl Inbound<'_> {
-    fn request_time(&self) -> Option<String> {
+    /// `requestTime`: when the request came, in words.
+    pub(crate) fn request_time(&self) -> Option<String> {
         let seconds = i64::try_from(self.time_ms / 1000).ok()?;
         OffsetDateTime::from_unix_timestamp(seconds).ok()?.format(REQUEST_TIME).ok()
     }
-}
 
-fn domain_name(host: &str) -> &str {
-    match host.rfind(':') {
-        Some(at) if !host.ends_with(']') => &host[..at],
-        _ => host,
+    /// `domainName`: the host without its port.
+    pub(crate) fn domain_name(&self) -> &str {
+        match self.host.rfind(':') {
+            Some(at) if !self.host.ends_with(']') => &self.host[..at],
+            _ => self.host,
+        }
+    }
+
+    /// `domainPrefix`: the host's first label.
+    pub(crate) fn domain_prefix(&self) -> &str {
+        self.host.split(['.', ':']).next().unwrap_or_default()
+    }
+
+    /// `X-Forwarded-For` towards who is called: what the client says about itself, and then its address.
+    pub(crate) fn forwarded_for(&self) -> Vec<u8> {
+        let mut chain = Vec::with_capacity(48);
+        for value in self.headers.get_all(&X_FORWARDED_FOR) {
+            chain.extend_from_slice(value.as_bytes());
+            chain.extend_from_slice(b", ");
+        }
+        chain.extend_from_slice(self.client.ip().to_canonical().to_string().as_bytes());
+        chain
     }
 }
 

@@ -9,6 +9,7 @@ mod inbound;
 mod request;
 mod response;
 
+pub(crate) use connection::ConnectionNames;
 pub use connection::accepts_trailers;
 pub use identity::{effective_method, trace_id};
 pub use inbound::{Inbound, protocol};
@@ -22,6 +23,13 @@ pub const DEFAULT_CONTENT_TYPE: HeaderValue = HeaderValue::from_static("applicat
 
 /// The trace id's header (section c.5).
 pub const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// `X-Forwarded-Proto`: what our listeners speak.
+pub(crate) const FORWARDED_PROTO: &str = "http";
 
 /// Length of a body that is about to be sent, as its head must state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,10 @@
 //! The upstream's request head.
 
 use super::connection::{ConnectionNames, accepts_trailers};
-use super::{BodyLength, DEFAULT_CONTENT_TYPE, Inbound, X_AMZN_TRACE_ID};
+use super::{
+    BodyLength, DEFAULT_CONTENT_TYPE, FORWARDED_PROTO, Inbound, X_AMZN_TRACE_ID, X_FORWARDED_FOR, X_FORWARDED_PORT,
+    X_FORWARDED_PROTO,
+};
 use crate::headers::{HeaderRule, request_to_http, request_to_http_proxy};
 use crate::limits::MAPPED_HEADER_BYTES_MAX;
 use crate::mapping::{CompiledSource, SourceProblem};
@@ -14,9 +17,6 @@ use http::header::{
     TRANSFER_ENCODING, USER_AGENT,
 };
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_AMZN_API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
 
 /// A request head, ready to send.
@@ -146,19 +146,13 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// The client's address is appended to what it says about itself; port and protocol are those of our listener.
+/// Port and protocol are those of our listener.
 fn forwarding_headers(headers: &mut HeaderMap, inbound: &Inbound<'_>, listener_port: u16) {
-    let mut chain: Vec<u8> = Vec::with_capacity(48);
-    for value in headers.get_all(&X_FORWARDED_FOR) {
-        chain.extend_from_slice(value.as_bytes());
-        chain.extend_from_slice(b", ");
-    }
-    chain.extend_from_slice(inbound.client.ip().to_canonical().to_string().as_bytes());
-    if let Ok(value) = HeaderValue::from_bytes(&chain) {
+    if let Ok(value) = HeaderValue::from_bytes(&inbound.forwarded_for()) {
         headers.insert(X_FORWARDED_FOR, value);
     }
     headers.insert(X_FORWARDED_PORT, HeaderValue::from(listener_port));
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(FORWARDED_PROTO));
 }
 
 /// A mapped header replaces one that was passed (section c.3); an absent source leaves the target out (section e.5).

@@ -10,7 +10,8 @@ pub fn query_values<'a>(query: Option<&'a str>, name: &'a str) -> impl Iterator<
     })
 }
 
-fn form_decode(text: &str) -> Cow<'_, str> {
+/// Resolves `%XX` and `+` in a name or value of a query.
+pub(crate) fn form_decode(text: &str) -> Cow<'_, str> {
     if text.contains('+') {
         Cow::Owned(percent_decode(&text.replace('+', " ")).into_owned())
     } else {

@@ -19,6 +19,7 @@ mod substitution;
 
 pub use body::SourceProblem;
 pub use compiled::CompiledSource;
+pub(crate) use escape::form_decode;
 pub use escape::{percent_decode, percent_encode_into, query_values};
 pub use expression::{Source, Target};
 pub use facts::{

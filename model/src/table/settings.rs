@@ -39,6 +39,9 @@ pub struct StageSettings {
     pub gateway_responses: CompiledGatewayResponses,
     /// `None`: nothing is compressed.
     pub compression: Option<Compression>,
+    /// The stage's variables as a JSON object, those of the canary on top where this is the canary's; `None` when there
+    /// are none. Functions are told all of them (section b.2).
+    pub variables_json: Option<Box<str>>,
 }
 
 /// Which responses are compressed (section h.8).
@@ -94,6 +97,11 @@ impl StageSettings {
                 bytes_min: bytes_min.into(),
                 media_types: MediaTypes::compile(&api.compression_media_types),
             }),
+            variables_json: (!facts.variables.is_empty()).then(|| variables_json(facts)),
         })
     }
+}
+
+fn variables_json(facts: &StageFacts<'_>) -> Box<str> {
+    serde_json::to_string(facts.variables).expect("a map of strings is always an object").into()
 }
