@@ -47,6 +47,12 @@ pub const TIMEOUT_MS_DEFAULT: u32 = 29_000;
 pub const TIMEOUT_MS_MAX: u32 = 900_000;
 /// Largest body of a customised gateway response, in bytes. Where rendering gives more, the default body is sent.
 pub const GATEWAY_RESPONSE_BYTES_MAX: usize = 1024 * 1024;
+/// Most header lines that a function's answer may have.
+pub const FUNCTION_HEADERS_MAX: usize = 256;
+/// Most bytes in the names and values of these. A hosted gateway takes 10,240 (section j).
+pub const FUNCTION_HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Where the body of a streamed answer must have begun, in bytes (section k).
+pub const FUNCTION_PRELUDE_BYTES_MAX: usize = 16 * 1024;
 /// Largest template, in bytes (section j).
 pub const TEMPLATE_BYTES_MAX: usize = 300 * 1024;
 /// Longest selection pattern of an integration response, in bytes.

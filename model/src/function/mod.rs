@@ -5,26 +5,33 @@
 //! | [`event`] | the request as an event, up to its body | b.2, b.5 |
 //! | [`spelling`] | how the client spelled the names of its headers | b.2 |
 //! | [`binary`] | whether the event's body is base64 | a.7, a.9 |
+//! | [`answer`] | the document that a function returns | b.3, b.6 |
+//! | [`prelude`] | the same in front of a streamed answer | k |
 //! | [`uri`] | which function an integration calls | b.1 |
 //!
 //! Deliberately absent: the call itself, base64, and what becomes of the answer's headers on their way to the client,
 //! see [`crate::headers`]. Events are written into one buffer from beginning to end, answers are read without a tree:
 //! both may be megabytes.
 
+pub mod answer;
 pub mod binary;
 pub mod event;
+pub mod prelude;
 pub mod spelling;
 pub mod uri;
 
+mod document;
 mod event_v1;
 mod event_v2;
 mod json;
 mod query;
 mod shown;
 
+pub use answer::{AnswerProblem, FunctionAnswer, FunctionHead, read_answer};
 pub use binary::is_binary_request;
 pub use event::{EventFacts, FunctionEventPlan};
 pub use json::push_text;
+pub use prelude::read_prelude;
 pub use spelling::HeaderSpelling;
 pub use uri::FunctionUri;
 
