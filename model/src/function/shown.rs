@@ -43,8 +43,8 @@ impl<'a> ShownHeaders<'a> {
                 shown.push(spelled, name.as_str(), Cow::Borrowed(value.as_bytes()));
             }
         }
-        if !headers.contains_key(HOST) && !facts.inbound.host.is_empty() {
-            // HTTP/2 names the host elsewhere.
+        if !shown.lines.iter().any(|line| line.name == HOST.as_str()) && !facts.inbound.host.is_empty() {
+            // HTTP/2 names the host elsewhere, and a `Connection` header may try to hide it.
             shown.push("Host", "host", Cow::Borrowed(facts.inbound.host.as_bytes()));
         }
         shown.push("X-Amzn-Trace-Id", "x-amzn-trace-id", Cow::Borrowed(facts.trace_id.as_bytes()));

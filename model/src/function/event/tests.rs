@@ -269,6 +269,11 @@ fn headers_are_shown_as_sections_c1_and_c2_say() {
     type Row = (&'static [(&'static str, &'static [u8])], Value, Value);
     let table: &[Row] = &[
         (&[("host", b"other.test")], json!({"Host": "other.test"}), json!({"host": "other.test"})),
+        (
+            &[("host", b"abc.gw.test:8080"), ("connection", b"host")],
+            json!({"Host": "abc.gw.test:8080"}),
+            json!({"host": "abc.gw.test:8080"}),
+        ),
         // HTTP/2 requests have none.
         (&[], json!({"Host": "abc.gw.test:8080"}), json!({"host": "abc.gw.test:8080"})),
         (
