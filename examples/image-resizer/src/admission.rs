@@ -13,7 +13,7 @@ use crate::limits::{ADMISSION_WAIT_MS_MAX, COLLECTED_BYTES_MAX};
 /// Says that the process is full and stayed full for the whole wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("waiting for a free place")]
-pub(crate) struct Full;
+pub struct Full;
 
 /// The process-wide places: one permit per core for work, one per byte for collected bodies.
 #[derive(Debug, Clone)]

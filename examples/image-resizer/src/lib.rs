@@ -12,6 +12,9 @@
 //! A request walks through `server` (connections, drain), `service` (paths, methods), `upload` (body, query,
 //! admission), `picture` (the pure work on bytes), and back; `refusal` is the one place that knows status codes.
 //! The crate keeps nothing between requests and writes no files.
+//!
+//! Who needs the work without the server, as `image-function` does, calls [`shrink`] with a [`Wish`], and says no with
+//! the same [`Refusal`]s.
 
 mod admission;
 mod container;
@@ -24,6 +27,10 @@ mod server;
 mod service;
 mod settings;
 mod upload;
+mod wish;
 
+pub use picture::{Dimensions, Format, PictureError, Shrunk, Wish, shrink};
+pub use refusal::Refusal;
+pub use scale::ScaleError;
 pub use server::{BindError, Bound, bind};
 pub use settings::Settings;

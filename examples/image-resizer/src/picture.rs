@@ -1,6 +1,6 @@
 //! The work itself: encoded picture in, smaller encoded picture out. Pure and blocking.
 //!
-//! Called by `upload` on a thread that may be kept busy. It knows nothing of HTTP and never looks at a file name or a
+//! Called by `upload` on a thread that may be kept busy, and by other programs. It knows nothing of HTTP and never looks at a file name or a
 //! `Content-Type`: the bytes say what they are.
 
 use std::fmt;
@@ -18,22 +18,27 @@ use crate::scale::{ScaleError, scale};
 
 /// What the resizer reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
+    /// ITU-T T.81.
     Jpeg,
+    /// ISO/IEC 15948.
     Png,
+    /// RFC 9649, written without loss.
     WebP,
 }
 
 /// Width and height in pixels, as a viewer sees the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Dimensions {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
+pub struct Dimensions {
+    /// From left to right.
+    pub width: u32,
+    /// From top to bottom.
+    pub height: u32,
 }
 
 /// How small the answer shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub enum Wish {
     /// Half the width and half the height.
     Half,
     /// This width in pixels, or the original one if that is less; the height follows.
@@ -42,30 +47,42 @@ pub(crate) enum Wish {
 
 /// The answer to a picture.
 #[derive(Debug)]
-pub(crate) struct Shrunk {
-    pub(crate) format: Format,
-    pub(crate) encoded: Vec<u8>,
-    pub(crate) original: Dimensions,
-    pub(crate) resized: Dimensions,
+pub struct Shrunk {
+    /// The format of the original, and of the answer.
+    pub format: Format,
+    /// The smaller picture.
+    pub encoded: Vec<u8>,
+    /// The size before.
+    pub original: Dimensions,
+    /// The size after.
+    pub resized: Dimensions,
 }
 
 /// Why a picture was not made smaller. The first six are about the bytes that came in, the last two about us.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PictureError {
+pub enum PictureError {
+    /// The bytes do not begin like a JPEG, PNG or WebP.
     #[error("recognising the format")]
     UnknownFormat,
+    /// The end of the picture is missing.
     #[error("looking for the end of the picture")]
     Truncated,
+    /// A part claims to be larger than the whole.
     #[error("comparing the parts of the picture")]
     Contradictory,
+    /// More pixels than are decoded.
     #[error("checking a size of {0}")]
     TooManyPixels(Dimensions),
+    /// A side that is too long, or too much memory.
     #[error("decoding within limits")]
     BeyondLimits(#[source] ImageError),
+    /// The decoder found it damaged, or of a kind that it does not know.
     #[error("decoding")]
     Undecodable(#[source] ImageError),
+    /// Scaling failed.
     #[error("resizing")]
     Resize(#[source] ScaleError),
+    /// Encoding failed.
     #[error("encoding")]
     Encode(#[source] ImageError),
 }
@@ -75,7 +92,7 @@ pub(crate) enum PictureError {
 /// # Errors
 /// See [`PictureError`]; on refused input nothing larger than the input has been allocated, unless the picture is within
 /// all limits and breaks in the middle.
-pub(crate) fn shrink(encoded: &[u8], wish: Wish) -> Result<Shrunk, PictureError> {
+pub fn shrink(encoded: &[u8], wish: Wish) -> Result<Shrunk, PictureError> {
     let format = Format::of(encoded).ok_or(PictureError::UnknownFormat)?;
     let whole = container::check(format, encoded)?;
     let Decoded { picture, colour_profile } = decode(format, whole)?;
@@ -176,7 +193,7 @@ impl Format {
     }
 
     /// The value of `Content-Type`.
-    pub(crate) fn media_type(self) -> &'static str {
+    pub fn media_type(self) -> &'static str {
         match self {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",

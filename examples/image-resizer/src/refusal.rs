@@ -1,6 +1,6 @@
 //! Every way to say no, and the only mapping from there to HTTP: status, reason, message, headers.
 //!
-//! Made by `service` and `upload`. What a client may read is in `message`; what only the log may read is in the error
+//! Made by `service`, `upload` and `wish`. What a client may read is in `message`; what only the log may read is in the error
 //! and its sources.
 
 use bytes::Bytes;
@@ -15,33 +15,42 @@ use crate::picture::PictureError;
 
 /// A request that gets no picture back.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
+    /// There is nothing at this path.
     #[error("finding the path")]
     UnknownPath,
+    /// The path takes other methods.
     #[error("choosing the method")]
     Method {
         /// The value of `Allow`.
         allow: &'static str,
     },
+    /// The wished width cannot be had.
     #[error("reading the width")]
     Width,
+    /// The body is larger than any that is taken.
     #[error("reading more than {BODY_BYTES_MAX} bytes of body")]
     BodyTooLarge,
+    /// The body stopped arriving.
     #[error("waiting for the next piece of the body")]
     BodyIdle,
+    /// The body broke off.
     #[error("reading the body")]
     BodyBroken(#[source] hyper::Error),
+    /// The process is full.
     #[error(transparent)]
     Busy(#[from] admission::Full),
+    /// The picture was not made smaller.
     #[error("shrinking the picture")]
     Picture(#[from] PictureError),
+    /// The work did not come to its end.
     #[error("working on the picture")]
     WorkerLost(#[source] tokio::task::JoinError),
 }
 
 impl Refusal {
     /// The status that the client gets.
-    pub(crate) fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -62,7 +71,7 @@ impl Refusal {
     }
 
     /// A stable word for logs and for programs that read the answer.
-    pub(crate) fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownPath => "unknown_path",
             Self::Method { .. } => "method_not_allowed",
@@ -86,7 +95,7 @@ impl Refusal {
     }
 
     /// The sentence that the client gets.
-    fn message(&self) -> String {
+    pub fn message(&self) -> String {
         match self {
             Self::UnknownPath => "There is POST /upload and GET /health, and nothing else.".to_owned(),
             Self::Method { allow } => format!("This path takes {allow}."),
@@ -114,10 +123,14 @@ impl Refusal {
         }
     }
 
+    /// The body that the client gets, as JSON.
+    pub fn to_json(&self) -> String {
+        json!({ "error": self.reason(), "message": self.message() }).to_string()
+    }
+
     /// The whole answer.
     pub(crate) fn to_response(&self) -> Response<Full<Bytes>> {
-        let body = json!({ "error": self.reason(), "message": self.message() }).to_string();
-        let mut response = Response::new(Full::from(body));
+        let mut response = Response::new(Full::from(self.to_json()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -9,7 +9,7 @@ use image::{ColorType, DynamicImage, ImageBuffer, Rgba};
 
 /// Why a picture could not be scaled.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ScaleError {
+pub enum ScaleError {
     /// The kernel refused.
     #[error("resizing the picture")]
     Resize(#[source] ResizeError),

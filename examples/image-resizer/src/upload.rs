@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::admission::{Admission, Room};
-use crate::limits::{BODY_BYTES_MAX, BODY_IDLE_MS_MAX, DISCARD_MS_MAX, DISCARDED_BYTES_MAX, WIDTH_PIXELS_MAX};
+use crate::limits::{BODY_BYTES_MAX, BODY_IDLE_MS_MAX, DISCARD_MS_MAX, DISCARDED_BYTES_MAX};
 use crate::picture::{self, Dimensions, Wish};
 use crate::refusal::Refusal;
 use crate::request_line::RequestLine;
@@ -34,7 +34,7 @@ pub(crate) async fn answer(
     line: &mut RequestLine,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
     // Before the first byte of the body is asked for: a client that waits for "100 Continue" then keeps its picture.
-    let wish = wish(head.uri.query())?;
+    let wish = Wish::from_query(head.uri.query())?;
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(Refusal::BodyTooLarge);
     }
@@ -59,23 +59,6 @@ pub(crate) async fn answer(
 
 fn header_value(size: Dimensions) -> HeaderValue {
     HeaderValue::try_from(size.to_string()).expect("two numbers and an x make a header value")
-}
-
-/// Reads `width` from a query string; other parameters mean nothing here.
-fn wish(query: Option<&str>) -> Result<Wish, Refusal> {
-    let pairs = query.unwrap_or_default().split('&');
-    let mut widths = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).filter(|(name, _)| *name == "width");
-    let Some((_, digits)) = widths.next() else {
-        return Ok(Wish::Half);
-    };
-    // `parse` alone would take a plus sign too.
-    if widths.next().is_some() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Refusal::Width);
-    }
-    match digits.parse() {
-        Ok(width @ 1..=WIDTH_PIXELS_MAX) => Ok(Wish::Width(width)),
-        Ok(_) | Err(_) => Err(Refusal::Width),
-    }
 }
 
 async fn collect(
@@ -116,30 +99,4 @@ pub(crate) async fn discard(body: &mut Incoming, line: &mut RequestLine) {
     };
     // Whether it came to an end or not, the answer is the same.
     let _ = timeout(Duration::from_millis(DISCARD_MS_MAX), reading).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn without_a_width_the_picture_is_halved() {
-        for query in [None, Some(""), Some("height=3"), Some("widths=3&x")] {
-            assert!(matches!(wish(query), Ok(Wish::Half)), "{query:?}");
-        }
-    }
-
-    #[test]
-    fn the_width_is_taken_at_both_ends_of_its_range() {
-        assert!(matches!(wish(Some("width=1")), Ok(Wish::Width(1))));
-        assert!(matches!(wish(Some("a=b&width=8192&c")), Ok(Wish::Width(8192))));
-    }
-
-    #[test]
-    fn any_other_width_is_refused() {
-        let queries = ["width=0", "width=8193", "width=", "width", "width=+5", "width=-5", "width=1e3", "width=5%30"];
-        for query in queries.into_iter().chain(["width=5&width=5", "width=99999999999999999999", "width=5px"]) {
-            assert!(matches!(wish(Some(query)), Err(Refusal::Width)), "{query}");
-        }
-    }
 }
