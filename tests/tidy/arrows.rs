@@ -49,6 +49,7 @@ const HOMES: &[Home] = &[
             "data-plane/src/main.rs",
             "examples/image-resizer/src/settings.rs",
             "examples/image-resizer/src/main.rs",
+            "examples/image-function/src/main.rs",
             // A command line is made of its surroundings: arguments, NO_COLOR, the program that it starts again.
             "cli/src/",
         ],

@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The only package that sees both planes: one test holds both ends of their protocol.
     ("penstock-tests", &["penstock-model", "penstock-proto", "penstock-control-plane", "penstock-data-plane"]),
     ("image-resizer", &[]),
+    ("image-function", &["image-resizer"]),
 ];
 
 /// All that the model may be built from: crates that compute. One that does I/O would bring a second answer with it.
