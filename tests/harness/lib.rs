@@ -9,6 +9,7 @@ pub mod client;
 pub mod coding;
 pub mod content;
 pub mod cpu;
+pub mod lambda;
 pub mod memory;
 pub mod payload;
 pub mod process;
