@@ -94,6 +94,57 @@ async fn every_violation_is_listed_with_its_field() {
 }
 
 #[tokio::test]
+async fn a_function_is_called_where_and_how_it_can_be() {
+    let Setup { mut operator, api, _data, program: _program } = setup().await;
+    let key = operator.create_get(&api.id, &api.root_resource_id, "http://up.test/").await;
+    let endpoint = |url: &str, function_name: &str| wire::integration::LambdaEndpoint {
+        url: url.into(),
+        function_name: function_name.into(),
+        unsigned: true,
+    };
+    let put = |integration: wire::Integration| wire::PutIntegrationRequest {
+        method: Some(key.clone()),
+        integration: Some(integration),
+    };
+    let misplaced =
+        wire::Integration { lambda_endpoint: Some(endpoint("http://localhost:9001", "f")), ..proxy("http://up.test/") };
+    let status = operator.methods.put_integration(put(misplaced)).await.expect_err("no function is called");
+    assert_eq!(fields(&status), ["lambdaEndpoint"]);
+
+    let function = wire::Integration {
+        r#type: wire::integration::Type::AwsProxy.into(),
+        http_method: "POST".into(),
+        uri: "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:\
+              function:f/invocations"
+            .into(),
+        ..Default::default()
+    };
+    let bad = wire::Integration {
+        lambda_endpoint: Some(endpoint("http://localhost:9001/?x=1", "f/g")),
+        response_transfer_mode: wire::integration::ResponseTransferMode::Stream.into(),
+        ..function.clone()
+    };
+    let status = operator.methods.put_integration(put(bad)).await.expect_err("three fields are wrong");
+    assert_eq!(fields(&status), ["responseTransferMode", "lambdaEndpoint.url", "lambdaEndpoint.functionName"]);
+    assert!(status.message().contains("/response-streaming-invocations"), "{status}");
+
+    let stored = operator.methods.put_integration(put(function)).await.unwrap().into_inner();
+    assert_eq!(stored.lambda_endpoint, None);
+    let emulator = Some(endpoint("http://${stageVariables.emulator}", ""));
+    let update = |lambda_endpoint| wire::UpdateIntegrationRequest {
+        method: Some(key.clone()),
+        integration: Some(wire::Integration { lambda_endpoint, revision: 0, ..stored.clone() }),
+        update_mask: mask(&["lambda_endpoint"]),
+    };
+    let wrong = operator.methods.update_integration(update(Some(endpoint("localhost", "")))).await;
+    refused(wrong, Code::InvalidArgument, "it must start with http:// or https://");
+    let updated = operator.methods.update_integration(update(emulator.clone())).await.unwrap().into_inner();
+    assert_eq!((updated.lambda_endpoint, updated.uri), (emulator, stored.uri.clone()));
+    let unset = operator.methods.update_integration(update(None)).await.unwrap().into_inner();
+    assert_eq!(unset, wire::Integration { revision: updated.revision + 1, ..stored.clone() });
+}
+
+#[tokio::test]
 async fn a_document_names_every_place_that_is_wrong() {
     let Setup { mut operator, api: _, _data, program: _program } = setup().await;
     let import = |document: Vec<u8>| wire::ImportRestApiRequest { document, ..Default::default() };

@@ -149,6 +149,21 @@ pub struct TlsConfig {
     pub server_name_to_verify: String,
 }
 
+/// Where a Lambda function is invoked instead of its region's own service endpoint: a local emulator, or any server that
+/// speaks the Invoke API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LambdaEndpoint {
+    /// `http(s)://host[:port][/prefix]` with `${stageVariables.name}`; the path of the call is appended, whether or not
+    /// the prefix ends with a slash.
+    pub url: String,
+    /// Stands for the function in the path of the call: emulators know names only. May hold `${stageVariables.name}`;
+    /// empty: the ARN, as the integration's URI has it.
+    pub function_name: String,
+    /// The call carries no signature.
+    pub unsigned: bool,
+}
+
 /// What stands behind a method.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -204,6 +219,10 @@ pub struct Integration {
     /// Of functions: `1.0`, `2.0` or empty.
     #[serde(default)]
     pub payload_format_version: String,
+    /// Of functions; `None`: the service endpoint of the region that the URI names. Left out where it is unset, so that
+    /// what was stored before it existed compares equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda_endpoint: Option<LambdaEndpoint>,
     /// For optimistic locking.
     #[serde(default)]
     pub revision: Revision,
@@ -234,6 +253,7 @@ impl Integration {
             integration_responses: BTreeMap::new(),
             response_transfer_mode: ResponseTransferMode::default(),
             payload_format_version: String::new(),
+            lambda_endpoint: None,
             revision: Revision::default(),
         }
     }
@@ -248,6 +268,20 @@ mod tests {
         assert_eq!(ContentHandling::parse("PASSTHROUGH"), Ok(None));
         assert_eq!(ContentHandling::parse("CONVERT_TO_TEXT"), Ok(Some(ContentHandling::ConvertToText)));
         assert!(ContentHandling::parse("CONVERT").is_err());
+    }
+
+    #[test]
+    fn an_endpoint_that_is_unset_leaves_no_trace() {
+        let mut integration = Integration::new(IntegrationType::AwsProxy, None, "arn");
+        let stored = serde_json::to_string(&integration).unwrap();
+        assert!(!stored.contains("ndpoint"), "{stored}");
+        assert_eq!(serde_json::from_str::<Integration>(&stored).unwrap(), integration);
+        let url = "http://localhost:9001".to_owned();
+        integration.lambda_endpoint = Some(LambdaEndpoint { url, function_name: "f".to_owned(), unsigned: true });
+        let stored = serde_json::to_value(&integration).unwrap();
+        let expected = serde_json::json!({"url": "http://localhost:9001", "functionName": "f", "unsigned": true});
+        assert_eq!(stored["lambdaEndpoint"], expected);
+        assert_eq!(serde_json::from_value::<Integration>(stored).unwrap(), integration);
     }
 
     #[test]

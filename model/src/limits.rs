@@ -33,6 +33,8 @@ pub const CACHE_TTL_S_MAX: i32 = 3_600;
 pub const STAGE_NAME_CHARS_MAX: usize = 128;
 /// Longest integration URI, in bytes.
 pub const URI_BYTES_MAX: usize = 10_240;
+/// Longest name that stands for a function in the path of its call, in characters.
+pub const LAMBDA_FUNCTION_NAME_CHARS_MAX: usize = 256;
 /// Most parameter mappings of an integration or response.
 pub const PARAMETERS_MAX: usize = 200;
 /// Longest value that a mapping gives to a header, in bytes: what a hosted gateway takes as headers in all (section j).

@@ -208,6 +208,13 @@ prop_compose! {
         ),
     ) -> Integration {
         let streams = flags.0 && matches!(kind, IntegrationType::HttpProxy | IntegrationType::AwsProxy);
+        // A function has a URI of its own for answers that stream.
+        let uri = match kind {
+            IntegrationType::AwsProxy if streams => {
+                uri.replace("2015-03-31", "2021-11-15").replace("/invocations", "/response-streaming-invocations")
+            }
+            _ => uri,
+        };
         let [credentials, cache_namespace, server_name_to_verify] = words;
         let mut integration_responses: BTreeMap<_, _> = [responses.0, responses.1, responses.2].into_iter().flatten().collect();
         let mut request_templates = request_templates;

@@ -21,7 +21,8 @@ const INTEGRATION_WRITABLE: &[Field<Integration>] = &{
     const OTHERS: &[Field<Integration>] = writable!(
         Integration: http_method, uri, connection_type, connection_id, credentials, request_parameters,
         request_templates, passthrough_behavior, content_handling, timeout_in_millis, cache_namespace,
-        cache_key_parameters, tls_config, response_transfer_mode, payload_format_version
+        cache_key_parameters, tls_config, response_transfer_mode, payload_format_version,
+        lambda_endpoint
     );
     // `type` is a word of the language, so this one field does not share its name with its path.
     let mut all = [KIND; OTHERS.len() + 1];

@@ -1,6 +1,6 @@
 //! Rules for [`Integration`] and [`IntegrationResponse`].
 
-use super::{check_count, check_status_code, check_templates, mappings, uri};
+use super::{check_count, check_status_code, check_templates, function, mappings, uri};
 use crate::content::selection::check_pattern;
 use crate::content::template::PlainTemplate;
 use crate::integration::{ConnectionType, Integration, IntegrationType, ResponseTransferMode};
@@ -27,6 +27,7 @@ pub fn integration(integration: &Integration, method: &Method) -> Violations {
     if streams && !matches!(integration.kind, IntegrationType::HttpProxy | IntegrationType::AwsProxy) {
         found.add("responseTransferMode", "only HTTP_PROXY and AWS_PROXY integrations can stream their responses");
     }
+    function::check(&mut found, integration);
     if !["", "1.0", "2.0"].contains(&integration.payload_format_version.as_str()) {
         found.add("payloadFormatVersion", "must be 1.0 or 2.0");
     }

@@ -8,6 +8,7 @@
 //! anything.
 
 mod definition;
+mod function;
 mod gateway_response;
 mod integration;
 mod mappings;

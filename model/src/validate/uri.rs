@@ -18,6 +18,20 @@ pub(super) fn http(uri: &str) -> Result<(), String> {
     http_address(uri).map_err(|detail| format!("Invalid HTTP endpoint specified for URI: {detail}"))
 }
 
+/// Checks the address of a server below which a fixed path is appended: neither query nor `{name}`.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn server(url: &str) -> Result<(), String> {
+    http_address(url)?;
+    match without_stage_variables(url)?.find(['?', '{']) {
+        Some(_) => {
+            Err("a path is appended to it: neither a query nor variables of the path can stand in it".to_owned())
+        }
+        None => Ok(()),
+    }
+}
+
 fn http_address(uri: &str) -> Result<(), String> {
     if uri.len() > URI_BYTES_MAX {
         return Err(format!("it must have at most {URI_BYTES_MAX} bytes"));
@@ -36,7 +50,7 @@ fn http_address(uri: &str) -> Result<(), String> {
 }
 
 /// Replaces each `${stageVariables.name}` by the placeholder.
-fn without_stage_variables(mut text: &str) -> Result<String, String> {
+pub(super) fn without_stage_variables(mut text: &str) -> Result<String, String> {
     let mut plain = String::with_capacity(text.len());
     while let Some(at) = text.find("${") {
         let (before, expression) = text.split_at(at);
@@ -194,8 +208,39 @@ mod tests {
         for good in [lambda, streaming, firehose] {
             assert_eq!(aws(good, IntegrationType::AwsProxy), Ok(()), "{good}");
         }
+        let function = "arn:aws:lambda:us-east-1:123456789012:function";
+        for function in [
+            format!("{function}:f:$LATEST"),
+            format!("{function}:f:7"),
+            format!("{function}:${{stageVariables.f}}:${{stageVariables.alias}}"),
+            "${stageVariables.arn}".to_owned(),
+        ] {
+            for (slash, version, call) in [
+                ("", "2015-03-31", "/invocations"),
+                ("/", "2015-03-31", "/invocations"),
+                ("", "2021-11-15", "/response-streaming-invocations"),
+                ("/", "2021-11-15", "/response-streaming-invocations"),
+            ] {
+                let uri =
+                    format!("arn:aws:apigateway:us-east-1:lambda:path/{slash}{version}/functions/{function}{call}");
+                for kind in [IntegrationType::Aws, IntegrationType::AwsProxy] {
+                    assert_eq!(aws(&uri, kind), Ok(()), "{uri}");
+                }
+            }
+        }
         let s3 = "arn:aws:apigateway:us-east-1:s3:path/{bucket}/{key}";
-        assert_eq!(aws(s3, IntegrationType::Aws), Ok(()));
+        for service in [
+            s3,
+            "arn:aws:apigateway:us-east-1:bucket.s3:path/{key}",
+            "arn:aws:apigateway:us-east-1:s3:action/GetObject&Bucket={bucket}&Key={key}",
+            "arn:aws:apigateway:us-east-1:sqs:path/123456789012/queue",
+            "arn:aws:apigateway:us-east-1:sqs:action/SendMessage",
+            "arn:aws:apigateway:us-east-1:dynamodb:action/PutItem",
+            "arn:aws:apigateway:${stageVariables.region}:account.dynamodb:action/Query",
+            "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions",
+        ] {
+            assert_eq!(aws(service, IntegrationType::Aws), Ok(()), "{service}");
+        }
         assert!(aws(s3, IntegrationType::AwsProxy).is_err_and(|text| text.contains("'AWS_PROXY' currently only")));
         for no_target in ["arn:aws:apigateway:us-east-1:sqs:queue", "arn:aws:apigateway:us-east-1:sqs:path/"] {
             let error = aws(no_target, IntegrationType::Aws);

@@ -3,7 +3,8 @@
 use super::{ConvertError, Reader, error, known, method::verb, revision};
 use crate::management::v1 as wire;
 use penstock_model::integration::{
-    ConnectionType, ContentHandling, Integration, IntegrationType, PassthroughBehavior, ResponseTransferMode, TlsConfig,
+    ConnectionType, ContentHandling, Integration, IntegrationType, LambdaEndpoint, PassthroughBehavior,
+    ResponseTransferMode, TlsConfig,
 };
 use penstock_model::limits::TIMEOUT_MS_DEFAULT;
 use penstock_model::response::IntegrationResponse;
@@ -152,6 +153,7 @@ impl TryFrom<wire::Integration> for Integration {
             integration_responses,
             response_transfer_mode,
             payload_format_version: integration.payload_format_version,
+            lambda_endpoint: integration.lambda_endpoint.map(Into::into),
             revision,
         })
     }
@@ -183,7 +185,22 @@ impl From<Integration> for wire::Integration {
             integration_responses: integration.integration_responses.into_iter().map(|(c, r)| (c, r.into())).collect(),
             response_transfer_mode: transfer_mode_to_wire(integration.response_transfer_mode).into(),
             payload_format_version: integration.payload_format_version,
+            lambda_endpoint: integration.lambda_endpoint.map(Into::into),
         }
+    }
+}
+
+impl From<wire::integration::LambdaEndpoint> for LambdaEndpoint {
+    fn from(endpoint: wire::integration::LambdaEndpoint) -> Self {
+        let wire::integration::LambdaEndpoint { url, function_name, unsigned } = endpoint;
+        Self { url, function_name, unsigned }
+    }
+}
+
+impl From<LambdaEndpoint> for wire::integration::LambdaEndpoint {
+    fn from(endpoint: LambdaEndpoint) -> Self {
+        let LambdaEndpoint { url, function_name, unsigned } = endpoint;
+        Self { url, function_name, unsigned }
     }
 }
 
@@ -230,6 +247,15 @@ mod tests {
         let passthrough = wire::ContentHandling::Passthrough.into();
         let read = Integration::try_from(wire::Integration { content_handling: passthrough, ..proxy() });
         assert_eq!(read, Ok(Integration::new(IntegrationType::HttpProxy, None, "")));
+    }
+
+    #[test]
+    fn an_endpoint_that_says_nothing_is_not_none_at_all() {
+        let lambda_endpoint = Some(wire::integration::LambdaEndpoint::default());
+        let read = Integration::try_from(wire::Integration { lambda_endpoint: lambda_endpoint.clone(), ..proxy() });
+        let read = read.expect("whether it is possible is not judged here");
+        assert_eq!(read.lambda_endpoint, Some(LambdaEndpoint::default()));
+        assert_eq!(wire::Integration::from(read).lambda_endpoint, lambda_endpoint);
     }
 
     #[test]

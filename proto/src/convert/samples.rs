@@ -116,11 +116,18 @@ fn tls() -> impl Strategy<Value = Option<wire::integration::TlsConfig>> {
     })
 }
 
+fn lambda_endpoint() -> impl Strategy<Value = Option<wire::integration::LambdaEndpoint>> {
+    let endpoint = (text(), text(), any::<bool>())
+        .prop_map(|(url, function_name, unsigned)| wire::integration::LambdaEndpoint { url, function_name, unsigned });
+    proptest::option::of(endpoint)
+}
+
 fn integration() -> impl Strategy<Value = wire::Integration> {
     let texts = (text(), text(), text(), text(), text(), prop_oneof![Just(String::new()), verb()]);
     let numbers = (1..6_i32, 1..3_i32, 1..4_i32, content_handling(), 1..i32::MAX, 1..3_i32, revision());
-    let maps = (words(), words(), vec(text(), 0..3), btree_map(text(), integration_response(), 0..3), tls());
-    (texts, numbers, maps).prop_map(|(t, n, m)| wire::Integration {
+    let maps = (words(), words(), vec(text(), 0..3), btree_map(text(), integration_response(), 0..3));
+    let messages = (tls(), lambda_endpoint());
+    (texts, numbers, maps, messages).prop_map(|(t, n, m, o)| wire::Integration {
         r#type: n.0,
         http_method: t.5,
         uri: t.0,
@@ -134,11 +141,12 @@ fn integration() -> impl Strategy<Value = wire::Integration> {
         timeout_in_millis: n.4,
         cache_namespace: t.3,
         cache_key_parameters: m.2,
-        tls_config: m.4,
+        tls_config: o.0,
         revision: n.6,
         integration_responses: m.3,
         response_transfer_mode: n.5,
         payload_format_version: t.4,
+        lambda_endpoint: o.1,
     })
 }
 
