@@ -108,7 +108,7 @@ fn integration(object: &Map<String, Value>, report: &mut Report) -> Option<Fragm
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::integration::{ConnectionType, ContentHandling, PassthroughBehavior};
+    use crate::integration::{ConnectionType, ContentHandling, LambdaEndpoint, PassthroughBehavior};
 
     fn parsed(text: &str) -> (Fragment, Vec<String>) {
         let parsed = parse(text.as_bytes()).unwrap_or_else(|violations| panic!("{violations}"));
@@ -229,6 +229,25 @@ mod tests {
             .collect();
         assert_eq!(codes, [("200", ""), ("404", "4.*")]);
         assert_eq!(warnings.len(), 2, "{warnings:?}");
+    }
+
+    #[test]
+    fn the_endpoint_of_a_function_in_both_spellings() {
+        let uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:f/invocations";
+        for endpoint in [
+            r#""LambdaEndpoint":{"Url":"http://localhost:9001","FunctionName":"f","Unsigned":true}"#,
+            r#""lambdaEndpoint":{"url":"http://localhost:9001","functionName":"f","unsigned":true}"#,
+        ] {
+            let (read, warnings) =
+                integration(&format!(r#"{{"Type":"AWS_PROXY","HttpMethod":"POST","Uri":"{uri}",{endpoint}}}"#));
+            let url = "http://localhost:9001".to_owned();
+            let expected = LambdaEndpoint { url, function_name: "f".to_owned(), unsigned: true };
+            assert_eq!((read.lambda_endpoint, warnings.len()), (Some(expected), 0), "{warnings:?}");
+        }
+        assert_eq!(
+            violations(br#"{"Type":"MOCK","LambdaEndpoint":"http://localhost:9001"}"#),
+            "/LambdaEndpoint: must be an object, and it is text"
+        );
     }
 
     #[test]

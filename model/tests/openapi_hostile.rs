@@ -136,6 +136,7 @@ proptest! {
     fn fragments_with_values_changed(at in any::<usize>(), key in "[A-Za-z]{0,8}", new in any_value()) {
         let mut fragment = json!({
             "Type": "HTTP_PROXY", "HttpMethod": "POST", "Uri": "arn:aws:lambda:x:y:function:f", "TlsConfig": {},
+            "LambdaEndpoint": {"Url": "http://localhost:9001", "FunctionName": "f", "Unsigned": true},
             "IntegrationResponses": [{"StatusCode": "200", "ResponseParameters": {"integration.response.header.A": "method.response.header.A"}}],
             "RequestParameters": {"a": "b"}, "CacheKeyParameters": ["a"], "ContentHandling": "PASSTHROUGH",
         });

@@ -4,7 +4,8 @@ use penstock_model::definition::ApiDefinition;
 use penstock_model::gateway_response::{CustomGatewayResponse, CustomisableType};
 use penstock_model::id::{ResourceId, RestApiId};
 use penstock_model::integration::{
-    ConnectionType, ContentHandling, Integration, IntegrationType, PassthroughBehavior, ResponseTransferMode, TlsConfig,
+    ConnectionType, ContentHandling, Integration, IntegrationType, LambdaEndpoint, PassthroughBehavior,
+    ResponseTransferMode, TlsConfig,
 };
 use penstock_model::method::{AuthorizationType, Method, Verb};
 use penstock_model::openapi::{Encoding, ExportOptions, Format, ImportOptions, export, import};
@@ -187,6 +188,16 @@ fn target() -> impl Strategy<Value = (IntegrationType, Option<Verb>, String)> {
 }
 
 prop_compose! {
+    fn lambda_endpoint()(
+        url in prop_oneof![Just("http://localhost:9001"), Just("https://${stageVariables.host}/emulator/")],
+        function_name in "[a-zA-Z0-9_-]{0,12}(:[$]LATEST)?",
+        unsigned in any::<bool>(),
+    ) -> LambdaEndpoint {
+        LambdaEndpoint { url: url.to_owned(), function_name, unsigned }
+    }
+}
+
+prop_compose! {
     fn integration()(
         (kind, http_method, uri) in target(),
         request_parameters in
@@ -201,6 +212,7 @@ prop_compose! {
         cache_key_parameters in prop::collection::vec(text(), 0..3),
         flags in any::<(bool, bool, bool)>(),
         version in prop_oneof![Just(""), Just("1.0"), Just("2.0")],
+        lambda_endpoint in prop::option::of(lambda_endpoint()),
         responses in (
             prop::option::of(integration_response("200", "")),
             prop::option::of(integration_response("404", "4\\d{2}")),
@@ -236,6 +248,7 @@ prop_compose! {
             tls_config: TlsConfig { insecure_skip_verification: flags.2, server_name_to_verify },
             response_transfer_mode: if streams { ResponseTransferMode::Stream } else { ResponseTransferMode::Buffered },
             payload_format_version: version.to_owned(),
+            lambda_endpoint: lambda_endpoint.filter(|_| kind == IntegrationType::AwsProxy),
             integration_responses,
             ..Integration::new(kind, http_method, uri)
         }

@@ -1,6 +1,7 @@
 //! One method, with its integration and responses, as an operation of a document.
 
 use super::export::{ExportOptions, Format};
+use super::lambda_endpoint;
 use super::report::escape;
 use crate::definition::ApiDefinition;
 use crate::integration::{ConnectionType, Integration, ResponseTransferMode, TlsConfig};
@@ -51,6 +52,9 @@ pub(super) fn operation(method: &Method, path: &str, options: &ExportOptions<'_>
         }
         if let Some(behind) = &method.integration {
             made.insert("x-amazon-apigateway-integration".to_owned(), integration(behind).into());
+            if let Some(endpoint) = &behind.lambda_endpoint {
+                made.insert(lambda_endpoint::KEY.to_owned(), lambda_endpoint::write(endpoint));
+            }
         }
     }
     made

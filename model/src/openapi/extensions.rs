@@ -1,5 +1,6 @@
 //! What is said about extension keys that import does not use: one warning at each, never an error.
 
+use super::lambda_endpoint;
 use super::report::{Place, Report, shown};
 use serde_json::{Map, Value};
 
@@ -24,14 +25,23 @@ const KNOWN: [(&str, &str); 17] = [
     ("tag-value", "belongs to a tag"),
 ];
 
-/// Warns about every `x-amazon-apigateway-*` key of `object` that is not among `used`.
+/// Keys of our own, with where each belongs.
+const OWN: [(&str, &str); 1] = [(lambda_endpoint::KEY, "belongs to an operation")];
+
+/// Warns about every `x-amazon-apigateway-*` key of `object` whose name is not among `used`, and about every
+/// `x-penstock-*` key that is not.
 pub(super) fn warn_unused(object: &Map<String, Value>, place: &Place<'_>, used: &[&str], report: &mut Report) {
     for key in object.keys() {
-        let Some(name) = key.strip_prefix("x-amazon-apigateway-") else { continue };
+        // Names of our own keys are written out: what is ours must not pass as the specification's.
+        let (name, known) = match key.strip_prefix("x-amazon-apigateway-") {
+            Some(name) => (name, &KNOWN[..]),
+            None if key.starts_with("x-penstock-") => (key.as_str(), &OWN[..]),
+            None => continue,
+        };
         if used.contains(&name) {
             continue;
         }
-        let message = match KNOWN.iter().find(|(known, _)| *known == name) {
+        let message = match known.iter().find(|(known, _)| *known == name) {
             Some((_, message)) => format!("ignored: {message}"),
             // Says nothing that could be missed: every import reads the same version.
             None if name == "importexport-version" => continue,

@@ -5,6 +5,7 @@
 
 use super::document::kind;
 use super::fields::{Fields, Rename, as_written};
+use super::lambda_endpoint;
 use super::report::{Place, Report, shown};
 use crate::integration::{
     ConnectionType, ContentHandling, Integration, IntegrationType, PassthroughBehavior, ResponseTransferMode,
@@ -48,8 +49,11 @@ pub(crate) fn read(
     let mut made = Integration::new(kind.unwrap_or(IntegrationType::Mock), http_method, uri);
     read_settings(&mut made, &mut fields, dialect, report);
     let response_keys = read_responses(&mut made, &mut fields, dialect, report);
+    let beside = format!("stands beside an integration, as {}: ignored", lambda_endpoint::KEY);
     for (place, key) in fields.rest() {
         let message = match key {
+            // The keys of the hosted service's own objects are not ours to add to.
+            "lambdaEndpoint" => &*beside,
             "integrationTarget" | "integrationSubtype" => "is not supported yet: ignored",
             _ => "is not a key of an integration: ignored",
         };
@@ -152,6 +156,9 @@ fn read_settings(made: &mut Integration, fields: &mut Fields<'_>, dialect: Diale
     made.response_transfer_mode = mode.unwrap_or_default();
     made.payload_format_version = fields.text("payloadFormatVersion", report).unwrap_or_default();
     read_tls(made, fields, dialect, report);
+    if dialect == Dialect::Fragment {
+        read_endpoint(made, fields, dialect, report);
+    }
 }
 
 fn read_content_handling(fields: &mut Fields<'_>, report: &mut Report) -> Option<ContentHandling> {
@@ -170,6 +177,16 @@ fn read_tls(made: &mut Integration, fields: &mut Fields<'_>, dialect: Dialect, r
     made.tls_config.server_name_to_verify = tls.text("serverNameToVerify", report).unwrap_or_default();
     for (place, key) in tls.rest() {
         report.warning(place, format!("{:?} is not a key of tlsConfig: ignored", shown(key)));
+    }
+}
+
+fn read_endpoint(made: &mut Integration, fields: &mut Fields<'_>, dialect: Dialect, report: &mut Report) {
+    let Some((place, value)) = fields.take("lambdaEndpoint") else { return };
+    match value {
+        Value::Object(object) => {
+            made.lambda_endpoint = Some(lambda_endpoint::read(object, &place, dialect.rename(), report));
+        }
+        other => report.violation(place, format!("must be an object, and it is {}", kind(other))),
     }
 }
 

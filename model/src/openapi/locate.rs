@@ -12,6 +12,8 @@ pub(super) struct OperationOrigin {
     pub(super) operation: String,
     /// Pointer of its integration.
     pub(super) integration: String,
+    /// Pointer of the endpoint beside it.
+    pub(super) lambda_endpoint: String,
     /// Status code to the key of the response within the integration.
     pub(super) response_keys: BTreeMap<String, String>,
 }
@@ -26,6 +28,7 @@ impl OperationOrigin {
                 format!("{}/responses/{}{}", self.integration, escape(key), pointer(rest))
             }
             ["integration", "integrationResponses"] => format!("{}/responses", self.integration),
+            ["integration", "lambdaEndpoint", ref rest @ ..] => format!("{}{}", self.lambda_endpoint, pointer(rest)),
             ["integration", ref rest @ ..] => format!("{}{}", self.integration, pointer(rest)),
             ["methodResponses"] => format!("{}/responses", self.operation),
             ["methodResponses", code, ..] => format!("{}/responses/{}", self.operation, escape(code)),
@@ -125,6 +128,7 @@ mod tests {
         let origin = OperationOrigin {
             operation: "/paths/~1a/get".to_owned(),
             integration: "/components/x/i".to_owned(),
+            lambda_endpoint: "/components/x/e".to_owned(),
             response_keys: [("400".to_owned(), "4\\d{2}".to_owned())].into(),
         };
         let origins = Origins {
@@ -142,6 +146,8 @@ mod tests {
             ("resources", ""),
             ("methods[GET /a]", "/paths/~1a/get"),
             ("methods[GET /a].integration.uri", "/components/x/i/uri"),
+            ("methods[GET /a].integration.lambdaEndpoint", "/components/x/e"),
+            ("methods[GET /a].integration.lambdaEndpoint.url", "/components/x/e/url"),
             ("methods[GET /a].integration.requestTemplates[a/b]", "/components/x/i/requestTemplates/a~1b"),
             (
                 "methods[GET /a].integration.integrationResponses[400].statusCode",

@@ -1,4 +1,5 @@
-//! Documents in and out: Swagger 2.0 and OpenAPI 3.0 with the `x-amazon-apigateway-*` extensions (section i).
+//! Documents in and out: Swagger 2.0 and OpenAPI 3.0 with the `x-amazon-apigateway-*` extensions (section i), and with
+//! `x-penstock-*` ones for what those have no word for.
 //!
 //! The control plane's import, put and export call [`import()`], [`merge()`] and [`export()`]. Everything is a walk over
 //! plain values: typed readers of such documents drop or change what they do not know.
@@ -8,7 +9,7 @@
 //! | `document` | bytes to values |
 //! | `report`, `fields`, `refs` | places, typed access, `$ref` |
 //! | `import`, `paths`, `base_path`, `operation`, `parameters`, `security`, `integration`, `extensions` | values to a definition |
-//! | `gateway_responses` | one extension, in both directions |
+//! | `gateway_responses`, `lambda_endpoint` | one extension each, in both directions |
 //! | `locate` | a definition's field paths back to places |
 //! | `merge` | a document over an API that exists |
 //! | `export`, `export_operation` | a definition to values and bytes |
@@ -25,6 +26,7 @@ mod fields;
 mod gateway_responses;
 mod import;
 mod integration;
+mod lambda_endpoint;
 mod locate;
 mod merge;
 mod operation;

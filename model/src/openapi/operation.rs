@@ -4,6 +4,7 @@ use super::extensions::warn_unused;
 use super::fields::{Fields, as_written};
 use super::import::{Context, Flavour};
 use super::integration::{Dialect, read as read_integration};
+use super::lambda_endpoint;
 use super::locate::OperationOrigin;
 use super::parameters::{read_parameters, read_request_body, read_responses};
 use super::report::Place;
@@ -30,7 +31,7 @@ pub(super) fn read<'d>(
     let Operation { object, place, path_item, path_place } = operation;
     let mut method = Method::new(rest_api_id, resource_id, verb);
     let mut origin = OperationOrigin { operation: place.to_string(), ..OperationOrigin::default() };
-    warn_unused(object, place, &["integration", "auth"], &mut context.report);
+    warn_unused(object, place, &["integration", "auth", lambda_endpoint::KEY], &mut context.report);
     if object.get("isDefaultRoute") == Some(&Value::Bool(true)) {
         let text = "a default route is not supported: the path is taken as it is written, use /{proxy+} instead";
         context.report.warning(place.key("isDefaultRoute"), text);
@@ -55,8 +56,11 @@ pub(super) fn read<'d>(
     method.api_key_required = authorization.api_key_required;
 
     integration(context, operation, &mut method, &mut origin);
+    endpoint(context, operation, &mut method, &mut origin);
     (method, origin)
 }
+
+const INTEGRATION: &str = "x-amazon-apigateway-integration";
 
 fn integration<'d>(
     context: &mut Context<'d>,
@@ -64,10 +68,9 @@ fn integration<'d>(
     method: &mut Method,
     origin: &mut OperationOrigin,
 ) {
-    const KEY: &str = "x-amazon-apigateway-integration";
-    let here = operation.place.key(KEY);
-    let Some(value) = operation.object.get(KEY).filter(|value| !value.is_null()) else {
-        let text = format!("has no {KEY}: the method is made without one and cannot be deployed like that");
+    let here = operation.place.key(INTEGRATION);
+    let Some(value) = operation.object.get(INTEGRATION).filter(|value| !value.is_null()) else {
+        let text = format!("has no {INTEGRATION}: the method is made without one and cannot be deployed like that");
         context.report.warning(operation.place, text);
         return;
     };
@@ -83,5 +86,32 @@ fn integration<'d>(
     if let Some(read) = read_integration(found.object, &place, Dialect::Document, &mut context.report) {
         method.integration = Some(read.integration);
         origin.response_keys = read.response_keys;
+    }
+}
+
+/// Where the function of the integration is invoked, which stands beside it.
+fn endpoint<'d>(
+    context: &mut Context<'d>,
+    operation: &Operation<'d, '_>,
+    method: &mut Method,
+    origin: &mut OperationOrigin,
+) {
+    let here = operation.place.key(lambda_endpoint::KEY);
+    let Some(value) = operation.object.get(lambda_endpoint::KEY).filter(|value| !value.is_null()) else { return };
+    let found = match context.refs.resolve(value) {
+        Ok(found) => found,
+        Err(message) => {
+            context.report.violation(here, message);
+            return;
+        }
+    };
+    let place = found.place(&here);
+    let read = lambda_endpoint::read(found.object, &place, as_written, &mut context.report);
+    origin.lambda_endpoint = place.to_string();
+    match &mut method.integration {
+        Some(integration) => integration.lambda_endpoint = Some(read),
+        // One that is there and could not be read has been reported.
+        None if operation.object.get(INTEGRATION).is_some_and(|value| !value.is_null()) => {}
+        None => context.report.warning(here, "ignored: no integration stands beside it"),
     }
 }
