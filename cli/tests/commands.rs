@@ -91,6 +91,36 @@ fn an_integration_goes_through_a_file_unchanged() {
 }
 
 #[test]
+fn a_function_is_invoked_at_an_endpoint_of_its_own() {
+    let control_plane = ControlPlane::start("commands-function");
+    by_hand(&control_plane);
+    let place = ["image-api", "/images/{id}", "GET"];
+    let uri = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:\
+               function:resize/invocations";
+    let put = |endpoint: &[&'static str]| {
+        let function = ["--type", "AWS_PROXY", "--http-method", "POST", "--uri", uri];
+        [&["integration", "put"][..], &place, &function, endpoint].concat()
+    };
+    control_plane.say(&put(&["--lambda-endpoint", "http://localhost:9000", "--lambda-function-name", "resize"]));
+    let shown = control_plane.say(&[&["integration", "get"][..], &place].concat());
+    assert!(shown.contains("http://localhost:9000, as resize"), "{shown}");
+    let stored = control_plane.json(&[&["integration", "get"][..], &place].concat());
+    let expected = json!({"url": "http://localhost:9000", "functionName": "resize", "unsigned": false});
+    assert_eq!(stored["lambdaEndpoint"], expected);
+    let file = control_plane.say(&[&["integration", "get"][..], &place, &["--output", "json"]].concat());
+    let back = [&["integration", "put"][..], &place, &["--file", "-"]].concat();
+    assert!(control_plane.run_with_input(&back, &file).status.success());
+
+    let said = control_plane.fails(&put(&["--lambda-endpoint", "localhost:9000"]), 5);
+    assert!(said.contains("lambdaEndpoint.url") && said.contains("must start with http://"), "{said}");
+    assert_eq!(control_plane.json(&[&["integration", "get"][..], &place].concat())["lambdaEndpoint"], expected);
+    control_plane.say(&put(&[]));
+    let unset = control_plane.json(&[&["integration", "get"][..], &place].concat());
+    assert!(unset.get("lambdaEndpoint").is_none(), "{unset}");
+    control_plane.stop();
+}
+
+#[test]
 fn responses_are_declared_and_taken_back() {
     let control_plane = ControlPlane::start("commands-responses");
     by_hand(&control_plane);

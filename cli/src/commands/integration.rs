@@ -38,9 +38,14 @@ enum IntegrationCommand {
       --uri 'http://${stageVariables.resizer}/upload'
   penstock integration put image-api '/images/{id}' GET --type HTTP_PROXY --http-method GET \
       --uri 'http://10.0.0.7/{id}' --request-parameter integration.request.path.id=method.request.path.id
+  penstock integration put image-api /images POST --type AWS_PROXY --http-method POST \
+      --uri "$FUNCTION" --lambda-endpoint http://localhost:9000 \
+      --lambda-function-name resize --lambda-unsigned
   penstock integration put image-api /images POST --file integration.json
 
-where integration.json has the keys of AWS in camelCase, as `integration get
+where FUNCTION is, around the function's own {arn},
+  arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{arn}/invocations
+and integration.json has the keys of AWS in camelCase, as `integration get
 --output json` writes them:
   {"type":"HTTP_PROXY","httpMethod":"POST","uri":"http://10.0.0.7/upload","timeoutInMillis":5000}
 For the PascalCase shapes of the AWS documentation: `penstock api apply`."#)]
@@ -90,6 +95,16 @@ struct Flags {
     /// Accept any certificate of the upstream
     #[arg(long)]
     insecure_skip_verification: bool,
+    /// Invoke the function here instead of at its region's own service endpoint: an emulator such as `cargo lambda
+    /// watch`, or any server with the Invoke API; http(s)://host[:port][/prefix] with ${stageVariables.name}
+    #[arg(long, value_name = "URL")]
+    lambda_endpoint: Option<String>,
+    /// Name of the function at that endpoint; its ARN without this
+    #[arg(long, value_name = "NAME", requires = "lambda_endpoint")]
+    lambda_function_name: Option<String>,
+    /// Send the call to that endpoint without a signature
+    #[arg(long, requires = "lambda_endpoint")]
+    lambda_unsigned: bool,
 }
 
 /// Show the integration of a method
@@ -149,6 +164,8 @@ impl Flags {
     fn integration(self) -> pb::Integration {
         let tls = self.insecure_skip_verification;
         let tls_config = pb::integration::TlsConfig { insecure_skip_verification: tls, ..Default::default() };
+        let (name, unsigned) = (self.lambda_function_name.unwrap_or_default(), self.lambda_unsigned);
+        let endpoint = |url| pb::integration::LambdaEndpoint { url, function_name: name, unsigned };
         pb::Integration {
             r#type: self.kind.unwrap_or_default().into(),
             http_method: self.http_method.unwrap_or_default(),
@@ -160,6 +177,7 @@ impl Flags {
             content_handling: self.content_handling.unwrap_or_default().into(),
             timeout_in_millis: self.timeout_ms.unwrap_or_default(),
             tls_config: tls.then_some(tls_config),
+            lambda_endpoint: self.lambda_endpoint.map(endpoint),
             ..Default::default()
         }
     }
@@ -193,8 +211,16 @@ fn fields(integration: &pb::Integration) -> Fields {
         .add("timeout", if timeout == 0 { String::new() } else { format!("{timeout} ms") })
         .add("transfer", if streams { "STREAM" } else { "" })
         .add("certificate", if tls.insecure_skip_verification { "not verified" } else { "" })
+        .add("function at", integration.lambda_endpoint.as_ref().map_or_else(String::new, endpoint_of))
         .add("responses", integration.integration_responses.keys().cloned().collect::<Vec<_>>().join(" "))
         .add("revision", integration.revision.to_string())
+}
+
+/// Where a function is invoked, and how.
+fn endpoint_of(endpoint: &pb::integration::LambdaEndpoint) -> String {
+    let name = if endpoint.function_name.is_empty() { "" } else { ", as " };
+    let unsigned = if endpoint.unsigned { ", unsigned" } else { "" };
+    format!("{}{name}{}{unsigned}", endpoint.url, endpoint.function_name)
 }
 
 /// The name of an enum value, or nothing where the contract says that it is unset.
@@ -274,7 +300,26 @@ mod tests {
         assert_eq!(integration.timeout_in_millis, 500);
         assert_eq!(integration.content_handling(), pb::ContentHandling::Passthrough);
         assert_eq!(integration.request_parameters["integration.request.path.id"], "method.request.path.id");
-        assert_eq!(integration.tls_config, None);
+        assert_eq!((integration.tls_config, integration.lambda_endpoint), (None, None));
+    }
+
+    #[test]
+    fn a_function_has_an_endpoint_of_its_own() {
+        let endpoint = |line: &str| {
+            let put = parse(&format!("--type AWS_PROXY --uri arn {line}"));
+            put.unwrap().flags.integration().lambda_endpoint.map(|endpoint| endpoint_of(&endpoint))
+        };
+        for (line, shown) in [
+            ("--lambda-endpoint http://e:1", "http://e:1"),
+            ("--lambda-endpoint http://e:1 --lambda-unsigned", "http://e:1, unsigned"),
+            ("--lambda-endpoint http://e:1 --lambda-function-name f --lambda-unsigned", "http://e:1, as f, unsigned"),
+        ] {
+            assert_eq!(endpoint(line).as_deref(), Some(shown));
+        }
+        for alone in ["--lambda-unsigned", "--lambda-function-name f"] {
+            assert!(parse(&format!("--type AWS_PROXY --uri arn {alone}")).is_err(), "{alone}");
+        }
+        assert!(parse("--file x.json --lambda-endpoint http://e:1").is_err());
     }
 
     #[test]
