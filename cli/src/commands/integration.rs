@@ -95,8 +95,15 @@ struct Flags {
     /// Accept any certificate of the upstream
     #[arg(long)]
     insecure_skip_verification: bool,
+    /// Form of a function's events and answers: 1.0 or 2.0; 1.0 without this
+    #[arg(long, value_name = "VERSION")]
+    payload_format_version: Option<String>,
+    /// Hand the answer on as it comes, uncompressed; a function then needs the URI
+    /// ...:lambda:path/2021-11-15/functions/{arn}/response-streaming-invocations
+    #[arg(long)]
+    stream: bool,
     /// Invoke the function here instead of at its region's own service endpoint: an emulator such as `cargo lambda
-    /// watch`, or any server with the Invoke API; http(s)://host[:port][/prefix] with ${stageVariables.name}
+    /// watch`, or any server with the Invoke API; http(s)://host:port/prefix with ${stageVariables.name}
     #[arg(long, value_name = "URL")]
     lambda_endpoint: Option<String>,
     /// Name of the function at that endpoint; its ARN without this
@@ -177,6 +184,11 @@ impl Flags {
             content_handling: self.content_handling.unwrap_or_default().into(),
             timeout_in_millis: self.timeout_ms.unwrap_or_default(),
             tls_config: tls.then_some(tls_config),
+            payload_format_version: self.payload_format_version.unwrap_or_default(),
+            response_transfer_mode: match self.stream {
+                true => ResponseTransferMode::Stream.into(),
+                false => ResponseTransferMode::Unspecified.into(),
+            },
             lambda_endpoint: self.lambda_endpoint.map(endpoint),
             ..Default::default()
         }
@@ -320,6 +332,22 @@ mod tests {
             assert!(parse(&format!("--type AWS_PROXY --uri arn {alone}")).is_err(), "{alone}");
         }
         assert!(parse("--file x.json --lambda-endpoint http://e:1").is_err());
+    }
+
+    #[test]
+    fn a_function_says_what_it_takes_and_how_it_answers() {
+        let integration =
+            |line: &str| parse(&format!("--type AWS_PROXY --uri arn {line}")).unwrap().flags.integration();
+        let plain = integration("--http-method POST");
+        assert_eq!(
+            (&*plain.payload_format_version, plain.response_transfer_mode()),
+            ("", ResponseTransferMode::Unspecified)
+        );
+        let both = integration("--payload-format-version 2.0 --stream");
+        assert_eq!(
+            (&*both.payload_format_version, both.response_transfer_mode()),
+            ("2.0", ResponseTransferMode::Stream)
+        );
     }
 
     #[test]
