@@ -216,9 +216,8 @@ fn is_base64(member: &'static str, value: Option<Value<'_>>) -> Result<bool, Ans
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(flag)) => Ok(flag),
         Some(Value::Text(text)) if text.eq_ignore_ascii_case("true") => Ok(true),
-        Some(Value::Text(text)) if text.eq_ignore_ascii_case("false") => Ok(false),
         Some(Value::Text(_)) => {
-            Err(AnswerProblem::Member { member, expected: "a boolean", found: "another string than true or false" })
+            Err(AnswerProblem::Member { member, expected: "a boolean", found: "another string than true" })
         }
         Some(other) => Err(AnswerProblem::Member { member, expected: "a boolean", found: other.kind() }),
     }

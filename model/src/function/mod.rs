@@ -20,6 +20,7 @@ pub mod prelude;
 pub mod spelling;
 pub mod uri;
 
+mod custom;
 mod document;
 mod event_v1;
 mod event_v2;
@@ -29,6 +30,7 @@ mod shown;
 
 pub use answer::{AnswerProblem, FunctionAnswer, FunctionHead, read_answer};
 pub use binary::is_binary_request;
+pub use custom::{bare_string, error_message};
 pub use event::{EventFacts, FunctionEventPlan};
 pub use json::push_text;
 pub use prelude::read_prelude;

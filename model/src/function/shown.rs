@@ -33,7 +33,8 @@ impl<'a> ShownHeaders<'a> {
             let spelled = match decided {
                 Some((last, spelled)) if last == name => spelled,
                 _ => {
-                    let passes = request_to_function(name) && !connection.names(name);
+                    // The host that an event shows is the one that the request was routed by.
+                    let passes = request_to_function(name) && !connection.names(name) && *name != HOST;
                     let spelled = passes.then(|| facts.spelling.spelled(name));
                     decided = Some((name, spelled));
                     spelled
@@ -43,8 +44,8 @@ impl<'a> ShownHeaders<'a> {
                 shown.push(spelled, name.as_str(), Cow::Borrowed(value.as_bytes()));
             }
         }
-        if !shown.lines.iter().any(|line| line.name == HOST.as_str()) && !facts.inbound.host.is_empty() {
-            // HTTP/2 names the host elsewhere, and a `Connection` header may try to hide it.
+        if !facts.inbound.host.is_empty() {
+            // Not the header's own value: a target may name another host, and HTTP/2 does.
             shown.push("Host", "host", Cow::Borrowed(facts.inbound.host.as_bytes()));
         }
         shown.push("X-Amzn-Trace-Id", "x-amzn-trace-id", Cow::Borrowed(facts.trace_id.as_bytes()));

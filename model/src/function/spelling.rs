@@ -15,11 +15,13 @@ pub struct HeaderSpelling {
 }
 
 impl HeaderSpelling {
-    /// Reads the head of an HTTP/1 request: the request line, then one header a line. What follows the empty line at
-    /// its end is not looked at, nor is a line without a name.
+    /// Reads the head of an HTTP/1 request: the request line, then one header a line; empty lines may come before. What
+    /// follows the empty line at its end is not looked at, nor is a line without a name.
     pub fn of_head(head: &[u8]) -> Self {
         let mut spelling = Self::default();
-        for line in head.split(|&byte| byte == b'\n').skip(1) {
+        // Empty lines may come before the request line (RFC 9112 section 2.2).
+        let begin = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(head.len());
+        for line in head[begin..].split(|&byte| byte == b'\n').skip(1) {
             if matches!(line, b"" | b"\r") {
                 break;
             }
