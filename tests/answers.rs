@@ -217,7 +217,7 @@ async fn what_cannot_be_served_yet_is_closed_and_says_so_to_operators() {
     let mut document = document("later", &[("GET", "/signed", "http://127.0.0.1:1/".to_owned())]);
     document["paths"]["/function"]["post"]["x-amazon-apigateway-integration"] = json!({
         "type": "aws_proxy", "httpMethod": "POST",
-        "uri": "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:123456789012:function:f/invocations",
+        "uri": "arn:aws:apigateway:us-east-1:firehose:action/PutRecord",
     });
     document["paths"]["/signed"]["get"]["x-amazon-apigateway-auth"] = json!({"type": "AWS_IAM"});
     world.register(&document).await;

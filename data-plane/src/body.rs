@@ -36,6 +36,15 @@ pub(crate) enum BodyError {
     /// Decompressed, it is larger than what is allowed.
     #[error("the body expands too much")]
     Expansion,
+    /// The function that makes it has failed on the way.
+    #[error("the function failed while it answered")]
+    Function,
+    /// It is not in the framing in which a service streams.
+    #[error("the body is not in the framing of a streamed answer")]
+    EventStream,
+    /// A piece of it is larger than what the process may hold besides all others.
+    #[error("the process holds as many bodies as it may")]
+    Budget,
 }
 
 impl BodyError {
@@ -48,6 +57,9 @@ impl BodyError {
             Self::Digest => "request_digest",
             Self::Coding => "request_coding",
             Self::Expansion => "request_expansion",
+            // Only answers are streamed by functions.
+            Self::Function | Self::EventStream => "upstream_broke",
+            Self::Budget => "collect_budget",
         }
     }
 
@@ -60,6 +72,9 @@ impl BodyError {
             Self::Digest => "response_digest",
             Self::Coding => "response_coding",
             Self::Expansion => "response_expansion",
+            Self::Function => "function_failed",
+            Self::EventStream => "response_event_stream",
+            Self::Budget => "collect_budget",
         }
     }
 }

@@ -4,11 +4,12 @@ use crate::body::{BodyError, Progress, StreamBody};
 use crate::error::ProxyError;
 use crate::finish::Finish;
 use crate::framing::{ViolationCell, is_host_and_port};
+use crate::function::signed_by;
 use crate::gateway::{ClientConnection, Gateway};
-use crate::limits::BODY_IDLE_TIMEOUT_MS;
+use crate::limits::{BODY_IDLE_TIMEOUT_MS, STREAM_IDLE_TIMEOUT_MS};
 use crate::outgoing::OutgoingBody;
 use crate::record::Record;
-use crate::request_side::{BodyText, Intake, RequestSide, throw_away};
+use crate::request_side::{BodyText, Holding, Intake, RequestSide, throw_away};
 use crate::response_side::{Answer, Outlet, UpstreamAnswer};
 use crate::transform::collect::CollectError;
 use crate::upstream::{Lease, TargetKey};
@@ -19,7 +20,9 @@ use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 use penstock_model::content::mock;
 use penstock_model::exchange::{Inbound, X_AMZN_TRACE_ID, effective_method, upstream_head};
+use penstock_model::function::HeaderSpelling;
 use penstock_model::gateway_response::{GatewayError, GatewayResponse, is_signature};
+use penstock_model::integration::ResponseTransferMode;
 use penstock_model::table::{HttpPlan, HttpStyle, LocateError, MockPlan, Plan, RequestPlan, Route, StageSettings};
 use sha2::{Digest as _, Sha256};
 use std::pin::pin;
@@ -36,6 +39,8 @@ pub(crate) struct Call<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) extended_request_id: &'a str,
     pub(crate) time_ms: u64,
+    /// How the client spelled the names of its headers, as far as anybody needs to know.
+    pub(crate) spelling: HeaderSpelling,
 }
 
 /// What a request met, as far as it came. Found once, from one table.
@@ -81,6 +86,8 @@ impl Call<'_> {
         };
         let answer = match &route.plan {
             Plan::Http(plan) => self.exchange(&route, plan, body, found, record).await?,
+            // On the heap: what calls a function would be part of every request otherwise.
+            Plan::Function(plan) => Box::pin(self.function(&route, plan, body, found, record)).await?,
             Plan::Mock(plan) => self.mock(&route, plan, body, found, record).await?,
             Plan::Fail(problem) => {
                 throw_away(body, &self.head.headers, &record.request).await;
@@ -139,7 +146,7 @@ impl Call<'_> {
     }
 
     /// The request as mappings see it.
-    fn inbound<'b>(&'b self, found: &'b Found) -> Inbound<'b> {
+    pub(crate) fn inbound<'b>(&'b self, found: &'b Found) -> Inbound<'b> {
         Inbound {
             uri: &self.head.uri,
             version: self.head.version,
@@ -157,24 +164,25 @@ impl Call<'_> {
     }
 
     /// Makes of the client's body what the integration gets.
-    async fn take_in(
+    pub(crate) async fn take_in(
         &self,
         route: &Route,
         plan: &RequestPlan,
         read_when_passed: bool,
         body: StreamBody,
+        holding: &Holding,
     ) -> Result<RequestSide, ProxyError> {
-        let intake = Intake {
-            headers: &self.head.headers,
-            stage: &route.stage,
-            plan,
-            read_when_passed,
-            holding: &self.gateway.holding,
-        };
+        let intake = Intake { headers: &self.head.headers, stage: &route.stage, plan, read_when_passed, holding };
         intake.prepare(body).await.map_err(|error| self.with_framing(error))
     }
 
-    fn outlet<'b>(&'b self, route: &'b Route, inbound: Inbound<'b>, trace_id: &'b str) -> Outlet<'b> {
+    /// The trace id that goes on (section c.5).
+    pub(crate) fn trace_id(&self) -> String {
+        let from_client = self.head.headers.get(X_AMZN_TRACE_ID).and_then(|value| value.to_str().ok());
+        self.gateway.ids.trace_id(from_client, self.time_ms)
+    }
+
+    pub(crate) fn outlet<'b>(&'b self, route: &'b Route, inbound: Inbound<'b>, trace_id: &'b str) -> Outlet<'b> {
         Outlet { inbound, method: &self.head.method, route, trace_id, holding: &self.gateway.holding }
     }
 
@@ -187,29 +195,44 @@ impl Call<'_> {
         found: &Found,
         record: &mut Record,
     ) -> Result<Answer, ProxyError> {
-        let side = self.take_in(route, &plan.request, false, body).await?;
+        let holding = &self.gateway.holding;
+        let mut side = self.take_in(route, &plan.request, false, body, holding).await?;
+        if let Some(service) = &plan.service {
+            side = side.for_service(service, holding).await.map_err(|error| self.with_framing(error.into()))?;
+        }
         let RequestSide { body, about, text, template: _ } = side;
         let inbound = self.inbound(found);
-        let from_client = self.head.headers.get(X_AMZN_TRACE_ID).and_then(|value| value.to_str().ok());
-        let trace_id = self.gateway.ids.trace_id(from_client, self.time_ms);
+        let trace_id = self.trace_id();
         let reading = Inbound { body: text.as_ref().map(BodyText::as_str), ..inbound };
         let head = upstream_head(route, plan, &reading, self.gateway.listener_port, &trace_id, about)?;
         // Only the head is mapped from the body, and the right to hold the bytes ends when they are sent.
         drop(text);
+        let mut key = TargetKey::new(&plan.uri, &plan.tls);
         let mut request = Request::new(body);
         *request.uri_mut() = head.target.parse::<Uri>().map_err(|_| ProxyError::Unsendable)?;
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         let sent_at = Instant::now();
-        let (response, lease) = self.send(route, plan, request, &record.request).await?;
+        if let Some(service) = &plan.service {
+            let services = &self.gateway.services;
+            services.address(service, &mut key, &mut request)?;
+            signed_by(sent_at + route.timeout, services.sign_request(service, &mut request)).await?;
+        }
+        let (response, lease) = self.send(&key, route.timeout, request, &record.request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // `Upgrade` never passes, so nobody asked for it, and what follows is no HTTP.
             return Err(ProxyError::UnaskedUpgrade);
         }
         record.answered(response.status().as_u16(), sent_at.elapsed(), lease);
         let (parts, incoming) = response.into_parts();
-        let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
-        let body = StreamBody::new(incoming, Rc::clone(&record.response), idle_limit);
+        if plan.service.is_some() {
+            self.note_expiry(parts.status, &parts.headers);
+        }
+        let idle_limit = match route.transfer {
+            ResponseTransferMode::Buffered => BODY_IDLE_TIMEOUT_MS,
+            ResponseTransferMode::Stream => STREAM_IDLE_TIMEOUT_MS,
+        };
+        let body = StreamBody::new(incoming, Rc::clone(&record.response), Duration::from_millis(idle_limit));
         let answer = UpstreamAnswer { status: parts.status, headers: parts.headers, body };
         let outlet = self.outlet(route, inbound, &trace_id);
         match plan.style {
@@ -231,7 +254,7 @@ impl Call<'_> {
         found: &Found,
         record: &mut Record,
     ) -> Result<Answer, ProxyError> {
-        let side = self.take_in(route, &plan.request, true, body).await?;
+        let side = self.take_in(route, &plan.request, true, body, &self.gateway.holding).await?;
         let status = match side.template {
             Some(index) => plan.statuses.get(index).copied().flatten(),
             None => side.text.as_ref().and_then(|text| mock::status_code(text.as_str())),
@@ -243,16 +266,16 @@ impl Call<'_> {
         Ok(answer)
     }
 
-    async fn send(
+    /// Sends a request and waits for the head of the answer, at most for `limit` behind the last byte of the request.
+    pub(crate) async fn send(
         &self,
-        route: &Route,
-        plan: &HttpPlan,
+        key: &TargetKey,
+        limit: Duration,
         request: Request<OutgoingBody>,
         progress: &Progress,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
-        let key = TargetKey::new(&plan.uri, &plan.tls);
-        let sent = self.gateway.upstreams.send(&key, request);
-        let result = within(route.timeout, progress, sent).await.unwrap_or(Err(ProxyError::ResponseTimeout));
+        let sent = self.gateway.upstreams.send(key, request);
+        let result = within(limit, progress, sent).await.unwrap_or(Err(ProxyError::ResponseTimeout));
         // A request that could not be sent because its body broke off is the client's doing.
         result.map_err(|error| match progress.failure() {
             None => error,
@@ -261,7 +284,7 @@ impl Call<'_> {
     }
 
     /// A body that ends early may have broken the framing, which says more.
-    fn with_framing(&self, error: ProxyError) -> ProxyError {
+    pub(crate) fn with_framing(&self, error: ProxyError) -> ProxyError {
         let is_cut =
             matches!(error, ProxyError::ClientGone | ProxyError::RequestBody(CollectError::Body(BodyError::Broken)));
         let violation = is_cut.then(|| self.connection.violations.as_ref().and_then(ViolationCell::in_body)).flatten();

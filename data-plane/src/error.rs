@@ -1,5 +1,9 @@
 //! [`ProxyError`]: why a request was not simply passed on, and the only mapping to an HTTP answer and a log reason.
 
+mod service;
+
+pub(crate) use service::ServiceError;
+
 use crate::body::BodyError;
 use crate::framing::FramingViolation;
 use crate::transform::collect::CollectError;
@@ -70,6 +74,8 @@ pub(crate) enum ProxyError {
     RequestDigestField(#[source] DigestFieldError),
     #[error("the content coding of the request body cannot be undone")]
     RequestCodings(#[source] CodingsError),
+    #[error("calling a function or another service")]
+    Service(#[source] ServiceError),
     #[error("no integration response accepts the answer, and there is no default")]
     NoIntegrationResponse,
     #[error("a mapping of the answer gives what no header can hold")]
@@ -142,6 +148,7 @@ impl ProxyError {
             | Self::RequestCodings(_)
             | Self::ClientIdle
             | Self::ClientGone => Origin::Client,
+            Self::Service(error) => error.origin(),
             Self::Connect(_)
             | Self::ConnectTimeout
             | Self::Exchange(_)
@@ -194,6 +201,7 @@ impl ProxyError {
             },
             Self::RequestDigestField(_) => "request_digest_field",
             Self::RequestCodings(_) => "request_content_encoding",
+            Self::Service(error) => error.reason(),
             Self::NoIntegrationResponse => "no_integration_response",
             Self::UnsendableAnswer => "unsendable_answer",
             Self::ResponseBody(error) => match error {
@@ -234,6 +242,7 @@ impl ProxyError {
             | Self::Unsendable
             | Self::NoIntegrationResponse
             | Self::UnsendableAnswer => GatewayError::configuration(),
+            Self::Service(error) => error.answer(),
             Self::RequestDigestField(_) => GatewayError::new(Type::BadRequest).with_message(self.to_string()),
             Self::RequestBody(error) => request_body_answer(*error),
             Self::ResponseBody(error) => response_body_answer(*error),
@@ -263,9 +272,15 @@ fn request_body_answer(error: CollectError) -> GatewayError {
             GatewayError::new(Type::BadRequest).with_message("the request body took too long").with_status(408)
         }
         CollectError::Body(BodyError::Base64) => GatewayError::new(Type::ApiConfigurationError),
-        CollectError::Body(error @ (BodyError::Digest | BodyError::Coding | BodyError::Idle | BodyError::Broken)) => {
-            GatewayError::new(Type::BadRequest).with_message(error.to_string())
-        }
+        CollectError::Body(BodyError::Budget) => GatewayError::new(Type::ServiceUnavailable),
+        CollectError::Body(
+            error @ (BodyError::Digest
+            | BodyError::Coding
+            | BodyError::Idle
+            | BodyError::Broken
+            | BodyError::Function
+            | BodyError::EventStream),
+        ) => GatewayError::new(Type::BadRequest).with_message(error.to_string()),
     }
 }
 
@@ -273,12 +288,13 @@ fn response_body_answer(error: CollectError) -> GatewayError {
     use GatewayResponseType as Type;
     match error {
         CollectError::Body(BodyError::Base64) => GatewayError::new(Type::ApiConfigurationError),
-        CollectError::Budget => GatewayError::new(Type::ServiceUnavailable),
+        CollectError::Budget | CollectError::Body(BodyError::Budget) => GatewayError::new(Type::ServiceUnavailable),
         CollectError::Time | CollectError::Body(BodyError::Idle) => GatewayError::new(Type::IntegrationTimeout),
         CollectError::Body(BodyError::Broken) => GatewayError::new(Type::IntegrationFailure),
-        CollectError::TooLarge | CollectError::Body(BodyError::Digest | BodyError::Coding | BodyError::Expansion) => {
-            GatewayError::new(Type::IntegrationFailure).with_status(502).with_message("Internal server error")
-        }
+        CollectError::TooLarge
+        | CollectError::Body(
+            BodyError::Digest | BodyError::Coding | BodyError::Expansion | BodyError::Function | BodyError::EventStream,
+        ) => GatewayError::new(Type::IntegrationFailure).with_status(502).with_message("Internal server error"),
     }
 }
 

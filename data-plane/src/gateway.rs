@@ -4,13 +4,14 @@ use crate::access_log::AccessLog;
 use crate::body::{EndOfBody, Progress, ResponseBody, StreamBody};
 use crate::call::{Call, Found};
 use crate::error::ProxyError;
-use crate::framing::ViolationCell;
+use crate::framing::{SpellingReader, ViolationCell};
 use crate::identity::IdSource;
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::request_side::Holding;
 use crate::response_side::{Answer, AnswerBody};
+use crate::services::Services;
 use crate::transform::BoxedBody;
 use crate::upstream::Upstreams;
 use bytes::Bytes;
@@ -29,7 +30,7 @@ const X_AMZ_APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
 const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// What every request of a worker uses. Nothing in it is shared with another thread but the live table, the metrics,
-/// the log's queue and the budget of bytes in memory.
+/// the log's queue, the budget of bytes in memory and the credentials for services.
 pub(crate) struct Gateway {
     pub(crate) live_table: LiveTable,
     pub(crate) upstreams: Upstreams,
@@ -38,6 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) listener_port: u16,
     pub(crate) holding: Holding,
+    pub(crate) services: Services,
 }
 
 /// What the requests of one client connection share.
@@ -45,6 +47,8 @@ pub(crate) struct ClientConnection {
     pub(crate) address: SocketAddr,
     /// Of HTTP/1 connections.
     pub(crate) violations: Option<ViolationCell>,
+    /// Of HTTP/1 connections: HTTP/2 has names in lower case only.
+    pub(crate) spellings: Option<SpellingReader>,
 }
 
 impl Gateway {
@@ -54,6 +58,7 @@ impl Gateway {
         connection: &ClientConnection,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody<Record>>, Infallible> {
+        let spelling = connection.spellings.as_ref().map(SpellingReader::next).unwrap_or_default();
         let refused = connection.violations.as_ref().and_then(|cell| cell.refused(&request));
         let (head, body) = request.into_parts();
         let time_ms = now_ms();
@@ -69,6 +74,7 @@ impl Gateway {
             request_id,
             extended_request_id: &extended_request_id,
             time_ms,
+            spelling,
         };
         let mut found = Found::default();
         let answer = match refused {

@@ -22,6 +22,17 @@ pub(crate) const CONNECT_TIMEOUT_MS: u64 = 5_000;
 /// Connections to one upstream target, per worker.
 pub(crate) const UPSTREAM_CONNECTIONS_PER_TARGET_MAX: usize = 1_024;
 
+/// Flow-control window of one HTTP/2 connection to a service, in bytes: as much as all its streams may have, so that those
+/// whose clients read slowly do not hold up the others.
+pub(crate) const UPSTREAM_CONNECTION_WINDOW_BYTES: u32 =
+    H2_STREAM_WINDOW_BYTES * UPSTREAM_STREAMS_PER_CONNECTION_MAX as u32;
+
+/// Head of one HTTP/2 response of a service, in bytes as RFC 9113 section 10.5.1 counts them; HTTP/1 heads have as much.
+pub(crate) const UPSTREAM_HEADER_LIST_BYTES_MAX: u32 = STREAM_BUFFER_BYTES as u32;
+
+/// Requests at a time on one HTTP/2 connection to a service: what servers commonly allow (RFC 9113 section 6.5.2).
+pub(crate) const UPSTREAM_STREAMS_PER_CONNECTION_MAX: usize = 100;
+
 /// Longest wait for one of those connections when all are busy, in milliseconds.
 pub(crate) const UPSTREAM_CONNECTION_WAIT_MS: u64 = 1_000;
 
@@ -152,6 +163,9 @@ pub(crate) const COLLECT_TIMEOUT_MS: u64 = 120_000;
 /// First allocation for bytes that are held, in bytes; it doubles from there.
 pub(crate) const COLLECT_FIRST_BYTES: usize = 4 * 1024;
 
+/// Bytes of a collected body that are handed to a connection at a time.
+pub(crate) const WHOLE_PIECE_BYTES: usize = 64 * 1024;
+
 /// Largest piece of a body that was looked ahead into, in bytes; also what can be looked at in one piece.
 pub(crate) const LOOK_AHEAD_BLOCK_BYTES: usize = 64 * 1024;
 
@@ -184,3 +198,37 @@ pub(crate) const DISCARD_WAIT_MS: u64 = 5_000;
 
 /// Largest answer with a digest that is read before its head goes on, in bytes, so that a wrong one is a 502 and not a cut.
 pub(crate) const VERIFY_LOOKAHEAD_BYTES: usize = 64 * 1024;
+
+/// Longest wait of one request for credentials that are being loaded, in milliseconds.
+pub(crate) const CREDENTIALS_WAIT_MS: u64 = 5_000;
+
+/// Longest time in which the chain of credentials must answer, in milliseconds: its last link waits twice for an address
+/// that nobody may have.
+pub(crate) const CREDENTIALS_LOAD_TIMEOUT_MS: u64 = 20_000;
+
+/// How long before they expire credentials are renewed, in milliseconds: what a request was signed with must be valid when
+/// the service reads it, and a renewal may fail for a while.
+pub(crate) const CREDENTIALS_RENEW_BEFORE_MS: u64 = 300_000;
+
+/// First and longest pause between attempts to renew credentials, in milliseconds.
+pub(crate) const CREDENTIALS_RETRY_MS: (u64, u64) = (1_000, 60_000);
+
+/// Largest message of a streamed function answer, in bytes: what the framing's own definition allows, 16 MiB of payload and
+/// 128 KiB of headers.
+pub(crate) const EVENT_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024 + 128 * 1024 + 16;
+
+/// What a message may have without taking its room from the budget of collected bytes, in bytes: as much as any stream
+/// holds of what passes.
+pub(crate) const EVENT_MESSAGE_FREE_BYTES: usize = 64 * 1024;
+
+/// Idle time of an answer that is streamed by configuration, in milliseconds (section k: five minutes).
+pub(crate) const STREAM_IDLE_TIMEOUT_MS: u64 = 300_000;
+
+/// Largest document that is sent to a function, in bytes, unless the settings say otherwise (section j).
+pub(crate) const FUNCTION_PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// How much larger a result may be than the largest event, in bytes: the service lets results of 6,291,556 bytes through.
+pub(crate) const FUNCTION_RESULT_EXTRA_BYTES: usize = 100;
+
+/// Text that is written into an event at a time, in bytes: what the escapes may add to it is bounded by a multiple of this.
+pub(crate) const EVENT_TEXT_PIECE_BYTES: usize = 64 * 1024;

@@ -4,9 +4,11 @@
 //! that knows how the swap is done. It never compiles, never keeps an old table alive and never becomes unready again:
 //! a control plane that is gone takes nothing away from what serves.
 
+use crate::framing::SpellingWanted;
 use arc_swap::ArcSwap;
 use penstock_model::table::RoutingTable;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 
 /// A handle on the table that serves. Clones are cheap and see the same table.
@@ -14,6 +16,7 @@ use tokio::sync::watch;
 pub struct LiveTable {
     current: Arc<ArcSwap<RoutingTable>>,
     ready: Arc<watch::Sender<bool>>,
+    spelling_wanted: SpellingWanted,
 }
 
 impl LiveTable {
@@ -22,6 +25,7 @@ impl LiveTable {
         Self {
             current: Arc::new(ArcSwap::from_pointee(RoutingTable::empty())),
             ready: Arc::new(watch::Sender::new(false)),
+            spelling_wanted: SpellingWanted::default(),
         }
     }
 
@@ -39,9 +43,20 @@ impl LiveTable {
     /// Makes `table` serve and returns the one that served before. Requests that hold routes of the old one keep them.
     /// The first swap makes the node ready.
     pub fn swap(&self, table: RoutingTable) -> Arc<RoutingTable> {
+        let wanted = table.has_events();
+        if wanted {
+            self.spelling_wanted.store(true, Ordering::Relaxed);
+        }
         let before = self.current.swap(Arc::new(table));
+        // Not before: a request may still have met the old table.
+        self.spelling_wanted.store(wanted, Ordering::Relaxed);
         self.ready.send_replace(true);
         before
+    }
+
+    /// Whether a function of the table that serves is to be told how clients spell the names of headers.
+    pub(crate) fn spelling_wanted(&self) -> SpellingWanted {
+        Arc::clone(&self.spelling_wanted)
     }
 
     /// Whether there was a first swap.

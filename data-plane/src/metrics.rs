@@ -36,6 +36,9 @@ pub(crate) struct Metrics {
     /// Bytes of bodies that are held now, and that may be held. Written when somebody asks.
     pub(crate) collected_bytes: Gauge,
     pub(crate) collect_budget_bytes: Gauge,
+    /// When the credentials expire that requests are signed with, in seconds since 1970; 0 without such. Written when
+    /// somebody asks.
+    pub(crate) credentials_expiry: Gauge,
     pub(crate) config_version: Gauge,
     pub(crate) config_routes: Gauge,
     pub(crate) control_plane_connected: Gauge,
@@ -59,6 +62,7 @@ impl Metrics {
             access_log_lost: Counter::default(),
             collected_bytes: Gauge::default(),
             collect_budget_bytes: Gauge::default(),
+            credentials_expiry: Gauge::default(),
             config_version: Gauge::default(),
             config_routes: Gauge::default(),
             control_plane_connected: Gauge::default(),
@@ -94,6 +98,12 @@ impl Metrics {
             "Bodies, and coders of bodies, that may be in memory at a time",
             Unit::Bytes,
             self.collect_budget_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "aws_credentials_expiry_timestamp",
+            "When the credentials expire that requests to services are signed with; 0 without such",
+            Unit::Seconds,
+            self.credentials_expiry.clone(),
         );
         registry.register("config_version", "Version of the configuration that serves", self.config_version.clone());
         registry.register("config_routes", "Routes of the configuration that serves", self.config_routes.clone());

@@ -4,6 +4,7 @@
 use crate::limits::{ADMIN_CONNECTION_MS, ADMIN_CONNECTIONS_MAX};
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
+use crate::services::Credentials;
 use crate::subscriber::SubscriberStatus;
 use crate::transform::collect::CollectBudget;
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
@@ -31,6 +32,7 @@ pub(crate) struct Ops {
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) node_id: Arc<str>,
     pub(crate) budget: CollectBudget,
+    pub(crate) credentials: Credentials,
 }
 
 /// Serves until dropped.
@@ -107,6 +109,9 @@ impl Ops {
         self.metrics.config_version.set(i64::try_from(table.version().0).unwrap_or(i64::MAX));
         self.metrics.config_routes.set(i64::try_from(table.route_count()).unwrap_or(i64::MAX));
         self.metrics.collected_bytes.set(i64::try_from(self.budget.in_use_bytes()).unwrap_or(i64::MAX));
+        let expiry = self.credentials.expiry().and_then(|expiry| expiry.duration_since(UNIX_EPOCH).ok());
+        let expiry = expiry.and_then(|since| i64::try_from(since.as_secs()).ok());
+        self.metrics.credentials_expiry.set(expiry.unwrap_or(0));
         self.metrics.collect_budget_bytes.set(i64::try_from(self.budget.total_bytes()).unwrap_or(i64::MAX));
         self.metrics.control_plane_connected.set(self.subscriber.is_connected().into());
         match self.metrics.render() {

@@ -2,7 +2,7 @@
 
 use crate::body::{BodyError, Progress, StreamBody};
 use crate::transform::BoxedBody;
-use crate::transform::collect::Permit;
+use crate::transform::collect::{Permit, next_piece};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use penstock_model::exchange::BodyLength;
@@ -49,6 +49,14 @@ impl OutgoingBody {
         }
     }
 
+    /// All of it, when it is in memory.
+    pub(crate) fn whole_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Stream(_) | Self::Staged(..) => None,
+            Self::Whole(whole) => Some(&whole.bytes),
+        }
+    }
+
     /// What its head says of its length.
     pub(crate) fn length(&self) -> BodyLength {
         if self.is_end_stream() {
@@ -77,10 +85,7 @@ impl Body for OutgoingBody {
                 }
                 Poll::Ready(frame)
             }
-            Self::Whole(whole) => {
-                let bytes = std::mem::take(&mut whole.bytes);
-                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
-            }
+            Self::Whole(whole) => Poll::Ready(next_piece(&mut whole.bytes).map(|piece| Ok(Frame::data(piece)))),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
 use crate::request_side::Holding;
 use crate::server;
+use crate::services::{self, Services};
 use crate::settings::Settings;
 use crate::subscriber::{self, SubscriberStatus};
 use crate::transform::collect::CollectBudget;
@@ -102,6 +103,7 @@ struct Shared {
     log: AccessLog,
     tls: Arc<TlsClients>,
     holding: Holding,
+    services: Services,
 }
 
 impl Bound {
@@ -128,13 +130,22 @@ impl Bound {
             collect_bytes_max: self.settings.collect_bytes_max,
         };
         let tls = Arc::new(TlsClients::default());
-        let shared = Shared { live_table: LiveTable::new(), metrics, log, tls, holding };
+        let (credentials, keeper) = services::credentials();
+        let services = Services {
+            endpoints: self.settings.service_endpoints(),
+            invoke_by: self.settings.lambda_invoke_by,
+            signing: self.settings.aws_signing,
+            credentials,
+            holding: Holding { collect_bytes_max: self.settings.lambda_payload_bytes_max, ..holding.clone() },
+        };
+        let shared = Shared { live_table: LiveTable::new(), metrics, log, tls, holding, services };
         let control = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("control")
             .enable_all()
             .build()
             .map_err(|error| RunError::Start("the control runtime", error))?;
+        control.spawn(keeper.run());
         let drain = watch::Sender::new(false);
         let mut workers = Vec::with_capacity(self.listeners.len());
         let connections_max = (self.settings.connections_max as usize).div_ceil(self.listeners.len());
@@ -148,6 +159,7 @@ impl Bound {
                 log: shared.log.clone(),
                 tls: Arc::clone(&shared.tls),
                 holding: shared.holding.clone(),
+                services: shared.services.clone(),
                 connections_max,
                 drain: drain.subscribe(),
                 drain_deadline,
@@ -186,6 +198,7 @@ async fn supervise(
         draining: drain.subscribe(),
         node_id: node_id.as_str().into(),
         budget: shared.holding.budget.clone(),
+        credentials: shared.services.credentials.clone(),
     };
     let admin = tokio::spawn(ops::serve(admin, ops));
     let mut stop = drain.subscribe();
@@ -229,6 +242,7 @@ struct Worker {
     log: AccessLog,
     tls: Arc<TlsClients>,
     holding: Holding,
+    services: Services,
     connections_max: usize,
     drain: watch::Receiver<bool>,
     drain_deadline: Duration,
@@ -259,6 +273,7 @@ impl Worker {
                 metrics: self.metrics,
                 listener_port: self.port,
                 holding: self.holding,
+                services: self.services,
             });
             server::serve(listener, gateway, self.connections_max, self.drain, self.drain_deadline).await;
             Ok(())

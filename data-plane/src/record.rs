@@ -120,6 +120,13 @@ impl Record {
         }
     }
 
+    /// Gives the upstream's connection back: its answer was read to the end before the client gets one.
+    pub(crate) fn upstream_is_done(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+    }
+
     /// Notes the status that the client gets, where that is not the upstream's.
     pub(crate) fn status(&mut self, status: u16) {
         self.status = status;

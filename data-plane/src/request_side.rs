@@ -25,9 +25,9 @@ use http_body_util::BodyExt as _;
 use penstock_model::content::coding::Coding;
 use penstock_model::content::conversion::Conversion;
 use penstock_model::content::media_type::missing_in_request;
-use penstock_model::exchange::RequestBody;
-use penstock_model::rest_api::{Fidelity, Integrity, MissingContentType};
-use penstock_model::table::{BodyWay, Outcome, Passage, RequestPlan, StageSettings};
+use penstock_model::exchange::{BodyLength, RequestBody};
+use penstock_model::rest_api::{Integrity, MissingContentType};
+use penstock_model::table::{BodyWay, Outcome, Passage, RequestPlan, ServiceScope, StageSettings};
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
@@ -42,6 +42,18 @@ pub(crate) struct Holding {
     pub(crate) collect_bytes_max: usize,
 }
 
+impl Holding {
+    /// The right to hold this many bytes.
+    ///
+    /// # Errors
+    /// Others hold the rest, and went on doing so.
+    pub(crate) async fn permit(&self, bytes: usize) -> Result<Permit, CollectError> {
+        let mut permit = self.budget.permit();
+        permit.cover(bytes).await?;
+        Ok(permit)
+    }
+}
+
 /// What a request body has become.
 pub(crate) struct RequestSide {
     /// What is sent.
@@ -52,6 +64,23 @@ pub(crate) struct RequestSide {
     pub(crate) text: Option<BodyText>,
     /// The template that was chosen, by index.
     pub(crate) template: Option<usize>,
+}
+
+impl RequestSide {
+    /// The same for a service that is called with a signature: that covers the body, or its length is known.
+    ///
+    /// # Errors
+    /// It must be collected, and cannot be.
+    pub(crate) async fn for_service(mut self, service: &ServiceScope, holding: &Holding) -> Result<Self, CollectError> {
+        let streams = service.streams_bodies && self.about.length != BodyLength::Unknown;
+        if streams || self.body.whole_bytes().is_some() || self.about.length == BodyLength::Empty {
+            return Ok(self);
+        }
+        let collected = collect(self.body, holding.collect_bytes_max, &holding.budget).await?;
+        self.body = OutgoingBody::collected(collected.bytes, collected.permit);
+        self.about.length = self.body.length();
+        Ok(self)
+    }
 }
 
 /// A body as those see it who read it as text (section a.2): shared with the bytes unless they had to be repaired.
@@ -194,8 +223,8 @@ impl Intake<'_> {
     async fn typed(&self, flow: Flow) -> Result<(Flow, &'static str), ProxyError> {
         let policy = self.stage.missing_content_type;
         let declared = self.headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
-        // A transparent proxy does the same with every type, so nobody waits for the bytes that tell it.
-        let idle = self.plan.choice.is_none() && self.stage.fidelity == Fidelity::Transparent;
+        // Where the same becomes of every type, nobody waits for the bytes that tell it.
+        let idle = self.plan.ignores_type(self.stage.fidelity);
         if declared || idle || policy != MissingContentType::Sniff || flow.is_over() {
             return Ok((flow, missing_in_request(policy, &[])));
         }

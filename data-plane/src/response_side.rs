@@ -126,8 +126,21 @@ impl Outlet<'_> {
     pub(crate) async fn custom(&self, responses: &Responses, answer: UpstreamAnswer) -> Result<Answer, ProxyError> {
         let UpstreamAnswer { status, headers, body } = answer;
         let plan = responses.select(status.as_u16().into()).ok_or(ProxyError::NoIntegrationResponse)?;
-        let unsized_body = body.size_hint().exact().is_none();
         let body = self.verified(status, &headers, body).await?;
+        self.shaped(plan, headers, body).await
+    }
+
+    /// The answer that an integration response makes of what the integration said.
+    ///
+    /// # Errors
+    /// It cannot be converted or read.
+    pub(crate) async fn shaped(
+        &self,
+        plan: &ResponsePlan,
+        headers: HeaderMap,
+        body: AnswerBody,
+    ) -> Result<Answer, ProxyError> {
+        let unsized_body = body.exact_bytes().is_none();
         let (body, missing) = self.typed(&headers, body).await?;
         let answer = AnswerType::Of(declared_or(&headers, missing));
         let outcome = plan.decide(&self.route.stage, answer, self.inbound.headers)?;

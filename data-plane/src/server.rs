@@ -7,6 +7,7 @@ use crate::limits::{
     H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
     HEAD_READ_TIMEOUT_MS, STREAM_BUFFER_BYTES,
 };
+use crate::local::LocalExecutor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -166,8 +167,9 @@ async fn serve_h1(
     address: SocketAddr,
     mut drain: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let (io, violations) = GuardedIo::new(stream, prefix, FramingLimits::default());
-    let client = Rc::new(ClientConnection { address, violations: Some(violations) });
+    let wanted = gateway.live_table.spelling_wanted();
+    let (io, violations, spellings) = GuardedIo::noting(stream, prefix, FramingLimits::default(), wanted);
+    let client = Rc::new(ClientConnection { address, violations: Some(violations), spellings: Some(spellings) });
     let service = service_fn(|request| {
         let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
         async move { gateway.serve(&client, request).await }
@@ -204,7 +206,7 @@ async fn serve_h2(
     address: SocketAddr,
     mut drain: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let client = Rc::new(ClientConnection { address, violations: None });
+    let client = Rc::new(ClientConnection { address, violations: None, spellings: None });
     let service = service_fn(|request| {
         let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
         async move { gateway.serve(&client, request).await }
@@ -229,16 +231,6 @@ async fn serve_h2(
         }
     };
     served.map_err(io::Error::other)
-}
-
-/// Runs hyper's HTTP/2 streams on this worker's own thread.
-#[derive(Clone)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move { drop(future.await) });
-    }
 }
 
 mod prefixed;

@@ -1,8 +1,31 @@
 //! What a process is told once, at its start. The only reader of flags and environment.
 
 use crate::access_log::AccessLogFormat;
-use crate::limits::COLLECT_BUDGET_BYTES;
+use crate::limits::{COLLECT_BUDGET_BYTES, FUNCTION_PAYLOAD_BYTES_MAX};
+use crate::services::service_endpoint;
+use penstock_model::endpoint::Endpoint;
+use std::collections::HashMap;
 use std::net::SocketAddr;
+
+/// What stands for a function in the path of its invocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LambdaInvokeBy {
+    /// The ARN of the integration's URI, as the service takes it.
+    #[default]
+    Arn,
+    /// The name in that ARN, as emulators take it.
+    Name,
+}
+
+/// Whether calls of functions and other services carry a signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum AwsSigning {
+    /// Signature Version 4, with credentials from the standard chain.
+    #[default]
+    Sigv4,
+    /// None, and no credentials are looked for.
+    None,
+}
 
 /// Settings of one proxy. Flags win over environment variables.
 #[derive(Clone, Debug, clap::Args)]
@@ -59,6 +82,37 @@ pub struct Settings {
     #[arg(long, env = "PENSTOCK_COLLECT_BUDGET_BYTES", default_value_t = COLLECT_BUDGET_BYTES, value_name = "BYTES")]
     pub collect_budget_bytes: usize,
 
+    /// Largest document that is sent to a function, in bytes; results may have 100 more, as the service lets them
+    #[arg(
+        long,
+        env = "PENSTOCK_LAMBDA_PAYLOAD_BYTES_MAX",
+        default_value_t = FUNCTION_PAYLOAD_BYTES_MAX,
+        value_name = "BYTES"
+    )]
+    pub lambda_payload_bytes_max: usize,
+
+    /// Where functions are invoked [default: lambda.REGION.amazonaws.com, over TLS]
+    #[arg(long, env = "PENSTOCK_LAMBDA_ENDPOINT", value_name = "URL", value_parser = Endpoint::parse)]
+    pub lambda_endpoint: Option<Endpoint>,
+
+    /// What stands for a function in the path of its invocation
+    #[arg(long, env = "PENSTOCK_LAMBDA_INVOKE_BY", value_enum, default_value_t = LambdaInvokeBy::Arn)]
+    pub lambda_invoke_by: LambdaInvokeBy,
+
+    /// Where another service is called, for example s3=http://127.0.0.1:9000; several, separated by commas
+    #[arg(
+        long = "aws-endpoint",
+        env = "PENSTOCK_AWS_ENDPOINTS",
+        value_name = "SERVICE=URL",
+        value_parser = service_endpoint,
+        value_delimiter = ','
+    )]
+    pub aws_endpoints: Vec<(String, Endpoint)>,
+
+    /// Whether calls of functions and other services carry a signature
+    #[arg(long, env = "PENSTOCK_AWS_SIGNING", value_enum, default_value_t = AwsSigning::Sigv4)]
+    pub aws_signing: AwsSigning,
+
     /// Access log on standard output: one line for each request
     #[arg(long, env = "PENSTOCK_ACCESS_LOG", value_enum, default_value_t = AccessLogFormat::Off)]
     pub access_log: AccessLogFormat,
@@ -75,6 +129,12 @@ impl Settings {
             Some(workers) => workers.into(),
             None => std::thread::available_parallelism().map_or(1, usize::from),
         }
+    }
+
+    /// Where services are called instead of their regions' own addresses, by name.
+    pub(crate) fn service_endpoints(&self) -> HashMap<String, Endpoint> {
+        let lambda = self.lambda_endpoint.iter().map(|endpoint| ("lambda".to_owned(), endpoint.clone()));
+        self.aws_endpoints.iter().cloned().chain(lambda).collect()
     }
 
     /// The node's name.

@@ -15,6 +15,7 @@ pub(crate) mod decompress;
 pub(crate) mod digest;
 pub(crate) mod discard;
 pub(crate) mod encode;
+pub(crate) mod event_stream;
 pub(crate) mod integrity;
 pub(crate) mod lookahead;
 pub(crate) mod lossy;

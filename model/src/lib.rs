@@ -26,6 +26,7 @@ pub mod content;
 pub mod definition;
 pub mod deployment;
 pub mod domain;
+pub mod endpoint;
 pub mod exchange;
 pub mod explain;
 pub mod fragment;

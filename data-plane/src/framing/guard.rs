@@ -12,6 +12,7 @@ use http::Request;
 use super::chunked::ChunkedChecker;
 use super::grammar::{BodyFraming, HeadScan, HeadScanner};
 use super::limits::FramingLimits;
+use super::spelling::SpellingWriter;
 use super::violation::{FramingRule, FramingViolation, MessagePart};
 
 /// The request that takes the place of a refused one. No client can send it: the grammar allows the target `*` with
@@ -58,6 +59,7 @@ pub struct FramingGuard {
     released: usize,
     delivered: usize,
     cell: ViolationCell,
+    spelling: Option<SpellingWriter>,
 }
 
 #[derive(Debug)]
@@ -78,7 +80,13 @@ impl FramingGuard {
             released: 0,
             delivered: 0,
             cell: ViolationCell::default(),
+            spelling: None,
         }
+    }
+
+    /// The same, which also notes how the names in each head are spelled.
+    pub(super) fn noting(limits: FramingLimits, spelling: SpellingWriter) -> Self {
+        Self { spelling: Some(spelling), ..Self::new(limits) }
     }
 
     /// The place where the violation of this connection will stand.
@@ -180,6 +188,9 @@ impl FramingGuard {
                 Stage::Head(scanner) => match scanner.advance(rest, &self.limits.head) {
                     Ok(HeadScan::Incomplete) => break,
                     Ok(HeadScan::Complete(head)) => {
+                        if let Some(spelling) = &mut self.spelling {
+                            spelling.head(&rest[..head.head_len]);
+                        }
                         passed += head.head_len;
                         Ok(Stage::of_body(head.framing))
                     }

@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 
 use super::guard::{FramingGuard, ViolationCell};
 use super::limits::{FramingLimits, LingeringLimits};
+use super::spelling::{self, SpellingReader, SpellingWanted};
 use super::violation::MessagePart;
 
 /// Bytes thrown away with one read of the lingering close.
@@ -55,7 +56,22 @@ enum Closing {
 impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
     /// Guards `io`, of which `prefix` has been read already, and gives out the cell that its violation will stand in.
     pub fn new(io: T, prefix: &[u8], limits: FramingLimits) -> (Self, ViolationCell) {
-        let mut guard = FramingGuard::new(limits);
+        Self::over(io, prefix, limits, FramingGuard::new(limits))
+    }
+
+    /// The same, which also tells how header names were spelled, while that is `wanted`.
+    pub fn noting(
+        io: T,
+        prefix: &[u8],
+        limits: FramingLimits,
+        wanted: SpellingWanted,
+    ) -> (Self, ViolationCell, SpellingReader) {
+        let (writer, reader) = spelling::pair(wanted);
+        let (io, cell) = Self::over(io, prefix, limits, FramingGuard::noting(limits, writer));
+        (io, cell, reader)
+    }
+
+    fn over(io: T, prefix: &[u8], limits: FramingLimits, mut guard: FramingGuard) -> (Self, ViolationCell) {
         if !prefix.is_empty() {
             guard.feed_held(prefix);
         }

@@ -7,6 +7,7 @@
 //! - [`scan_head`]/[`HeadScanner`] and [`ChunkedChecker`] are the grammar: pure, without input, output or allocation.
 //! - [`FramingGuard`] follows one connection from head to body to the next head; pure as well.
 //! - [`GuardedIo`] puts a guard into a connection and gives it a lingering close.
+//! - [`SpellingReader`] remembers how header names were spelled, for those who want to know.
 //! - [`FramingRule`] and [`FramingViolation`] say what is wrong, [`FramingLimits`] how much is too much.
 //!
 //! This module never writes an answer, never resolves a route and never speaks HTTP/2: the server recognises the HTTP/2
@@ -84,6 +85,7 @@ mod guard;
 mod io;
 mod limits;
 mod octets;
+mod spelling;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -97,6 +99,7 @@ pub use limits::{
     CHUNK_SIZE_DIGITS_MAX, ChunkedLimits, FramingLimits, HeadLimits, LEADING_EMPTY_LINES_MAX, LENGTH_MAX,
     LingeringLimits, METHOD_BYTES_MAX,
 };
+pub use spelling::{SpellingReader, SpellingWanted};
 pub use target::TargetForm;
 pub(crate) use target::is_host_and_port;
 pub use violation::{FramingRule, FramingViolation, MessagePart};

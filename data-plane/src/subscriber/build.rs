@@ -2,6 +2,7 @@
 //! keeps the stream alive.
 
 use super::wire::shortened;
+use crate::causes::with_causes;
 use crate::live_table::LiveTable;
 use crate::subscription::{Table, Uncompiled};
 use penstock_model::bundle::Hash;
@@ -47,16 +48,9 @@ pub(super) fn swap(live_table: &LiveTable, parts: Table<Arc<StageTable>>) -> u64
     route_count
 }
 
-/// An error with its causes.
+/// An error with its causes, no longer than a report may be.
 pub(super) fn in_words(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    shortened(text)
+    shortened(with_causes(error))
 }
 
 #[cfg(test)]

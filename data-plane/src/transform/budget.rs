@@ -18,7 +18,7 @@ pub(crate) struct CollectBudget {
 
 /// The budget is spent: just now, or for the whole of [`COLLECT_BUDGET_WAIT_MS`] if somebody waited.
 #[derive(Debug)]
-pub(super) struct BudgetSpent;
+pub(crate) struct BudgetSpent;
 
 impl Default for CollectBudget {
     fn default() -> Self {
@@ -44,7 +44,7 @@ impl CollectBudget {
     }
 
     /// The right to hold nothing yet.
-    pub(super) fn permit(&self) -> Permit {
+    pub(crate) fn permit(&self) -> Permit {
         Permit { budget: self.clone(), held: None }
     }
 }
@@ -62,7 +62,7 @@ impl Permit {
     }
 
     /// Extends the right to `bytes` in all, if it does not reach as far. Waits when others hold the rest.
-    pub(super) async fn cover(&mut self, bytes: usize) -> Result<(), BudgetSpent> {
+    pub(crate) async fn cover(&mut self, bytes: usize) -> Result<(), BudgetSpent> {
         if self.try_cover(bytes).is_ok() {
             return Ok(());
         }

@@ -1,9 +1,12 @@
 //! [`collect`]: a whole body in memory, for whoever reads it as a document: templates, validation, parameters from the
 //! body. Bounded in size, in time, and together with all others of the process.
 
+mod encoded;
+mod in_place;
+
 use super::budget::BudgetSpent;
 use crate::body::BodyError;
-use crate::limits::{COLLECT_FIRST_BYTES, COLLECT_TIMEOUT_MS};
+use crate::limits::{COLLECT_FIRST_BYTES, COLLECT_TIMEOUT_MS, WHOLE_PIECE_BYTES};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -14,6 +17,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 pub(crate) use super::budget::{CollectBudget, Permit};
+pub(crate) use encoded::{Encoded, collect_encoded};
+pub(crate) use in_place::decode_in_place;
 
 /// A body that was collected.
 #[derive(Debug)]
@@ -31,9 +36,8 @@ impl Body for Collected {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let bytes = std::mem::take(&mut self.bytes);
-        if !bytes.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        if let Some(piece) = next_piece(&mut self.bytes) {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
         Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
     }
@@ -45,6 +49,12 @@ impl Body for Collected {
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.bytes.len() as u64)
     }
+}
+
+/// The next piece of bytes in memory that are sent: no more than a sender holds anyway, so that the right to hold the rest
+/// lasts until the other side has taken it.
+pub(crate) fn next_piece(bytes: &mut Bytes) -> Option<Bytes> {
+    (!bytes.is_empty()).then(|| bytes.split_to(bytes.len().min(WHOLE_PIECE_BYTES)))
 }
 
 /// Why a body could not be collected.

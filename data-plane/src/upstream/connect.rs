@@ -1,37 +1,39 @@
-//! Opens one connection to an upstream: name, TCP, TLS, HTTP/1.1, within one time limit.
+//! Opens one connection to an upstream: name, TCP, TLS, HTTP, within one time limit.
 
+use super::sender::Opened;
+use super::tls::ALPN_H2;
 use super::{TargetKey, TlsClients};
 use crate::error::ProxyError;
-use crate::limits::{BODY_IDLE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, STREAM_BUFFER_BYTES, UPSTREAM_READ_BYTES};
-use crate::outgoing::OutgoingBody;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use crate::limits::{
+    BODY_IDLE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES,
+    H2_STREAM_WINDOW_BYTES, STREAM_BUFFER_BYTES, UPSTREAM_CONNECTION_WINDOW_BYTES, UPSTREAM_HEADER_LIST_BYTES_MAX,
+    UPSTREAM_READ_BYTES, UPSTREAM_STREAMS_PER_CONNECTION_MAX,
+};
+use crate::local::LocalExecutor;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use penstock_model::uri_template::Scheme;
 use rustls::pki_types::ServerName;
 use socket2::SockRef;
+use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// The sending half; the other half runs as a task of this worker, which holds `permit` until the connection ends.
-pub(super) async fn connect<P: 'static>(
-    key: &TargetKey,
-    tls: &TlsClients,
-    permit: P,
-) -> Result<http1::SendRequest<OutgoingBody>, ProxyError> {
+pub(super) async fn connect<P: 'static>(key: &TargetKey, tls: &TlsClients, permit: P) -> Result<Opened, ProxyError> {
     match timeout(Duration::from_millis(CONNECT_TIMEOUT_MS), open(key, tls, permit)).await {
         Ok(opened) => opened,
         Err(_) => Err(ProxyError::ConnectTimeout),
     }
 }
 
-async fn open<P: 'static>(
-    key: &TargetKey,
-    tls: &TlsClients,
-    permit: P,
-) -> Result<http1::SendRequest<OutgoingBody>, ProxyError> {
+async fn open<P: 'static>(key: &TargetKey, tls: &TlsClients, permit: P) -> Result<Opened, ProxyError> {
     let tcp = TcpStream::connect((key.host(), key.port())).await.map_err(ProxyError::Connect)?;
     // Small heads and bodies must not wait for the acknowledgement of the ones before.
     tcp.set_nodelay(true).map_err(ProxyError::Connect)?;
@@ -42,7 +44,10 @@ async fn open<P: 'static>(
         Scheme::Http => handshake(tcp, permit).await,
         Scheme::Https => {
             let stream = secure(key, tls, tcp).await.map_err(ProxyError::Connect)?;
-            handshake(stream, permit).await
+            match stream.get_ref().1.alpn_protocol() {
+                Some(ALPN_H2) => handshake_h2(stream, permit).await,
+                _ => handshake(stream, permit).await,
+            }
         }
     }
 }
@@ -56,10 +61,10 @@ async fn secure(
     let name = if configured.is_empty() { key.host() } else { configured };
     let name =
         ServerName::try_from(name.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    tls.connector(&key.tls)?.connect(name, tcp).await
+    tls.connector(&key.tls, key.http2)?.connect(name, tcp).await
 }
 
-async fn handshake<T, P>(stream: T, permit: P) -> Result<http1::SendRequest<OutgoingBody>, ProxyError>
+async fn handshake<T, P>(stream: T, permit: P) -> Result<Opened, ProxyError>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     P: 'static,
@@ -76,5 +81,39 @@ where
         }
         drop(permit);
     });
-    Ok(sender)
+    Ok(Opened::Http1(sender))
+}
+
+async fn handshake_h2<T, P>(stream: T, permit: P) -> Result<Opened, ProxyError>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    P: 'static,
+{
+    let (sender, mut connection) = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(UPSTREAM_CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(UPSTREAM_HEADER_LIST_BYTES_MAX)
+        .max_send_buf_size(H2_SEND_BUFFER_BYTES)
+        .keep_alive_interval(Duration::from_millis(H2_PING_INTERVAL_MS))
+        .keep_alive_timeout(Duration::from_millis(H2_PING_TIMEOUT_MS))
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(ProxyError::Exchange)?;
+    let streams_max = Rc::new(Cell::new(UPSTREAM_STREAMS_PER_CONNECTION_MAX));
+    let told = Rc::clone(&streams_max);
+    tokio::task::spawn_local(async move {
+        let ended = poll_fn(|cx| {
+            let polled = Pin::new(&mut connection).poll(cx);
+            // The other side says how many it takes, and may change its mind.
+            told.set(connection.current_max_send_streams().min(UPSTREAM_STREAMS_PER_CONNECTION_MAX));
+            polled
+        })
+        .await;
+        if let Err(error) = ended {
+            tracing::debug!(%error, "upstream connection ended");
+        }
+        drop(permit);
+    });
+    Ok(Opened::Http2(sender, streams_max))
 }

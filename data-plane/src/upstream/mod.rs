@@ -1,10 +1,12 @@
-//! The way to the upstreams: a pool of HTTP/1.1 connections for each worker.
+//! The way to the upstreams: a pool of connections for each worker, HTTP/1.1 and, to services that offer it, HTTP/2.
 //!
 //! The gateway calls [`Upstreams::send`] with a finished request. Nothing here reads configuration, and nothing is
 //! shared between workers: a connection lives and dies on the thread that opened it.
 
 mod connect;
 mod pool;
+mod sender;
+mod shared;
 mod tls;
 
 pub(crate) use pool::{Lease, Upstreams};
@@ -19,11 +21,14 @@ pub(crate) struct TargetKey {
     pub(crate) scheme: Scheme,
     pub(crate) authority: http::uri::Authority,
     pub(crate) tls: TlsConfig,
+    /// Whether HTTP/2 is spoken where the other side offers it in the TLS handshake.
+    pub(crate) http2: bool,
 }
 
 impl TargetKey {
+    /// An upstream that an integration names.
     pub(crate) fn new(uri: &UriTemplate, tls: &TlsConfig) -> Self {
-        Self { scheme: uri.scheme, authority: uri.authority.clone(), tls: tls.clone() }
+        Self { scheme: uri.scheme, authority: uri.authority.clone(), tls: tls.clone(), http2: false }
     }
 
     /// Host without the brackets of an IPv6 literal.

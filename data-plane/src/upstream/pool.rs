@@ -1,18 +1,23 @@
 //! Connections of one worker, by target: reused newest first, bounded in number, closed when idle for long.
 
 use super::connect::connect;
+use super::sender::{Line, Opened};
+use super::shared::SharedConnections;
 use super::{TargetKey, TlsClients};
 use crate::error::ProxyError;
 use crate::limits::{
-    UPSTREAM_ATTEMPTS_MAX, UPSTREAM_CONNECTION_WAIT_MS, UPSTREAM_CONNECTIONS_PER_TARGET_MAX, UPSTREAM_IDLE_MS,
-    UPSTREAM_SWEEP_MS,
+    CONNECT_TIMEOUT_MS, UPSTREAM_ATTEMPTS_MAX, UPSTREAM_CONNECTION_WAIT_MS, UPSTREAM_CONNECTIONS_PER_TARGET_MAX,
+    UPSTREAM_IDLE_MS, UPSTREAM_SWEEP_MS,
 };
 use crate::outgoing::OutgoingBody;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
+use hyper::client::conn::http1;
+use penstock_model::uri_template::Scheme;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +35,14 @@ pub(crate) struct Upstreams {
 struct Target {
     /// The one used last is at the end, and is used next: the others may grow old and close.
     idle: RefCell<Vec<Idle>>,
+    /// Those that take several requests at a time.
+    shared: SharedConnections,
+    /// Whether one is being opened that others may be able to share.
+    opens: Cell<bool>,
+    /// How often that failed, and how it did the last time.
+    failed_opens: Cell<(u64, OpenFailure)>,
+    /// Whether the last one that was opened takes one request at a time.
+    is_http1: Cell<bool>,
     /// Connections that exist, idle ones included.
     open: Cell<usize>,
     /// Told when one becomes idle or closes.
@@ -37,7 +50,7 @@ struct Target {
 }
 
 struct Idle {
-    sender: SendRequest<OutgoingBody>,
+    sender: http1::SendRequest<OutgoingBody>,
     since: Instant,
 }
 
@@ -48,11 +61,8 @@ enum Age {
     Used,
 }
 
-/// The same request once more: one without content whose method means the same twice.
+/// The same request once more, as far as its body can be sent twice.
 fn repeated(request: &Request<OutgoingBody>) -> Option<Request<OutgoingBody>> {
-    if !request.method().is_idempotent() {
-        return None;
-    }
     let mut again = Request::new(request.body().repeated()?);
     *again.method_mut() = request.method().clone();
     *again.uri_mut() = request.uri().clone();
@@ -68,6 +78,17 @@ fn is_lost_connection(error: &hyper::Error) -> bool {
         || error.is_closed()
         || error.is_canceled()
         || source.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset))
+}
+
+/// Whether the other side has said that it did not look at the request, so that any may be sent again (RFC 9113 sections
+/// 6.8 and 8.7).
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    source.is_some_and(|h2| {
+        h2.is_remote()
+            && (h2.reason() == Some(h2::Reason::REFUSED_STREAM)
+                || h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR))
+    })
 }
 
 /// Counts a connection as open while it lives.
@@ -90,24 +111,74 @@ impl Drop for Permit {
     }
 }
 
+/// Why a connection that others waited for is not there, for each of them.
+#[derive(Clone, Copy, Default)]
+enum OpenFailure {
+    #[default]
+    Time,
+    Refused(io::ErrorKind),
+}
+
+impl From<&ProxyError> for OpenFailure {
+    fn from(error: &ProxyError) -> Self {
+        match error {
+            ProxyError::Connect(error) => Self::Refused(error.kind()),
+            ProxyError::ConnectTimeout => Self::Time,
+            _ => Self::Refused(io::ErrorKind::Other),
+        }
+    }
+}
+
+impl From<OpenFailure> for ProxyError {
+    fn from(failure: OpenFailure) -> Self {
+        match failure {
+            OpenFailure::Time => Self::ConnectTimeout,
+            OpenFailure::Refused(kind) => Self::Connect(kind.into()),
+        }
+    }
+}
+
+/// Tells those who wait for a connection to share that it is there, or that it will not be.
+struct Opening(Rc<Target>);
+
+impl Opening {
+    fn begin(target: &Rc<Target>) -> Self {
+        target.opens.set(true);
+        Self(Rc::clone(target))
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.opens.set(false);
+        self.0.changed.notify_waiters();
+    }
+}
+
 /// A connection in use. Given back with [`Lease::release`] once the response was read to its end; dropped otherwise,
 /// which closes the connection.
 pub(crate) struct Lease {
-    sender: SendRequest<OutgoingBody>,
+    line: Line,
     target: Rc<Target>,
 }
 
 impl Lease {
     /// Makes the connection idle again as soon as it is ready: the request's body may still be on its way when the
     /// response has already ended.
-    pub(crate) fn release(mut self) {
-        tokio::task::spawn_local(async move {
-            if self.sender.ready().await.is_ok() {
-                let idle = Idle { sender: self.sender, since: Instant::now() };
-                self.target.idle.borrow_mut().push(idle);
-                self.target.changed.notify_one();
+    pub(crate) fn release(self) {
+        let Self { line, target } = self;
+        match line {
+            Line::Http1(mut sender) => drop(tokio::task::spawn_local(async move {
+                if sender.ready().await.is_ok() {
+                    target.idle.borrow_mut().push(Idle { sender, since: Instant::now() });
+                    target.changed.notify_one();
+                }
+            })),
+            Line::Http2(_, stream) => {
+                drop(stream);
+                target.changed.notify_one();
             }
-        });
+        }
     }
 }
 
@@ -117,7 +188,8 @@ impl Upstreams {
     }
 
     /// Sends a request and waits for the response head. Retries on another connection while not one byte of the request
-    /// was sent, because hyper gives such a request back; or when a connection that was used before is lost without an
+    /// was sent, because hyper gives such a request back, or when the other side says that it did not look at it; or when a
+    /// connection that was used before is lost without an
     /// answer and the request may be repeated (RFC 9112 section 9.3.1): upstreams close idle connections as they like,
     /// and the request may cross with that.
     ///
@@ -130,22 +202,29 @@ impl Upstreams {
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let target = self.target(key);
         for _ in 1..UPSTREAM_ATTEMPTS_MAX {
-            let (mut sender, age) = self.checkout(key, &target).await?;
-            let again = if age == Age::Used { repeated(&request) } else { None };
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, Lease { sender, target })),
+            let (mut line, age) = self.checkout(key, &target).await?;
+            line.prepare(&mut request)?;
+            let means_the_same_twice = age == Age::Used && request.method().is_idempotent();
+            let may_be_refused = matches!(line, Line::Http2(..));
+            let again = if means_the_same_twice || may_be_refused { repeated(&request) } else { None };
+            match line.try_send(request).await {
+                Ok(response) => return Ok((response, Lease { line, target })),
                 Err(mut failed) => match (failed.take_message(), again) {
                     (Some(unsent), _) => request = unsent,
-                    (None, Some(again)) if is_lost_connection(failed.error()) => request = again,
+                    (None, Some(again)) if is_unprocessed(failed.error()) => request = again,
+                    (None, Some(again)) if means_the_same_twice && is_lost_connection(failed.error()) => {
+                        request = again
+                    }
                     (None, _) => return Err(ProxyError::Exchange(failed.into_error())),
                 },
             }
         }
         // The last attempt never reuses a connection, so that a burst of closed ones cannot fail a request.
         let permit = self.permit(&target).await?;
-        let mut sender = connect(key, &self.tls, permit).await?;
-        match sender.try_send_request(request).await {
-            Ok(response) => Ok((response, Lease { sender, target })),
+        let mut line = target.line(self.connect(key, permit).await?);
+        line.prepare(&mut request)?;
+        match line.try_send(request).await {
+            Ok(response) => Ok((response, Lease { line, target })),
             Err(failed) => Err(ProxyError::Exchange(failed.into_error())),
         }
     }
@@ -160,6 +239,7 @@ impl Upstreams {
                 let mut idle = target.idle.borrow_mut();
                 idle.retain(|idle| !idle.sender.is_closed() && oldest.is_none_or(|oldest| idle.since > oldest));
                 drop(idle);
+                target.shared.sweep(oldest);
                 // A target that no connection and no request holds is forgotten: configurations come and go.
                 target.open.get() > 0 || Rc::strong_count(target) > 1
             });
@@ -172,6 +252,15 @@ impl Upstreams {
         self.targets.borrow().values().map(|target| target.open.get()).sum()
     }
 
+    /// On the heap, because handshakes are large and rare, and the room for one would be part of every request.
+    fn connect<'a>(
+        &'a self,
+        key: &'a TargetKey,
+        permit: Permit,
+    ) -> Pin<Box<impl Future<Output = Result<Opened, ProxyError>> + 'a>> {
+        Box::pin(connect(key, &self.tls, permit))
+    }
+
     fn target(&self, key: &TargetKey) -> Rc<Target> {
         if let Some(target) = self.targets.borrow().get(key) {
             return Rc::clone(target);
@@ -179,18 +268,34 @@ impl Upstreams {
         Rc::clone(self.targets.borrow_mut().entry(key.clone()).or_default())
     }
 
-    async fn checkout(
-        &self,
-        key: &TargetKey,
-        target: &Rc<Target>,
-    ) -> Result<(SendRequest<OutgoingBody>, Age), ProxyError> {
+    async fn checkout(&self, key: &TargetKey, target: &Rc<Target>) -> Result<(Line, Age), ProxyError> {
         let deadline = Instant::now() + Duration::from_millis(UPSTREAM_CONNECTION_WAIT_MS);
         loop {
+            if let Some((sender, stream)) = target.shared.join() {
+                return Ok((Line::Http2(sender, stream), Age::Used));
+            }
             if let Some(sender) = target.reuse() {
-                return Ok((sender, Age::Used));
+                return Ok((Line::Http1(sender), Age::Used));
+            }
+            // A burst must not open a connection for each request where one takes them all.
+            let may_share = key.http2 && key.scheme == Scheme::Https && !target.is_http1.get();
+            if may_share && target.opens.get() {
+                let (failures, _) = target.failed_opens.get();
+                let opened = Instant::now() + Duration::from_millis(CONNECT_TIMEOUT_MS);
+                target.wait(opened).await.map_err(|_| ProxyError::ConnectTimeout)?;
+                match target.failed_opens.get() {
+                    (now, how) if now > failures => return Err(how.into()),
+                    _ => continue,
+                }
             }
             if let Some(permit) = Permit::take(target) {
-                return Ok((connect(key, &self.tls, permit).await?, Age::New));
+                let opening = may_share.then(|| Opening::begin(target));
+                let opened = self.connect(key, permit).await;
+                if let (Some(_), Err(error)) = (&opening, &opened) {
+                    let (failures, _) = target.failed_opens.get();
+                    target.failed_opens.set((failures + 1, error.into()));
+                }
+                return Ok((target.line(opened?), Age::New));
             }
             target.wait(deadline).await?;
         }
@@ -210,7 +315,19 @@ impl Upstreams {
 }
 
 impl Target {
-    fn reuse(&self) -> Option<SendRequest<OutgoingBody>> {
+    /// What the first request has of a connection that was just opened.
+    fn line(&self, opened: Opened) -> Line {
+        self.is_http1.set(matches!(opened, Opened::Http1(_)));
+        match opened {
+            Opened::Http1(sender) => Line::Http1(sender),
+            Opened::Http2(sender, streams_max) => {
+                let stream = self.shared.add(&sender, streams_max);
+                Line::Http2(sender, stream)
+            }
+        }
+    }
+
+    fn reuse(&self) -> Option<http1::SendRequest<OutgoingBody>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(candidate) = idle.pop() {
             if candidate.sender.is_ready() {

@@ -10,11 +10,16 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use tokio_rustls::TlsConnector;
 
-/// The two ways to check a certificate. Shared by all workers, made when an `https` upstream is first called.
+/// HTTP/2 as it is named in the handshake (RFC 7301, RFC 9113 section 3.2).
+pub(super) const ALPN_H2: &[u8] = b"h2";
+const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// The two ways to check a certificate, each with and without HTTP/2. Shared by all workers, made when an `https`
+/// upstream is first called.
 #[derive(Default)]
 pub(crate) struct TlsClients {
-    verified: OnceLock<TlsConnector>,
-    unverified: OnceLock<TlsConnector>,
+    verified: [OnceLock<TlsConnector>; 2],
+    unverified: [OnceLock<TlsConnector>; 2],
 }
 
 impl TlsClients {
@@ -22,18 +27,19 @@ impl TlsClients {
     ///
     /// # Errors
     /// When the TLS library refuses its own defaults.
-    pub(super) fn connector(&self, config: &TlsConfig) -> io::Result<TlsConnector> {
-        let (cell, verify) =
+    pub(super) fn connector(&self, config: &TlsConfig, http2: bool) -> io::Result<TlsConnector> {
+        let (cells, verify) =
             if config.insecure_skip_verification { (&self.unverified, false) } else { (&self.verified, true) };
+        let cell = &cells[usize::from(http2)];
         if let Some(connector) = cell.get() {
             return Ok(connector.clone());
         }
-        let connector = TlsConnector::from(Arc::new(client_config(verify)?));
+        let connector = TlsConnector::from(Arc::new(client_config(verify, http2)?));
         Ok(cell.get_or_init(|| connector).clone())
     }
 }
 
-fn client_config(verify: bool) -> io::Result<ClientConfig> {
+fn client_config(verify: bool, http2: bool) -> io::Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -49,7 +55,10 @@ fn client_config(verify: bool) -> io::Result<ClientConfig> {
     } else {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider))).with_no_client_auth()
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = match http2 {
+        true => vec![ALPN_H2.to_vec(), ALPN_HTTP1.to_vec()],
+        false => vec![ALPN_HTTP1.to_vec()],
+    };
     Ok(config)
 }
 

@@ -6,6 +6,7 @@
 mod connection;
 mod identity;
 mod inbound;
+mod invocation;
 mod request;
 mod response;
 
@@ -13,8 +14,9 @@ pub(crate) use connection::ConnectionNames;
 pub use connection::accepts_trailers;
 pub use identity::{effective_method, trace_id};
 pub use inbound::{Inbound, protocol};
+pub use invocation::invocation_headers;
 pub use request::{HeadProblem, RequestBody, UpstreamHead, upstream_head};
-pub use response::{ClientHead, ResponseBody, Upstream, client_head, proxied_head};
+pub use response::{ClientHead, ResponseBody, Upstream, client_head, function_head, proxied_head};
 
 use http::{HeaderName, HeaderValue};
 

@@ -156,7 +156,7 @@ fn forwarding_headers(headers: &mut HeaderMap, inbound: &Inbound<'_>, listener_p
 }
 
 /// A mapped header replaces one that was passed (section c.3); an absent source leaves the target out (section e.5).
-fn mapped_headers(
+pub(super) fn mapped_headers(
     headers: &mut HeaderMap,
     mapped: &[(HeaderName, CompiledSource)],
     inbound: &Inbound<'_>,

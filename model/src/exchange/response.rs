@@ -110,6 +110,23 @@ pub fn proxied_head(
     ClientHead { status, headers }
 }
 
+/// Writes the head of a function's answer (sections b.3 and c.4): its headers go by the rules of a proxy's upstream.
+pub fn function_head(fidelity: Fidelity, status: StatusCode, from: &HeaderMap, trace_id: &str) -> ClientHead {
+    let mut headers = HeaderMap::with_capacity(from.len() + 5);
+    for (name, value) in from {
+        match response_from_http_proxy(name, true) {
+            HeaderRule::Pass => drop(headers.append(name, value.clone())),
+            HeaderRule::Remap(to) => drop(headers.append(HeaderName::from_static(to), value.clone())),
+            HeaderRule::Drop => {}
+        }
+    }
+    if let Ok(value) = HeaderValue::from_str(trace_id) {
+        headers.insert(X_AMZN_TRACE_ID, value);
+    }
+    default_content_type(&mut headers, fidelity, status);
+    ClientHead { status, headers }
+}
+
 /// Writes the head of a custom integration's answer: what its response parameters say (section f).
 ///
 /// A value that no header can hold, or that is longer than [`MAPPED_HEADER_BYTES_MAX`], is `None`: the call fails.

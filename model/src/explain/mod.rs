@@ -5,6 +5,7 @@
 //! to depend on them. Ids, times and the client's address are placeholders that nobody can take for real.
 
 mod facts;
+mod function;
 mod request;
 mod response;
 mod words;
@@ -102,6 +103,7 @@ pub fn explain(table: &RoutingTable, ask: &Ask<'_>) -> Explanation {
         Plan::Fail(problem) => Err(Refused::new(problem, GatewayError::configuration())),
         Plan::Http(plan) => request::http(ask, route, plan, &inbound, &mut told)
             .and_then(|trace_id| response::http(ask, route, plan, &inbound, &trace_id, &mut told)),
+        Plan::Function(plan) => function::function(ask, route, plan, &inbound, &mut told),
         Plan::Mock(plan) => request::mock(ask, route, plan, &mut told)
             .and_then(|status| response::mock(ask, route, plan, &inbound, status, &mut told)),
     };

@@ -7,14 +7,15 @@ use crate::content::media_type::{content_type_or, missing_in_request};
 use crate::content::mock;
 use crate::exchange::{BodyLength, HeadProblem, Inbound, RequestBody, X_AMZN_TRACE_ID, trace_id, upstream_head};
 use crate::gateway_response::GatewayError;
+use crate::mapping::CompiledSource;
 use crate::rest_api::{Integrity, MissingContentType};
 use crate::table::{BodyWay, HttpPlan, MockPlan, Outcome, Passage, RequestPlan, Route};
 use crate::uri_template::TargetProblem;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 
 /// What was decided about a body.
-struct Decided {
-    outcome: Outcome,
+pub(super) struct Decided {
+    pub(super) outcome: Outcome,
     way: BodyWay,
 }
 
@@ -43,6 +44,9 @@ pub(super) fn http(
     if let Sent::Known(BodyLength::Exactly(bytes)) = sent {
         // Of those that are listed here, the one that the HTTP library writes.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+    }
+    if plan.service.is_some() {
+        told.notes.push("A signature is added, unless the proxy has --aws-signing none.".to_owned());
     }
     told.upstream = Some(facts::UpstreamFacts {
         method: head.method.to_string(),
@@ -77,7 +81,7 @@ pub(super) fn mock(
     }
 }
 
-fn decide(
+pub(super) fn decide(
     ask: &Ask<'_>,
     route: &Route,
     plan: &RequestPlan,
@@ -130,7 +134,7 @@ fn sniffs(ask: &Ask<'_>, route: &Route) -> bool {
 }
 
 /// What is sent, as the bodies of the proxy report their size.
-fn sent(ask: &Ask<'_>, route: &Route, plan: &RequestPlan, decided: &Decided) -> Sent {
+pub(super) fn sent(ask: &Ask<'_>, route: &Route, plan: &RequestPlan, decided: &Decided) -> Sent {
     let Decided { outcome, way } = decided;
     if let Some(index) = outcome.template {
         return Sent::Known(match plan.templates[index].text().len() as u64 {
@@ -157,6 +161,9 @@ fn sent(ask: &Ask<'_>, route: &Route, plan: &RequestPlan, decided: &Decided) -> 
 fn mapped(plan: &HttpPlan, inbound: &Inbound<'_>) -> Vec<facts::Mapped> {
     let path = plan.uri.sources().map(|source| words::mapped("path".to_owned(), source, inbound));
     let query = plan.query.iter().map(|(name, source)| words::mapped(format!("querystring {name}"), source, inbound));
-    let headers = plan.headers.iter().map(|(name, source)| words::mapped(format!("header {name}"), source, inbound));
-    path.chain(query).chain(headers).collect()
+    path.chain(query).chain(mapped_headers(&plan.headers, inbound)).collect()
+}
+
+pub(super) fn mapped_headers(headers: &[(HeaderName, CompiledSource)], inbound: &Inbound<'_>) -> Vec<facts::Mapped> {
+    headers.iter().map(|(name, source)| words::mapped(format!("header {name}"), source, inbound)).collect()
 }

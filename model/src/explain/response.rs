@@ -8,7 +8,7 @@ use crate::content::media_type::{content_type_or, missing_in_response};
 use crate::exchange::{ClientHead, Inbound, ResponseBody, Upstream, client_head, proxied_head};
 use crate::gateway_response::GatewayError;
 use crate::rest_api::{Integrity, MissingContentType};
-use crate::table::{AnswerType, HttpPlan, HttpStyle, MockPlan, ResponsePlan, Responses, Route, proxied};
+use crate::table::{AnswerType, FunctionPlan, HttpPlan, HttpStyle, MockPlan, ResponsePlan, Responses, Route, proxied};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY};
 use http::{Method, StatusCode};
 
@@ -47,11 +47,56 @@ pub(super) fn http(
         return Ok(());
     }
     let chosen = select(&plan.responses, ask.answer_status.as_u16().into(), &mut response)?;
-    let outcome = chosen.decide(stage, AnswerType::Of(content_type), ask.headers);
+    let upstream = Upstream { inbound: *inbound, headers: ask.answer_headers, body: None };
+    shaped(ask, route, chosen, AnswerType::Of(content_type), &upstream, unsized_body, trace_id, response, told)
+}
+
+/// What the client would get of a function's success, which is JSON of no message.
+pub(super) fn function(
+    ask: &Ask<'_>,
+    route: &Route,
+    plan: &FunctionPlan,
+    inbound: &Inbound<'_>,
+    trace_id: &str,
+    told: &mut Explanation,
+) -> Result<(), Refused> {
+    const RESULT_TYPE: &str = "application/json";
+    told.notes.push("A result is assumed; the message of a function's error may choose another response.".to_owned());
+    let mut response = ResponseFacts {
+        integration_status: 200,
+        content_type: RESULT_TYPE.to_owned(),
+        binary_media_type: route.stage.media_types.entry(Some(RESULT_TYPE.as_bytes())).map(|entry| entry.to_string()),
+        accepted_media_type: accepted(ask, route),
+        ..ResponseFacts::default()
+    };
+    let Some(chosen) = plan.responses.select_message("") else {
+        let reason = "no integration response accepts a success, and there is no default";
+        return Err(Refused::new(reason, GatewayError::configuration()));
+    };
+    response.selected = Some(SelectedFacts { status: chosen.status.as_u16(), pattern: None });
+    let nothing = HeaderMap::new();
+    let upstream = Upstream { inbound: *inbound, headers: &nothing, body: None };
+    let answer = AnswerType::Of(Some(RESULT_TYPE.as_bytes()));
+    shaped(ask, route, chosen, answer, &upstream, false, trace_id, response, told)
+}
+
+#[expect(clippy::too_many_arguments, reason = "what both kinds of upstream have found out by then")]
+fn shaped(
+    ask: &Ask<'_>,
+    route: &Route,
+    chosen: &ResponsePlan,
+    answer: AnswerType<'_>,
+    upstream: &Upstream<'_>,
+    unsized_body: bool,
+    trace_id: &str,
+    mut response: ResponseFacts,
+    told: &mut Explanation,
+) -> Result<(), Refused> {
+    let stage = &route.stage;
+    let outcome = chosen.decide(stage, answer, ask.headers);
     let outcome = outcome.map_err(|refusal| Refused::new(refusal, refusal))?;
     let about = ResponseBody { untouched: chosen.keeps_bytes(outcome), unsized_body };
-    let upstream = Upstream { inbound: *inbound, headers: ask.answer_headers, body: None };
-    let head = client_head(stage.fidelity, chosen, &upstream, Some(trace_id), about).ok_or_else(unsendable)?;
+    let head = client_head(stage.fidelity, chosen, upstream, Some(trace_id), about).ok_or_else(unsendable)?;
     let template = outcome.template.and_then(|index| chosen.choice.key(index));
     response.body = body(outcome.decision, template, chosen.reads_body);
     if chosen.reads_body {

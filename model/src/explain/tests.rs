@@ -15,6 +15,8 @@ use crate::table::Verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+mod functions;
+
 fn words(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }

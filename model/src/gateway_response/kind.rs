@@ -49,6 +49,8 @@ pub enum GatewayResponseType {
     WafFiltered,
     /// Ours: the request itself is malformed.
     BadRequest,
+    /// Ours: a function's answer in payload 2.0 that cannot be read, or its failure (section b.6).
+    FunctionAnswer,
     /// Ours: a host known to us, but nothing behind this base path or stage (section d.2).
     Forbidden,
     /// Ours: as [`Self::MissingAuthenticationToken`], for a request whose `Authorization` is not a signature (section
@@ -136,8 +138,13 @@ impl GatewayResponseType {
 
     /// Those of ours that can be raised behind a stage. The specification has no type for them, and says of types that it
     /// does not name that the class decides: `DEFAULT_4XX` or `DEFAULT_5XX` (section e.7).
-    pub(super) const BY_CLASS: [Self; 4] =
-        [Self::BadRequest, Self::IncompleteSignature, Self::RequestHeadersTooLarge, Self::ServiceUnavailable];
+    pub(super) const BY_CLASS: [Self; 5] = [
+        Self::BadRequest,
+        Self::FunctionAnswer,
+        Self::IncompleteSignature,
+        Self::RequestHeadersTooLarge,
+        Self::ServiceUnavailable,
+    ];
 
     #[rustfmt::skip] // A table.
     fn row(self) -> Row {
@@ -167,6 +174,7 @@ impl GatewayResponseType {
             Self::BadRequest => row!(None, 400, Before, "Bad Request", BAD),
             Self::Forbidden => row!(None, 403, Before, "Forbidden", FORBIDDEN),
             Self::IncompleteSignature => row!(None, 403, Before, "Invalid key=value pair (missing equal-sign) in Authorization header", Some("IncompleteSignatureException")),
+            Self::FunctionAnswer => row!(None, 500, Before, "Internal Server Error", None),
             Self::NotFound => row!(None, 404, Before, "Not Found", Some("NotFoundException")),
             Self::RequestHeadersTooLarge => row!(None, 431, Before, "HTTP header is larger than 10240 bytes.", BAD),
             Self::ServiceUnavailable => row!(None, 503, Before, "Service Unavailable", Some("ServiceUnavailableException")),
@@ -283,9 +291,10 @@ mod tests {
     use super::*;
     use GatewayResponseType as Type;
 
-    const OURS: [Type; 6] = [
+    const OURS: [Type; 7] = [
         Type::BadRequest,
         Type::Forbidden,
+        Type::FunctionAnswer,
         Type::IncompleteSignature,
         Type::NotFound,
         Type::RequestHeadersTooLarge,
@@ -316,6 +325,7 @@ mod tests {
             (Type::WafFiltered, 403, r#"{"message":"Forbidden"}"#),
             (Type::BadRequest, 400, r#"{"message":"Bad Request"}"#),
             (Type::Forbidden, 403, r#"{"message":"Forbidden"}"#),
+            (Type::FunctionAnswer, 500, r#"{"message":"Internal Server Error"}"#),
             (Type::NotFound, 404, r#"{"message":"Not Found"}"#),
             (Type::RequestHeadersTooLarge, 431, r#"{"message":"HTTP header is larger than 10240 bytes."}"#),
             (Type::ServiceUnavailable, 503, r#"{"message":"Service Unavailable"}"#),
@@ -360,7 +370,9 @@ mod tests {
         ] {
             assert_eq!(kind.error_type(), Some(error_type));
         }
-        assert_eq!(Type::RequestTooLarge.error_type(), None);
+        for kind in [Type::RequestTooLarge, Type::FunctionAnswer] {
+            assert_eq!(kind.error_type(), None);
+        }
     }
 
     #[test]

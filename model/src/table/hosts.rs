@@ -17,6 +17,7 @@ pub struct RoutingTable {
     apis: HashMap<RestApiId, Stages>,
     domains: HashMap<Box<str>, Vec<BasePath>>,
     route_count: usize,
+    has_events: bool,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +85,7 @@ impl RoutingTable {
     ) -> Self {
         let mut apis: HashMap<RestApiId, Stages> = HashMap::new();
         let route_count = stages.iter().map(|stage| stage.route_count()).sum();
+        let has_events = stages.iter().any(|stage| stage.has_events());
         for stage in stages {
             let key = stage.key();
             apis.entry(key.rest_api_id.clone()).or_default().0.insert(key.stage_name.clone(), stage);
@@ -100,7 +102,7 @@ impl RoutingTable {
             // The longest base path that fits wins, so it is asked first.
             base_paths.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
         }
-        Self { version, root_hash, apis, domains, route_count }
+        Self { version, root_hash, apis, domains, route_count, has_events }
     }
 
     /// The manifest's version.
@@ -116,6 +118,11 @@ impl RoutingTable {
     /// Number of (resource, method) pairs over all stages.
     pub fn route_count(&self) -> usize {
         self.route_count
+    }
+
+    /// Whether a request to any stage may become a function's event.
+    pub fn has_events(&self) -> bool {
+        self.has_events
     }
 
     /// Every stage, in no order.

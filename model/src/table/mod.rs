@@ -4,25 +4,31 @@
 //! by every [`RoutingTable`] that contains that bundle, so a change to one API compiles that API only.
 
 mod body_way;
+mod function_plan;
 mod hosts;
 mod plan;
 mod request_plan;
 mod response_plan;
 mod route;
+mod service_plan;
 mod settings;
 mod stage;
 mod trace;
 mod tree;
 
 pub use body_way::{BodyWay, Passage};
+pub use function_plan::{FunctionEndpoint, FunctionPlan, FunctionStyle};
 pub use hosts::{Door, LocateError, Located, RoutingTable};
 pub use plan::{HttpPlan, HttpStyle, MockPlan};
 pub use request_plan::{Outcome, RequestPlan};
 pub use response_plan::{AnswerType, ResponsePlan, Responses, proxied};
 pub use route::{Plan, Problem, Route};
+pub use service_plan::ServiceScope;
 pub use settings::{Compression, StageSettings};
 pub use stage::StageTable;
 pub use trace::{Candidate, Trace, Verdict};
 
+#[cfg(test)]
+mod function_tests;
 #[cfg(test)]
 mod tests;

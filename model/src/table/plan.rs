@@ -3,8 +3,10 @@
 use super::request_plan::{Mappings, RequestPlan};
 use super::response_plan::Responses;
 use super::route::{Plan, Problem};
+use super::service_plan::ServiceScope;
 use crate::content::mock;
 use crate::content::selection::PatternCache;
+use crate::headers::{mapped_to_aws, mapped_to_http};
 use crate::integration::{Integration, TlsConfig};
 use crate::mapping::{CompiledSource, StageFacts};
 use crate::method::Verb;
@@ -42,17 +44,36 @@ pub struct HttpPlan {
     pub request: RequestPlan,
     /// How answers are turned into the client's; unused by [`HttpStyle::Proxy`].
     pub responses: Responses,
+    /// What requests are signed for; `None` for those that carry no signature of ours.
+    pub service: Option<ServiceScope>,
+}
+
+/// Where an HTTP integration leads, and what belongs to being called there.
+pub(super) struct HttpTarget {
+    pub(super) uri: String,
+    /// Set unless a mapping sets them.
+    pub(super) headers: Vec<(HeaderName, CompiledSource)>,
+    pub(super) service: Option<ServiceScope>,
+}
+
+impl HttpTarget {
+    /// The upstream that an integration names.
+    pub(super) fn named(integration: &Integration) -> Self {
+        Self { uri: integration.uri.clone(), headers: Vec::new(), service: None }
+    }
 }
 
 impl HttpPlan {
     pub(super) fn compile(
         integration: &Integration,
         style: HttpStyle,
+        target: HttpTarget,
         facts: &StageFacts<'_>,
         patterns: &mut PatternCache,
     ) -> Result<Plan, Violations> {
         let mut violations = Violations::new();
-        let mappings = violations.take(Mappings::compile(&integration.request_parameters, facts));
+        let rule = if target.service.is_some() { mapped_to_aws } else { mapped_to_http };
+        let mappings = violations.take(Mappings::compile(&integration.request_parameters, facts, rule));
         let proxy = style == HttpStyle::Proxy;
         let request = violations.take(RequestPlan::compile(integration, proxy));
         let responses = match style {
@@ -61,13 +82,13 @@ impl HttpPlan {
                 violations.take(Responses::compile(&integration.integration_responses, facts, patterns))
             }
         };
-        let (Some(mappings), Some(mut request), Some(responses)) = (mappings, request, responses) else {
+        let (Some(mut mappings), Some(mut request), Some(responses)) = (mappings, request, responses) else {
             return Err(violations);
         };
         if let Some(name) = mappings.illegal_header {
             return Ok(Plan::Fail(Problem::IllegalHeader(name)));
         }
-        let uri = match UriTemplate::compile(&integration.uri, facts.variables, &mappings.path) {
+        let uri = match UriTemplate::compile(&target.uri, facts.variables, &mappings.path) {
             Ok(uri) => uri,
             Err(problem) => return Ok(Plan::Fail(problem.into())),
         };
@@ -75,6 +96,11 @@ impl HttpPlan {
             return Ok(Plan::Fail(UriProblem::InvalidAddress.into()));
         };
         request.reads_body = mappings.reads_body;
+        for header in target.headers {
+            if !mappings.headers.iter().any(|(name, _)| *name == header.0) {
+                mappings.headers.push(header);
+            }
+        }
         Ok(Plan::Http(Box::new(Self {
             style,
             uri,
@@ -85,6 +111,7 @@ impl HttpPlan {
             host,
             request,
             responses,
+            service: target.service,
         })))
     }
 }

@@ -5,7 +5,7 @@ use crate::content::conversion::{self, Decision, Payload};
 use crate::content::media_type::content_type_or;
 use crate::content::passthrough::{Refusal, RequestTemplates};
 use crate::content::template::PlainTemplate;
-use crate::headers::{MappedHeaderRule, mapped_to_http};
+use crate::headers::MappedHeaderRule;
 use crate::integration::{ContentHandling, Integration};
 use crate::mapping::{CompiledSource, Source, StageFacts, Target};
 use crate::rest_api::Fidelity;
@@ -24,6 +24,9 @@ pub struct RequestPlan {
     pub templates: Vec<PlainTemplate>,
     /// Whether a mapping reads the body, so that it must be collected.
     pub reads_body: bool,
+    /// Whether its bytes go on whatever their type is, in every fidelity: what a function's event makes of them is decided
+    /// where the event is made.
+    pub as_it_is: bool,
 }
 
 /// What becomes of one body.
@@ -41,9 +44,8 @@ impl RequestPlan {
     /// # Errors
     /// Why the request goes no further.
     pub fn decide(&self, stage: &StageSettings, headers: &HeaderMap, missing: &str) -> Result<Outcome, Refusal> {
-        if self.choice.is_none() && stage.fidelity == Fidelity::Transparent {
-            // Whatever the type is: nothing has to be matched.
-            let decision = conversion::request(self.handling, false, stage.fidelity, true);
+        if self.ignores_type(stage.fidelity) {
+            let decision = conversion::request(self.handling, false, Fidelity::Transparent, true);
             return Ok(Outcome { decision, template: None });
         }
         let content_type = content_type_or(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes), Some(missing));
@@ -60,17 +62,28 @@ impl RequestPlan {
         Ok(Outcome { decision, template })
     }
 
+    /// Whether the same becomes of every type, so that nothing has to be matched and nobody waits for what tells it.
+    pub fn ignores_type(&self, fidelity: Fidelity) -> bool {
+        self.as_it_is || self.choice.is_none() && fidelity == Fidelity::Transparent
+    }
+
+    /// Of a body that goes on with its bytes unchanged.
+    pub(super) fn as_it_is() -> Self {
+        Self { handling: None, choice: None, templates: Vec::new(), reads_body: false, as_it_is: true }
+    }
+
     pub(super) fn compile(integration: &Integration, proxy: bool) -> Result<Self, Violations> {
         let handling = integration.content_handling;
         if proxy {
             // Templates of a proxy are kept, and never read (section e.4).
-            return Ok(Self { handling, choice: None, templates: Vec::new(), reads_body: false });
+            return Ok(Self { handling, choice: None, templates: Vec::new(), reads_body: false, as_it_is: false });
         }
         Ok(Self {
             handling,
             choice: Some(RequestTemplates::compile(&integration.request_templates, integration.passthrough_behavior)),
             templates: plain_templates("requestTemplates", &integration.request_templates)?,
             reads_body: false,
+            as_it_is: false,
         })
     }
 }
@@ -102,7 +115,12 @@ pub(super) struct Mappings {
 }
 
 impl Mappings {
-    pub(super) fn compile(parameters: &BTreeMap<String, String>, facts: &StageFacts<'_>) -> Result<Self, Violations> {
+    /// `rule` says what becomes of a header that is set.
+    pub(super) fn compile(
+        parameters: &BTreeMap<String, String>,
+        facts: &StageFacts<'_>,
+        rule: fn(&HeaderName) -> MappedHeaderRule,
+    ) -> Result<Self, Violations> {
         let mut out = Self::default();
         let mut violations = Violations::new();
         for (target, expression) in parameters {
@@ -121,15 +139,15 @@ impl Mappings {
             match target {
                 Target::Path(name) => drop(out.path.insert(name, source)),
                 Target::Query(name) => out.query.push((name, source)),
-                Target::Header(name) => out.header(&name, source),
+                Target::Header(name) => out.header(&name, source, rule),
             }
         }
         violations.into_result(out)
     }
 
-    fn header(&mut self, name: &str, source: CompiledSource) {
+    fn header(&mut self, name: &str, source: CompiledSource, rule: fn(&HeaderName) -> MappedHeaderRule) {
         let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else { return };
-        match mapped_to_http(&parsed) {
+        match rule(&parsed) {
             MappedHeaderRule::Set => self.headers.push((parsed, source)),
             MappedHeaderRule::Drop => {}
             MappedHeaderRule::Fail => self.illegal_header = Some(name.to_owned()),

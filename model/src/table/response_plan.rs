@@ -67,7 +67,12 @@ impl Responses {
         self.select_by_pattern(status).map(|(plan, _)| plan)
     }
 
-    /// The same with the pattern that accepted it; none for the default.
+    /// The one for what a function answered: the message of its error, or nothing (section f).
+    pub fn select_message(&self, message: &str) -> Option<&ResponsePlan> {
+        self.plans.get(self.selection.select(message)?)
+    }
+
+    /// The same as [`Responses::select`] with the pattern that accepted it; none for the default.
     pub fn select_by_pattern(&self, status: i32) -> Option<(&ResponsePlan, Option<&str>)> {
         let place = self.selection.select_status(status)?;
         Some((self.plans.get(place)?, self.selection.pattern(place)))

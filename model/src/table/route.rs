@@ -1,13 +1,16 @@
 //! [`Route`]: a (resource, method, integration), with everything prepared that does not depend on the request.
 
-use super::plan::{HttpPlan, HttpStyle, MockPlan};
+use super::function_plan::{FunctionPlan, FunctionStyle};
+use super::plan::{HttpPlan, HttpStyle, HttpTarget, MockPlan};
+use super::service_plan;
 use super::settings::StageSettings;
+use crate::aws_uri::ServiceUri;
 use crate::content::selection::PatternCache;
 use crate::id::ResourceId;
 use crate::integration::{Integration, IntegrationType, ResponseTransferMode};
 use crate::mapping::StageFacts;
 use crate::method::{AuthorizationType, Method, Verb};
-use crate::uri_template::UriProblem;
+use crate::uri_template::{UriProblem, fill_stage_variables};
 use crate::violation::Violations;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +41,8 @@ pub struct Route {
 pub enum Plan {
     /// Calls an HTTP upstream, through mappings or as it is.
     Http(Box<HttpPlan>),
+    /// Calls a function.
+    Function(Box<FunctionPlan>),
     /// Answers by itself.
     Mock(Box<MockPlan>),
     /// Answers 500: the configuration is valid, but calls cannot work (section e.2).
@@ -53,8 +58,14 @@ pub enum Problem {
     /// A mapping sets a header that no request may set (section c.3).
     #[error("the header {0} cannot be set by a mapping")]
     IllegalHeader(String),
+    /// Functions are called with POST, and the integration names another method (section b.1).
+    #[error("a function is called with the integration method POST")]
+    FunctionMethod,
+    /// The form of the URI asks for a stream and the integration does not, or the other way round (section k).
+    #[error("the transfer mode and the form of the function's URI do not go together")]
+    TransferMode,
     /// A kind of integration that this version keeps but does not serve.
-    #[error("{0} integrations are not served by this version")]
+    #[error("{0} is not served by this version")]
     NotServed(&'static str),
     /// Its mappings, templates or patterns cannot be read. Registration refuses that, but snapshots are kept that were
     /// made before it did; the rest of their stage is served.
@@ -88,9 +99,13 @@ impl Route {
                 Plan::Fail(Problem::NotProtected(method.authorization_type.as_str()))
             }
             _ if method.api_key_required => Plan::Fail(Problem::NotProtected("API key")),
-            IntegrationType::HttpProxy => HttpPlan::compile(integration, HttpStyle::Proxy, &context.facts, patterns)?,
+            IntegrationType::HttpProxy => {
+                let target = HttpTarget::named(integration);
+                HttpPlan::compile(integration, HttpStyle::Proxy, target, &context.facts, patterns)?
+            }
             IntegrationType::Http => {
-                let plan = HttpPlan::compile(integration, HttpStyle::Custom, &context.facts, patterns);
+                let target = HttpTarget::named(integration);
+                let plan = HttpPlan::compile(integration, HttpStyle::Custom, target, &context.facts, patterns);
                 plan.unwrap_or_else(unreadable)
             }
             IntegrationType::Mock => {
@@ -98,7 +113,7 @@ impl Route {
                 plan.map_or_else(unreadable, |plan| Plan::Mock(Box::new(plan)))
             }
             IntegrationType::Aws | IntegrationType::AwsProxy => {
-                Plan::Fail(Problem::NotServed(integration.kind.as_str()))
+                service(integration, method.http_method, &context.facts, patterns).unwrap_or_else(unreadable)
             }
         };
         Ok(Self {
@@ -113,12 +128,35 @@ impl Route {
         })
     }
 
+    /// Whether requests become a function's events.
+    pub(super) fn makes_event(&self) -> bool {
+        matches!(&self.plan, Plan::Function(plan) if matches!(plan.style, FunctionStyle::Proxy(_)))
+    }
+
     /// Why calls of this route fail, when they must.
     pub fn problem(&self) -> Option<&Problem> {
         match &self.plan {
             Plan::Fail(problem) => Some(problem),
-            Plan::Http(_) | Plan::Mock(_) => None,
+            Plan::Http(_) | Plan::Function(_) | Plan::Mock(_) => None,
         }
+    }
+}
+
+/// What is named by an ARN: a function, or another service.
+fn service(
+    integration: &Integration,
+    verb: Verb,
+    facts: &StageFacts<'_>,
+    patterns: &mut PatternCache,
+) -> Result<Plan, Violations> {
+    let uri = match fill_stage_variables(&integration.uri, facts.variables) {
+        Ok(uri) => uri,
+        Err(problem) => return Ok(Plan::Fail(problem.into())),
+    };
+    let Ok(uri) = ServiceUri::parse(&uri) else { return Ok(Plan::Fail(UriProblem::InvalidAddress.into())) };
+    match integration.kind {
+        IntegrationType::Aws if uri.invocation().is_none() => service_plan::compile(integration, &uri, facts, patterns),
+        _ => FunctionPlan::compile(integration, &uri, verb, facts, patterns),
     }
 }
 

@@ -20,6 +20,7 @@ pub struct StageTable {
     execute_api: bool,
     tree: PathTree,
     routes: Vec<Arc<Route>>,
+    has_events: bool,
     canary: Option<Canary>,
 }
 
@@ -116,7 +117,8 @@ impl StageTable {
         }
         let key = Arc::clone(key);
         let execute_api = !api.disable_execute_api_endpoint;
-        violations.into_result(Self { key, settings, execute_api, tree, routes, canary: None })
+        let has_events = routes.iter().any(|route| route.makes_event());
+        violations.into_result(Self { key, settings, execute_api, tree, routes, has_events, canary: None })
     }
 
     /// What one request meets: this, or the canary. `draw` is asked only where there is a canary, and answers a number
@@ -156,6 +158,11 @@ impl StageTable {
     /// Whether `{restApiId}.execute-api.…` hosts reach it.
     pub fn has_execute_api(&self) -> bool {
         self.execute_api
+    }
+
+    /// Whether a request may become a function's event, on this side or the canary's.
+    pub fn has_events(&self) -> bool {
+        self.has_events || self.canary().is_some_and(Self::has_events)
     }
 
     /// Number of (resource, method) pairs, without those of the canary.

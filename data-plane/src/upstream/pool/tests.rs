@@ -31,6 +31,7 @@ async fn upstream(close: bool) -> (TargetKey, Rc<Cell<usize>>) {
         scheme: Scheme::Http,
         authority: authority.parse().expect("an authority"),
         tls: TlsConfig::default(),
+        http2: false,
     };
     (key, connections)
 }
@@ -159,6 +160,7 @@ async fn an_upstream_that_is_not_there_is_a_connect_error() {
                 scheme: Scheme::Http,
                 authority: authority.parse().expect("an authority"),
                 tls: TlsConfig::default(),
+                http2: false,
             };
             let upstreams = Upstreams::new(Arc::default());
             assert!(matches!(upstreams.send(&key, request().await).await, Err(ProxyError::Connect(_))));
