@@ -39,12 +39,18 @@ pub fn repository() -> PathBuf {
 impl Program {
     /// Starts a program that prints its addresses as one line of JSON.
     pub fn start(name: &'static str, directory: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(name, directory, arguments, &[])
+    }
+
+    /// The same with variables of its environment.
+    pub fn start_in(name: &'static str, directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let log = directory.join(format!("{name}-{number}.log"));
         let mut child = Command::new(binary(name))
             .args(arguments)
             .arg("--print-addresses")
+            .envs(environment.iter().copied())
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -35,23 +35,32 @@ impl World {
 
     /// The same, with further arguments for the proxies.
     pub async fn start_with(proxies: usize, arguments: &[&str]) -> Self {
+        Self::start_in(proxies, arguments, &[]).await
+    }
+
+    /// The same, with variables of the proxies' environment.
+    pub async fn start_in(proxies: usize, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let directory = temporary_directory();
         let control = start_control(&directory, "127.0.0.1:0");
         let grpc = control.address("grpc");
         let mut world = Self { directory, control, proxies: Vec::new(), grpc };
         for _ in 0..proxies {
-            world.add_proxy(arguments).await;
+            world.add_proxy_in(arguments, environment).await;
         }
         world
     }
 
     /// Starts one more proxy and waits until it is ready.
     pub async fn add_proxy(&mut self, arguments: &[&str]) {
+        self.add_proxy_in(arguments, &[]).await;
+    }
+
+    async fn add_proxy_in(&mut self, arguments: &[&str], environment: &[(&str, &str)]) {
         let control_plane = format!("http://{}", self.grpc);
         let mut all =
             vec!["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--control-plane", &control_plane];
         all.extend_from_slice(arguments);
-        self.proxies.push(Program::start("penstock-data-plane", &self.directory, &all));
+        self.proxies.push(Program::start_in("penstock-data-plane", &self.directory, &all, environment));
         let admin = self.admin(self.proxies.len() - 1);
         until(
             "the proxy is ready",
