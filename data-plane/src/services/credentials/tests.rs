@@ -86,6 +86,9 @@ async fn who_finds_none_is_told_so_and_the_next_one_asks_again() {
     local
         .run_until(async {
             assert_eq!(credentials.get().await.err(), Some(NoCredentials::Missing));
+            assert_eq!(credentials.get().await.err(), Some(NoCredentials::Missing));
+            assert_eq!(asked.get(), 1, "where nothing was a moment ago nobody looks");
+            tokio::time::sleep(Duration::from_millis(CREDENTIALS_RETRY_MS.0)).await;
             assert_eq!(credentials.get().await.err(), Some(NoCredentials::Missing), "expired ones are none");
             assert_eq!(asked.get(), 2);
         })
