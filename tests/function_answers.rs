@@ -81,6 +81,9 @@ const ONE: &[Row] = &[
     (r#"{"body":"","isBase64Encoded":true}"#, "image/png", 200, ""),
     (r#"error:{"errorMessage":"secret","errorType":"E"}"#, "*/*", 502, INTERNAL),
     (r#"error:{"statusCode":200}"#, "*/*", 502, INTERNAL),
+    // A function that writes a stream behind an integration that wants none (section k).
+    ("{\"statusCode\":201}\0\0\0\0\0\0\0\0hello", "*/*", 201, ""),
+    ("{\"statusCode\":201}\0\0hello", "*/*", 502, INTERNAL),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -339,6 +339,43 @@ async fn version_two_asks_the_content_type_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_unknown_length_that_is_empty_is_none() {
+    let service = service().await;
+    let world = world_at(service.address(), &[]).await;
+    for (name, binary) in [("any", &[][..]), ("bytes", &["*/*"])] {
+        let mut api = Api::at(name).binary(binary);
+        api.route("POST", "/one", aws_proxy("f"));
+        api.route("POST", "/two", aws_proxy_v2("f"));
+        api.register(&world).await;
+        for kind in ["", "text/plain", "image/png"] {
+            let headers = [("content-type", kind)];
+            let headers = if kind.is_empty() { &[] } else { &headers[..] };
+            for (path, absent) in [("/one", Some(&Value::Null)), ("/two", None)] {
+                send(&world, name, &format!("POST {path}"), headers, Framing::Chunked.body(b"")).await;
+                let event = event(&service);
+                assert_eq!((event.get("body"), &event["isBase64Encoded"]), (absent, &json!(false)), "{name} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_keeps_the_base_path_and_loses_the_stage() {
+    let service = service().await;
+    let world = world_at(service.address(), &[]).await;
+    let mut api = Api::at("base.test").below("my/base");
+    api.route("GET", "/items/{id}", aws_proxy("f"));
+    api.register(&world).await;
+    for target in ["/my/base/items/a%20b", "//my/base/items/a%20b"] {
+        send(&world, "base.test", &format!("GET {target}"), &[], whole("")).await;
+        let event = event(&service);
+        assert_eq!((&event["path"], &event["resource"]), (&json!("/my/base/items/a%20b"), &json!("/items/{id}")));
+        assert_eq!(event["pathParameters"], json!({"id": "a%20b"}));
+        assert_eq!(event["requestContext"]["path"], target);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mappings_and_templates_of_a_proxy_change_nothing() {
     let service = service().await;
     let world = world_at(service.address(), &[]).await;

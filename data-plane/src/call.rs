@@ -52,6 +52,8 @@ pub(crate) struct Found {
     method: Method,
     /// Where in the request's path the part behind stage or base path begins.
     route_path_at: usize,
+    /// Length of what the base path mapping matched, behind all but the last of the path's leading slashes.
+    base_path_bytes: usize,
 }
 
 impl Found {
@@ -124,6 +126,7 @@ impl Call<'_> {
             let route_path = located.as_ref().map_or(path, |found| found.route_path);
             let route = stage.and_then(|stage| stage.resolve(&found.method, route_path));
             found.route_path_at = path.len() - route_path.len();
+            found.base_path_bytes = located.as_ref().map_or(0, |found| found.base_path.len());
             found.stage = stage.map(|stage| Arc::clone(stage.settings()));
             found.route = route.cloned();
             record.routed(host, table.version(), stage.map(|stage| stage.settings()), route);
@@ -147,13 +150,16 @@ impl Call<'_> {
 
     /// The request as mappings see it.
     pub(crate) fn inbound<'b>(&'b self, found: &'b Found) -> Inbound<'b> {
+        let path = self.head.uri.path();
+        let slashes = path.bytes().take_while(|&byte| byte == b'/').count().saturating_sub(1);
         Inbound {
             uri: &self.head.uri,
             version: self.head.version,
             headers: &self.head.headers,
             method: &found.method,
             host: host(self.head).unwrap_or_default(),
-            route_path: self.head.uri.path().get(found.route_path_at..).unwrap_or("/"),
+            base_path: path.get(slashes..slashes + found.base_path_bytes).unwrap_or_default(),
+            route_path: path.get(found.route_path_at..).unwrap_or("/"),
             resource: found.route.as_deref().map(|route| (route.resource_id.as_str(), route.resource_path.as_str())),
             request_id: self.request_id,
             extended_request_id: self.extended_request_id,

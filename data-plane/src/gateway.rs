@@ -115,7 +115,7 @@ impl Gateway {
         let is_last = input_is_over(error, &record.request);
         let body = Bytes::from(answer.body.into_owned());
         let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let length = length_of_nothing(&head.method, Some(body.len() as u64));
+        let length = length_of_nothing(&head.method, status, Some(body.len() as u64));
         let body = match has_no_content(&head.method, status) {
             true => ResponseBody::nothing(record),
             false => ResponseBody::whole(body, record),
@@ -155,9 +155,11 @@ fn has_no_content(method: &Method, status: StatusCode) -> bool {
     *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// The length that the head of an answer to HEAD states in place of the body. None where there would be none.
-fn length_of_nothing(method: &Method, bytes: Option<u64>) -> Option<(HeaderName, HeaderValue)> {
-    let bytes = bytes.filter(|&bytes| *method == Method::HEAD && bytes > 0)?;
+/// The length that the head of an answer to HEAD states in place of the body. None where there would be none, as
+/// in a 204 (RFC 9110 section 8.6).
+fn length_of_nothing(method: &Method, status: StatusCode, bytes: Option<u64>) -> Option<(HeaderName, HeaderValue)> {
+    let has_length = *method == Method::HEAD && status != StatusCode::NO_CONTENT;
+    let bytes = bytes.filter(|&bytes| has_length && bytes > 0)?;
     Some((CONTENT_LENGTH, HeaderValue::from(bytes)))
 }
 
@@ -166,7 +168,7 @@ fn respond(answer: Answer, record: Record, method: &Method) -> Response<Response
     let Answer { head, body } = answer;
     let mut headers = head.headers;
     let body = if has_no_content(method, head.status) {
-        headers.extend(length_of_nothing(method, body.exact_bytes()));
+        headers.extend(length_of_nothing(method, head.status, body.exact_bytes()));
         ResponseBody::nothing(record)
     } else {
         match body {

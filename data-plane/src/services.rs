@@ -20,9 +20,10 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use penstock_model::aws_uri::object_path;
 use penstock_model::endpoint::Endpoint;
+use penstock_model::exchange::HeadProblem;
 use penstock_model::integration::TlsConfig;
 use penstock_model::table::{FunctionPlan, ServiceScope};
-use penstock_model::uri_template::Scheme;
+use penstock_model::uri_template::{Scheme, TargetProblem};
 use sign::{Payload, Scope, add_signature};
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -115,6 +116,10 @@ impl Services {
         if service.service == S3 {
             let target = request.uri();
             let path = object_path(target.path());
+            // A slash that was escaped is one now, so there may be segments that nobody has seen.
+            if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+                return Err(HeadProblem::Target(TargetProblem::DotSegment).into());
+            }
             let target = target.query().map_or(path.clone(), |query| format!("{path}?{query}"));
             *request.uri_mut() = target.parse().map_err(|_| ProxyError::Unsendable)?;
         }

@@ -46,6 +46,7 @@ fn event(criterion: &mut Criterion) {
         headers: &headers,
         method: &Method::GET,
         host: "api.example.com",
+        base_path: "",
         route_path: "/images/7/thumbnail",
         resource: None,
         request_id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",

@@ -34,6 +34,9 @@ impl Endpoint {
         if uri.query().is_some() {
             return Err("must not have a query".to_owned());
         }
+        if uri.path().split('/').any(|segment| matches!(segment, "." | "..")) {
+            return Err("must not have the path segments . and ..".to_owned());
+        }
         let prefix = uri.path_and_query().map_or("", PathAndQuery::path).trim_end_matches('/').to_owned();
         Ok(Self { scheme, authority, prefix })
     }
@@ -53,7 +56,18 @@ mod tests {
             let endpoint = Endpoint::parse(text).expect(text);
             assert_eq!((endpoint.scheme, endpoint.authority.as_str(), &*endpoint.prefix), (scheme, authority, prefix));
         }
-        for bad in ["", "127.0.0.1:9001", "ftp://a", "http://", "http://u@a", "http://a?b=c", "http://a b", "/a"] {
+        for bad in [
+            "",
+            "127.0.0.1:9001",
+            "ftp://a",
+            "http://",
+            "http://u@a",
+            "http://a?b=c",
+            "http://a/../b",
+            "http://a/.",
+            "http://a b",
+            "/a",
+        ] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
         }
     }

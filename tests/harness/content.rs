@@ -26,6 +26,7 @@ const CHUNK_BYTES: usize = 5;
 /// A REST API on its way to the control plane: all its routes are in one document, and so in one deployment.
 pub struct Api {
     domain: String,
+    base_path: String,
     paths: serde_json::Map<String, Value>,
     extensions: serde_json::Map<String, Value>,
     variables: BTreeMap<String, String>,
@@ -38,12 +39,19 @@ impl Api {
     pub fn at(domain: impl Into<String>) -> Self {
         Self {
             domain: domain.into(),
+            base_path: String::new(),
             paths: serde_json::Map::new(),
             extensions: serde_json::Map::new(),
             variables: BTreeMap::new(),
             settings: RestApi::default(),
             auto_deploy: true,
         }
+    }
+
+    /// The same behind a base path, without slashes at its ends.
+    pub fn below(mut self, base_path: &str) -> Self {
+        base_path.clone_into(&mut self.base_path);
+        self
     }
 
     /// The same in this fidelity.
@@ -101,7 +109,7 @@ impl Api {
             variables: self.variables,
             auto_deploy: self.auto_deploy,
             domain_name: self.domain,
-            base_path: String::new(),
+            base_path: self.base_path,
         };
         let request =
             ImportRestApiRequest { document: document.to_string().into(), stage: Some(stage), ..Default::default() };

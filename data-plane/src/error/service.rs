@@ -6,6 +6,9 @@ use http::StatusCode;
 use penstock_model::function::{AnswerProblem, PayloadFormat};
 use penstock_model::gateway_response::{GatewayError, GatewayResponseType as Type};
 
+/// For a header that a signature must cover and cannot.
+const UNSIGNABLE: &str = "a header for the service is not ASCII text";
+
 /// Why a function or another service gave no answer for the client.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServiceError {
@@ -29,6 +32,7 @@ impl ServiceError {
     /// Who caused it.
     pub(super) fn origin(&self) -> Origin {
         match self {
+            Self::Sign(SignError::Text) => Origin::Client,
             Self::Credentials(_) | Self::Sign(_) => Origin::Gateway,
             Self::Refused(status) => match *status {
                 StatusCode::PAYLOAD_TOO_LARGE => Origin::Client,
@@ -66,6 +70,8 @@ impl ServiceError {
             GatewayError::new(Type::IntegrationFailure).with_status(status).with_message("Internal server error")
         };
         match self {
+            // Only what came with the request can be no text: all else was written here.
+            Self::Sign(SignError::Text) => GatewayError::new(Type::BadRequest).with_message(UNSIGNABLE),
             Self::Credentials(_) | Self::Sign(_) => GatewayError::configuration(),
             Self::Refused(StatusCode::PAYLOAD_TOO_LARGE) => GatewayError::new(Type::RequestTooLarge),
             Self::Refused(StatusCode::TOO_MANY_REQUESTS) => failure(500),
@@ -86,12 +92,13 @@ mod tests {
     #[test]
     fn every_error_has_its_status_its_body_its_reason_and_its_origin() {
         use PayloadFormat::{V1, V2};
+        const UNSIGNED: &str = r#"{"message": "a header for the service is not ASCII text"}"#;
         const BLANK: &str = r#"{"message": "Internal server error"}"#;
         let refused = |code: u16| ServiceError::Refused(StatusCode::from_u16(code).expect("a status"));
         let v2 = r#"{"message":"Internal Server Error"}"#;
         for (error, status, body, reason, origin) in [
             (ServiceError::Credentials(NoCredentials::Missing), 500, BLANK, "no_credentials", Origin::Gateway),
-            (ServiceError::Sign(SignError::Text), 500, BLANK, "unsendable", Origin::Gateway),
+            (ServiceError::Sign(SignError::Text), 400, UNSIGNED, "unsendable", Origin::Client),
             (refused(400), 500, BLANK, "service_refused", Origin::Gateway),
             (refused(401), 500, BLANK, "service_denied", Origin::Gateway),
             (refused(403), 500, BLANK, "service_denied", Origin::Gateway),

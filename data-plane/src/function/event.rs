@@ -15,7 +15,7 @@ use http_body::Body;
 use penstock_model::content::media_type::missing_in_request;
 use penstock_model::exchange::{BodyLength, Inbound};
 use penstock_model::function::event::{close_body, open_body};
-use penstock_model::function::{EventFacts, FunctionEventPlan, PayloadFormat, is_binary_request, push_text};
+use penstock_model::function::{EventFacts, FunctionEventPlan, is_binary_request, push_text};
 use penstock_model::rest_api::{Fidelity, MissingContentType};
 use penstock_model::table::{FunctionPlan, Route};
 
@@ -55,9 +55,7 @@ impl Call<'_> {
         let head = event.head(&facts);
         let made = match side.body.length() {
             BodyLength::Empty => bodiless(event, head, holding).await,
-            BodyLength::Exactly(_) | BodyLength::Unknown => {
-                self.with_body(route, event.format(), head, side.body).await
-            }
+            BodyLength::Exactly(_) | BodyLength::Unknown => self.with_body(route, event, head, side.body).await,
         };
         made.map_err(|error| self.with_framing(error.into()))
     }
@@ -65,7 +63,7 @@ impl Call<'_> {
     async fn with_body(
         &self,
         route: &Route,
-        format: PayloadFormat,
+        event: &FunctionEventPlan,
         head: Vec<u8>,
         body: OutgoingBody,
     ) -> Result<OutgoingBody, CollectError> {
@@ -75,12 +73,15 @@ impl Call<'_> {
         let declared = headers.get(CONTENT_TYPE).is_some_and(|value| !HeaderValue::is_empty(value));
         let sniffs = !declared && policy == MissingContentType::Sniff;
         let is_binary =
-            |bytes: &[u8]| is_binary_request(format, &route.stage, headers, missing_in_request(policy, bytes));
+            |bytes: &[u8]| is_binary_request(event.format(), &route.stage, headers, missing_in_request(policy, bytes));
         if !sniffs && is_binary(&[]) {
-            return base64(head, body, holding).await;
+            return base64(event, head, body, holding).await;
         }
         let collected = collect(body, holding.collect_bytes_max, &holding.budget).await?;
         let bytes = collected.bytes;
+        if bytes.is_empty() {
+            return bodiless(event, head, holding).await;
+        }
         let is_text = match route.stage.fidelity {
             _ if sniffs && is_binary(&bytes) => false,
             // What is no text would be damaged; the flag says what it is instead.
@@ -89,7 +90,7 @@ impl Call<'_> {
         };
         match is_text {
             true => text(head, &bytes, holding).await,
-            false => base64(head, whole(bytes.clone()), holding).await,
+            false => base64(event, head, whole(bytes.clone()), holding).await,
         }
     }
 
@@ -119,14 +120,27 @@ async fn bodiless(
     Ok(OutgoingBody::collected(event.into(), permit))
 }
 
-async fn base64<B>(mut event: Vec<u8>, body: B, holding: &Holding) -> Result<OutgoingBody, CollectError>
+async fn base64<B>(
+    plan: &FunctionEventPlan,
+    mut event: Vec<u8>,
+    body: B,
+    holding: &Holding,
+) -> Result<OutgoingBody, CollectError>
 where
     B: Body<Data = Bytes, Error = crate::body::BodyError> + Unpin,
 {
+    let head_bytes = event.len();
     open_body(&mut event);
+    let opened_bytes = event.len();
     let encoded = collect_encoded(body, event, BODY_FRAME_BYTES, holding.collect_bytes_max, &holding.budget);
     let Encoded { bytes: mut event, permit } = encoded.await?;
-    close_body(&mut event, true);
+    if event.len() == opened_bytes {
+        // What was announced as a body of unknown length was none (section a.7).
+        event.truncate(head_bytes);
+        plan.finish_without_body(&mut event);
+    } else {
+        close_body(&mut event, true);
+    }
     Ok(OutgoingBody::collected(event.into(), permit))
 }
 

@@ -13,7 +13,9 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use penstock_model::content::conversion::Conversion;
 use penstock_model::exchange::{Inbound, function_head};
-use penstock_model::function::{FunctionAnswer, PayloadFormat, bare_string, error_message, read_answer};
+use penstock_model::function::{
+    FunctionAnswer, FunctionHead, PayloadFormat, bare_string, error_message, read_answer, read_prelude,
+};
 use penstock_model::table::{AnswerType, FunctionPlan, Route};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -37,9 +39,9 @@ impl Call<'_> {
         if has_failed {
             return Err(ProxyError::Service(ServiceError::Function(format)));
         }
-        let answer = read_answer(format, &bytes);
-        let FunctionAnswer { status, headers, body, is_base64 } =
-            answer.map_err(|problem| ProxyError::Service(ServiceError::Answer(format, problem)))?;
+        let FunctionAnswer { status, headers, body, is_base64 } = read_answer(format, &bytes)
+            .or_else(|problem| streamed_but_whole(&bytes).ok_or(problem))
+            .map_err(|problem| ProxyError::Service(ServiceError::Answer(format, problem)))?;
         let head = function_head(route.stage.fidelity, status, &headers, trace_id);
         // What was unescaped is beside the document, what was not is in it.
         let place = match body {
@@ -116,6 +118,13 @@ impl Call<'_> {
         record.upstream_is_done();
         Ok(collected)
     }
+}
+
+/// A function that writes a stream behind an integration that does not want one: status and headers count, the body is lost
+/// (section k).
+fn streamed_but_whole(bytes: &[u8]) -> Option<FunctionAnswer<'static>> {
+    let (FunctionHead { status, headers }, _) = read_prelude(bytes).ok()??;
+    Some(FunctionAnswer { status, headers, body: Cow::Borrowed(""), is_base64: false })
 }
 
 fn undecodable(error: BodyError) -> ProxyError {

@@ -25,6 +25,8 @@ pub struct Inbound<'a> {
     pub method: &'a http::Method,
     /// That the request names, with a port if it names one.
     pub host: &'a str,
+    /// What the base path mapping matched, for example `/v1`; empty at the root and for execute-api hosts.
+    pub base_path: &'a str,
     /// Behind stage or base path, with exactly one leading slash.
     pub route_path: &'a str,
     /// Id and path of the resource that the request met; `None` before it met one.
@@ -138,6 +140,7 @@ mod tests {
             headers: &head.headers,
             method: &head.method,
             host: "abc.execute-api.test:8080",
+            base_path: "",
             route_path: "/images",
             resource: Some(("r1", "/images")),
             request_id: "00000000-0000-0000-0000-000000000000",

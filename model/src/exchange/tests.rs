@@ -35,6 +35,7 @@ fn inbound<'a>(head: &'a http::request::Parts, route_path: &'a str) -> Inbound<'
         headers: &head.headers,
         method: &head.method,
         host: "api7.execute-api.test",
+        base_path: "",
         route_path,
         resource: None,
         request_id: "00000000-0000-0000-0000-000000000000",

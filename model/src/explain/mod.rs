@@ -84,12 +84,12 @@ pub fn explain(table: &RoutingTable, ask: &Ask<'_>) -> Explanation {
                 LocateError::UnknownHost => "no API has this host",
                 LocateError::UnknownStage => "the host is known, but nothing is behind this base path or stage",
             };
-            told.refusal = Some(refusal(None, &ask.inbound(&method, ask.uri.path()), &Refused::new(reason, error)));
+            told.refusal = Some(refusal(None, &ask.inbound(&method, "", ask.uri.path()), &Refused::new(reason, error)));
             return told;
         }
     };
     told.stage = Some(stage_facts(&located, stage));
-    let inbound = ask.inbound(&method, located.route_path);
+    let inbound = ask.inbound(&method, located.base_path, located.route_path);
     let trace = stage.trace(&method, located.route_path);
     (told.candidates, told.candidates_left_out) = (trace.candidates, trace.candidates_left_out);
     let Some(route) = trace.route else {
@@ -112,13 +112,14 @@ pub fn explain(table: &RoutingTable, ask: &Ask<'_>) -> Explanation {
 }
 
 impl<'a> Ask<'a> {
-    fn inbound(&self, method: &'a Method, route_path: &'a str) -> Inbound<'a> {
+    fn inbound(&self, method: &'a Method, base_path: &'a str, route_path: &'a str) -> Inbound<'a> {
         Inbound {
             uri: self.uri,
             version: Version::HTTP_11,
             headers: self.headers,
             method,
             host: self.host,
+            base_path,
             route_path,
             resource: None,
             request_id: REQUEST_ID,

@@ -22,7 +22,12 @@ pub(super) fn head(plan: &FunctionEventPlan, facts: &EventFacts<'_>) -> Vec<u8> 
         REST_BYTES + plan.opening.len() + plan.context.len() + variables.len() + from_client + from_query,
     );
     out.extend_from_slice(plan.opening.as_bytes());
-    push_member(&mut out, "path", inbound.route_path);
+    // Without the stage, but with what leads a custom domain's requests to it.
+    push_name(&mut out, "path");
+    out.push(b'"');
+    push_text(&mut out, inbound.base_path);
+    push_text(&mut out, inbound.route_path);
+    out.push(b'"');
     push_member(&mut out, "httpMethod", inbound.method.as_str());
     push_headers(&mut out, &headers);
     push_query(&mut out, &pairs);

@@ -24,6 +24,7 @@ struct World {
     version: Version,
     headers: HeaderMap,
     host: &'static str,
+    base_path: &'static str,
     route_path: String,
     client: SocketAddr,
     /// Of HTTP/1.
@@ -40,6 +41,7 @@ impl Default for World {
             version: Version::HTTP_11,
             headers: HeaderMap::new(),
             host: "abc.gw.test:8080",
+            base_path: "",
             route_path: "/".to_owned(),
             client: ([192, 0, 2, 7], 4000).into(),
             head: b"",
@@ -86,6 +88,7 @@ impl World {
             headers: &self.headers,
             method: &Method::GET,
             host: self.host,
+            base_path: self.base_path,
             route_path: &self.route_path,
             resource: Some(("r1", self.resource_path)),
             request_id: "request-1",
@@ -268,7 +271,8 @@ fn what_is_empty_is_null_in_format_1_and_absent_in_format_2() {
 fn headers_are_shown_as_sections_c1_and_c2_say() {
     type Row = (&'static [(&'static str, &'static [u8])], Value, Value);
     let table: &[Row] = &[
-        (&[("host", b"other.test")], json!({"Host": "other.test"}), json!({"host": "other.test"})),
+        // The host that the request was routed by, whatever the header says.
+        (&[("host", b"other.test")], json!({"Host": "abc.gw.test:8080"}), json!({"host": "abc.gw.test:8080"})),
         (
             &[("host", b"abc.gw.test:8080"), ("connection", b"host")],
             json!({"Host": "abc.gw.test:8080"}),
@@ -278,8 +282,8 @@ fn headers_are_shown_as_sections_c1_and_c2_say() {
         (&[], json!({"Host": "abc.gw.test:8080"}), json!({"host": "abc.gw.test:8080"})),
         (
             &[("host", b"h"), ("via", b"1.1 a"), ("content-encoding", b"gzip"), ("authorization", b"Basic x")],
-            json!({"Host": "h", "via": "1.1 a", "content-encoding": "gzip", "Authorization": "Basic x"}),
-            json!({"host": "h", "via": "1.1 a", "content-encoding": "gzip", "authorization": "Basic x"}),
+            json!({"Host": "abc.gw.test:8080", "via": "1.1 a", "content-encoding": "gzip", "Authorization": "Basic x"}),
+            json!({"host": "abc.gw.test:8080", "via": "1.1 a", "content-encoding": "gzip", "authorization": "Basic x"}),
         ),
         (
             &[
@@ -301,20 +305,24 @@ fn headers_are_shown_as_sections_c1_and_c2_say() {
                 ("upgrade", b"x"),
                 ("www-authenticate", b"1"),
             ],
-            json!({"Host": "h"}),
-            json!({"host": "h"}),
+            json!({"Host": "abc.gw.test:8080"}),
+            json!({"host": "abc.gw.test:8080"}),
         ),
         (
             &[("host", b"h"), ("x-a", b"1"), ("x-b", b"caf\xe9\""), ("x-a", b"2"), ("x-a", b"")],
-            json!({"Host": "h", "x-a": "", "x-b": "caf\u{FFFD}\""}),
-            json!({"host": "h", "x-a": "1,2,", "x-b": "caf\u{FFFD}\""}),
+            json!({"Host": "abc.gw.test:8080", "x-a": "", "x-b": "caf\u{FFFD}\""}),
+            json!({"host": "abc.gw.test:8080", "x-a": "1,2,", "x-b": "caf\u{FFFD}\""}),
         ),
         // What a client says of the trace is in the trace id that is given.
-        (&[("host", b"h"), ("x-amzn-trace-id", b"Self=1")], json!({"Host": "h"}), json!({"host": "h"})),
+        (
+            &[("host", b"h"), ("x-amzn-trace-id", b"Self=1")],
+            json!({"Host": "abc.gw.test:8080"}),
+            json!({"host": "abc.gw.test:8080"}),
+        ),
         (
             &[("host", b"h"), ("cookie", b"a=1"), ("x-a", b"1"), ("cookie", b"b=2")],
-            json!({"Host": "h", "cookie": "a=1; b=2", "x-a": "1"}),
-            json!({"host": "h", "x-a": "1"}),
+            json!({"Host": "abc.gw.test:8080", "cookie": "a=1; b=2", "x-a": "1"}),
+            json!({"host": "abc.gw.test:8080", "x-a": "1"}),
         ),
     ];
     for (lines, first, second) in table {

@@ -18,7 +18,7 @@ fn types_of_others_read_our_events_and_would_not_write_them() {
     let (ours, theirs): (Value, Value) =
         (serde_json::from_slice(&text).expect("JSON"), serde_json::to_value(&read).expect("they write it"));
     let spelled =
-        ["Host", "User-Agent", "X-Own", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
+        ["User-Agent", "X-Own", "Host", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
     let names = ["headers", "multiValueHeaders"].iter().flat_map(|map| spelled.map(|name| format!("/{map}/{name}")));
     let members =
         ["deploymentId", "extendedRequestId", "identity/principalOrgId"].map(|name| format!("/requestContext/{name}"));
@@ -89,6 +89,7 @@ proptest! {
             resource_path: "/{id}/{rest+}",
             variables: [("v".to_owned(), variable.clone())].into(),
             uri: uri.parse().expect("it was parsed before"),
+            base_path: "",
             route_path: path,
             headers,
             ..World::default()
