@@ -75,7 +75,7 @@ impl FunctionPlan {
     ) -> Result<Plan, Violations> {
         let Some(function) = FunctionUri::of(uri) else {
             return Ok(Plan::Fail(match uri.invocation() {
-                Some(_) => UriProblem::InvalidAddress.into(),
+                Some(_) => Problem::FunctionName,
                 None => Problem::NotServed("AWS_PROXY to a service other than Lambda"),
             }));
         };
@@ -108,7 +108,7 @@ impl FunctionPlan {
         let places = Places::of(&function, uri.partition, integration.lambda_endpoint.as_ref(), facts);
         let Places { authority, path, path_by_name, endpoint } = match places {
             Ok(places) => places,
-            Err(problem) => return Ok(Plan::Fail(problem.into())),
+            Err(problem) => return Ok(Plan::Fail(problem)),
         };
         let style = match proxy {
             true => {
@@ -148,16 +148,17 @@ impl Places {
         partition: &str,
         endpoint: Option<&LambdaEndpoint>,
         facts: &StageFacts<'_>,
-    ) -> Result<Self, UriProblem> {
-        let authority = service_authority("lambda", Some(function.region), partition)?;
-        let path = call_path(function.function_arn, function.streamed, "")?;
+    ) -> Result<Self, Problem> {
+        let unnamed = |_| Problem::FunctionName;
+        let authority = service_authority("lambda", Some(function.region), partition).map_err(unnamed)?;
+        let path = call_path(function.function_arn, function.streamed, "").map_err(unnamed)?;
         let qualifier = function.qualifier.map(|qualifier| format!("?Qualifier={qualifier}")).unwrap_or_default();
-        let path_by_name = call_path(function.name, function.streamed, &qualifier)?;
+        let path_by_name = call_path(function.name, function.streamed, &qualifier).map_err(unnamed)?;
         let endpoint = endpoint.map(|endpoint| {
             let url = fill_stage_variables(&endpoint.url, facts.variables)?;
             let name = fill_stage_variables(&endpoint.function_name, facts.variables)?;
             if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_:.$".contains(&byte)) {
-                return Err(UriProblem::InvalidAddress);
+                return Err(Problem::Address(UriProblem::InvalidAddress));
             }
             let Endpoint { scheme, authority, prefix } =
                 Endpoint::parse(&url).map_err(|_| UriProblem::InvalidAddress)?;

@@ -114,7 +114,7 @@ fn stage_variables_stand_in_names_and_aliases_and_an_undefined_one_fails_the_cal
         assert_eq!(plan.path, format!("/2015-03-31/functions/{ARN}:blue/invocations"));
     });
     assert!(problem(aws_proxy(), &[("f", "resize")]).contains("alias is not defined"));
-    assert!(problem(aws_proxy(), &[("f", "a/../b"), ("alias", "x")]).contains("invalid endpoint address"));
+    assert!(problem(aws_proxy(), &[("f", "a/../b"), ("alias", "x")]).contains("names no function"));
 }
 
 #[test]

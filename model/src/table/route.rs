@@ -61,6 +61,9 @@ pub enum Problem {
     /// Functions are called with POST, and the integration names another method (section b.1).
     #[error("a function is called with the integration method POST")]
     FunctionMethod,
+    /// No call can be addressed with what the URI says about the function.
+    #[error("the integration's URI names no function: its ARN or region has something that no address can hold")]
+    FunctionName,
     /// The form of the URI asks for a stream and the integration does not, or the other way round (section k).
     #[error("the transfer mode and the form of the function's URI do not go together")]
     TransferMode,
