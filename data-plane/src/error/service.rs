@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn every_error_has_its_status_its_body_its_reason_and_its_origin() {
         use PayloadFormat::{V1, V2};
-        const UNSIGNED: &str = r#"{"message": "a header for the service is not ASCII text"}"#;
+        const UNSIGNED: &str = r#"{"message":"a header for the service is not ASCII text"}"#;
         const BLANK: &str = r#"{"message": "Internal server error"}"#;
         let refused = |code: u16| ServiceError::Refused(StatusCode::from_u16(code).expect("a status"));
         let v2 = r#"{"message":"Internal Server Error"}"#;
