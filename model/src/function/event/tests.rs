@@ -267,10 +267,11 @@ fn what_is_empty_is_null_in_format_1_and_absent_in_format_2() {
 }
 
 /// Headers of the request, those of format 1.0 (last value), those of format 2.0; what the gateway adds is left out.
+type ShownRow = (&'static [(&'static str, &'static [u8])], Value, Value);
+
 #[test]
 fn headers_are_shown_as_sections_c1_and_c2_say() {
-    type Row = (&'static [(&'static str, &'static [u8])], Value, Value);
-    let table: &[Row] = &[
+    let table: &[ShownRow] = &[
         // The host that the request was routed by, whatever the header says.
         (&[("host", b"other.test")], json!({"Host": "abc.gw.test:8080"}), json!({"host": "abc.gw.test:8080"})),
         (
