@@ -107,8 +107,7 @@ impl Call<'_> {
         *request.uri_mut() = target;
         *request.headers_mut() = headers;
         // The event is at hand, so its way to the service is no progress of the client's.
-        let left = deadline.saturating_duration_since(Instant::now());
-        let (response, lease) = self.send(&key, left, request, &Progress::new()).await?;
+        let (response, lease) = self.send(&key, left(deadline), request, &Progress::new()).await?;
         record.answered(response.status().as_u16(), sent_at.elapsed(), lease);
         let (head, body) = response.into_parts();
         Ok(Invoked { head, body, deadline })
@@ -117,7 +116,7 @@ impl Call<'_> {
     /// Has credentials loaded anew that a service calls expired.
     pub(crate) fn note_expiry(&self, status: StatusCode, headers: &HeaderMap) {
         let refuses = matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        if refuses && headers.get(X_AMZN_ERROR_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"ExpiredToken")) {
+        if refuses && error_type(headers).starts_with(b"ExpiredToken") {
             self.gateway.services.credentials_refused();
         }
     }
@@ -142,8 +141,8 @@ pub(crate) async fn signed_by(
 }
 
 /// What kind of error the service names.
-fn error_type(head: &Parts) -> &[u8] {
-    head.headers.get(X_AMZN_ERROR_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default()
+fn error_type(headers: &HeaderMap) -> &[u8] {
+    headers.get(X_AMZN_ERROR_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default()
 }
 
 /// Time until then, for whoever takes a duration.

@@ -69,16 +69,20 @@ impl Services {
         // Only for a place of its own may an integration say how certificates are checked.
         let usual = TlsConfig::default();
         let (scheme, authority, target, signed, tls) = match (&plan.endpoint, self.endpoints.get(LAMBDA)) {
-            (Some(own), _) => (own.scheme, &own.authority, own.path.parse(), signs && !own.unsigned, plan.tls.clone()),
+            (Some(own), _) => (own.scheme, &own.authority, own.path.clone(), signs && !own.unsigned, plan.tls.clone()),
             (None, Some(told)) => {
-                (told.scheme, &told.authority, format!("{}{path}", told.prefix).parse(), signs, usual)
+                let path = match &*told.prefix {
+                    "" => path.clone(),
+                    prefix => format!("{prefix}{path}").parse().map_err(|_| ProxyError::Unsendable)?,
+                };
+                (told.scheme, &told.authority, path, signs, usual)
             }
-            (None, None) => (Scheme::Https, &plan.authority, path.parse(), signs, usual),
+            (None, None) => (Scheme::Https, &plan.authority, path.clone(), signs, usual),
         };
         Ok(Invocation {
             key: TargetKey { scheme, authority: authority.clone(), tls, http2: true },
             host: host_of(authority)?,
-            target: target.map_err(|_| ProxyError::Unsendable)?,
+            target: target.into(),
             signed,
         })
     }

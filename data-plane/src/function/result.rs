@@ -81,7 +81,7 @@ impl Call<'_> {
     ) -> Result<Answer, ProxyError> {
         // An event that is no JSON is refused by the service, and the default response answers that (section b.4).
         let is_about_the_event = invoked.head.status == StatusCode::BAD_REQUEST
-            && error_type(&invoked.head).starts_with(b"InvalidRequestContentException");
+            && error_type(&invoked.head.headers).starts_with(b"InvalidRequestContentException");
         if !is_about_the_event && let Some(refused) = self.refused_by_service(&invoked.head) {
             return Err(refused);
         }

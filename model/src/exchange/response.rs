@@ -87,11 +87,7 @@ pub fn proxied_head(
         if connection.names(name) {
             continue;
         }
-        match response_from_http_proxy(name, body.untouched) {
-            HeaderRule::Pass => drop(headers.append(name, value.clone())),
-            HeaderRule::Remap(to) => drop(headers.append(HeaderName::from_static(to), value.clone())),
-            HeaderRule::Drop => {}
-        }
+        pass_header(&mut headers, name, value, body.untouched);
     }
     let bodiless = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
     if bodiless
@@ -110,15 +106,20 @@ pub fn proxied_head(
     ClientHead { status, headers }
 }
 
+/// Writes a header as the answers of proxied integrations have it (section c.4), if they have it.
+fn pass_header(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue, untouched: bool) {
+    match response_from_http_proxy(name, untouched) {
+        HeaderRule::Pass => drop(headers.append(name, value.clone())),
+        HeaderRule::Remap(to) => drop(headers.append(HeaderName::from_static(to), value.clone())),
+        HeaderRule::Drop => {}
+    }
+}
+
 /// Writes the head of a function's answer (sections b.3 and c.4): its headers go by the rules of a proxy's upstream.
 pub fn function_head(fidelity: Fidelity, status: StatusCode, from: &HeaderMap, trace_id: &str) -> ClientHead {
     let mut headers = HeaderMap::with_capacity(from.len() + 5);
     for (name, value) in from {
-        match response_from_http_proxy(name, true) {
-            HeaderRule::Pass => drop(headers.append(name, value.clone())),
-            HeaderRule::Remap(to) => drop(headers.append(HeaderName::from_static(to), value.clone())),
-            HeaderRule::Drop => {}
-        }
+        pass_header(&mut headers, name, value, true);
     }
     if let Ok(value) = HeaderValue::from_str(trace_id) {
         headers.insert(X_AMZN_TRACE_ID, value);

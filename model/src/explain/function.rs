@@ -47,7 +47,7 @@ pub(super) fn function(
     told.upstream = Some(facts::UpstreamFacts {
         method: "POST".to_owned(),
         address: format!("{scheme}://{authority}"),
-        target: path.clone(),
+        target: path.to_string(),
         headers: words::headers(&headers),
         mapped: mapped_headers(&plan.headers, inbound),
         body,

@@ -7,6 +7,7 @@ use super::integration::{Dialect, read as read_integration};
 use super::lambda_endpoint;
 use super::locate::OperationOrigin;
 use super::parameters::{read_parameters, read_request_body, read_responses};
+use super::refs::Found;
 use super::report::Place;
 use crate::id::{ResourceId, RestApiId};
 use crate::method::{Method, Verb};
@@ -74,19 +75,19 @@ fn integration<'d>(
         context.report.warning(operation.place, text);
         return;
     };
-    let found = match context.refs.resolve(value) {
-        Ok(found) => found,
-        Err(message) => {
-            context.report.violation(here, message);
-            return;
-        }
-    };
+    let Some(found) = resolved(context, value, &here) else { return };
     let place = found.place(&here);
     origin.integration = place.to_string();
     if let Some(read) = read_integration(found.object, &place, Dialect::Document, &mut context.report) {
         method.integration = Some(read.integration);
         origin.response_keys = read.response_keys;
     }
+}
+
+/// The object that `value` is or refers to; that there is none is reported.
+fn resolved<'d>(context: &mut Context<'d>, value: &'d Value, here: &Place<'_>) -> Option<Found<'d>> {
+    let found = context.refs.resolve(value);
+    found.map_err(|message| context.report.violation(here, message)).ok()
 }
 
 /// Where the function of the integration is invoked, which stands beside it.
@@ -98,13 +99,7 @@ fn endpoint<'d>(
 ) {
     let here = operation.place.key(lambda_endpoint::KEY);
     let Some(value) = operation.object.get(lambda_endpoint::KEY).filter(|value| !value.is_null()) else { return };
-    let found = match context.refs.resolve(value) {
-        Ok(found) => found,
-        Err(message) => {
-            context.report.violation(here, message);
-            return;
-        }
-    };
+    let Some(found) = resolved(context, value, &here) else { return };
     let place = found.place(&here);
     let read = lambda_endpoint::read(found.object, &place, as_written, &mut context.report);
     origin.lambda_endpoint = place.to_string();

@@ -37,9 +37,9 @@ pub struct FunctionPlan {
     /// Host of the service in that region.
     pub authority: Authority,
     /// Path of the call there.
-    pub path: String,
+    pub path: PathAndQuery,
     /// The same with the function's name in place of its ARN, as emulators take it.
-    pub path_by_name: String,
+    pub path_by_name: PathAndQuery,
     /// Where the configuration wants the function to be called instead.
     pub endpoint: Option<FunctionEndpoint>,
     /// How the endpoint's certificate is checked.
@@ -60,7 +60,7 @@ pub struct FunctionEndpoint {
     /// Host and optional port.
     pub authority: Authority,
     /// Path of the call there.
-    pub path: String,
+    pub path: PathAndQuery,
     /// Whether calls carry no signature.
     pub unsigned: bool,
 }
@@ -137,8 +137,8 @@ impl FunctionPlan {
 /// Where a function can be called.
 struct Places {
     authority: Authority,
-    path: String,
-    path_by_name: String,
+    path: PathAndQuery,
+    path_by_name: PathAndQuery,
     endpoint: Option<FunctionEndpoint>,
 }
 
@@ -163,7 +163,8 @@ impl Places {
             let Endpoint { scheme, authority, prefix } =
                 Endpoint::parse(&url).map_err(|_| UriProblem::InvalidAddress)?;
             let path = if name.is_empty() { path.clone() } else { call_path(&name, function.streamed, "")? };
-            Ok(FunctionEndpoint { scheme, authority, path: format!("{prefix}{path}"), unsigned: endpoint.unsigned })
+            let path = format!("{prefix}{path}").parse().map_err(|_| UriProblem::InvalidAddress)?;
+            Ok(FunctionEndpoint { scheme, authority, path, unsigned: endpoint.unsigned })
         });
         Ok(Self { authority, path, path_by_name, endpoint: endpoint.transpose()? })
     }
@@ -185,10 +186,10 @@ pub(super) fn service_authority(name: &str, region: Option<&str>, partition: &st
 }
 
 /// Path of a call (section b.1), or of one whose answer is streamed (section k).
-fn call_path(function: &str, streamed: bool, query: &str) -> Result<String, UriProblem> {
+fn call_path(function: &str, streamed: bool, query: &str) -> Result<PathAndQuery, UriProblem> {
     let path = match streamed {
         true => format!("/2021-11-15/functions/{function}/response-streaming-invocations{query}"),
         false => format!("/2015-03-31/functions/{function}/invocations{query}"),
     };
-    path.parse::<PathAndQuery>().map(|_| path).map_err(|_| UriProblem::InvalidAddress)
+    path.parse().map_err(|_| UriProblem::InvalidAddress)
 }
