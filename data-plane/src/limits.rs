@@ -163,8 +163,8 @@ pub(crate) const COLLECT_TIMEOUT_MS: u64 = 120_000;
 /// First allocation for bytes that are held, in bytes; it doubles from there.
 pub(crate) const COLLECT_FIRST_BYTES: usize = 4 * 1024;
 
-/// Bytes of a collected body that are handed to a connection at a time.
-pub(crate) const WHOLE_PIECE_BYTES: usize = 64 * 1024;
+/// Bytes of a collected body that are handed to a connection at a time: one write each, and each wakes the other side.
+pub(crate) const WHOLE_PIECE_BYTES: usize = 256 * 1024;
 
 /// Largest piece of a body that was looked ahead into, in bytes; also what can be looked at in one piece.
 pub(crate) const LOOK_AHEAD_BLOCK_BYTES: usize = 64 * 1024;

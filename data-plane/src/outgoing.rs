@@ -2,7 +2,7 @@
 
 use crate::body::{BodyError, Progress, StreamBody};
 use crate::transform::BoxedBody;
-use crate::transform::collect::{Permit, next_piece};
+use crate::transform::collect::{Permit, next_piece, tied};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use penstock_model::exchange::BodyLength;
@@ -17,25 +17,18 @@ pub(crate) enum OutgoingBody {
     /// The client's, changed on its way.
     Staged(BoxedBody, Rc<Progress>),
     /// In memory: collected, or rendered from a template.
-    Whole(WholeBody),
-}
-
-/// A body in memory.
-pub(crate) struct WholeBody {
-    bytes: Bytes,
-    /// The right to hold the bytes; `None` for those that the configuration holds anyway. Shared by repetitions.
-    permit: Option<Rc<Permit>>,
+    Whole(Bytes),
 }
 
 impl OutgoingBody {
     /// A body that was rendered.
     pub(crate) fn rendered(bytes: Bytes) -> Self {
-        Self::Whole(WholeBody { bytes, permit: None })
+        Self::Whole(bytes)
     }
 
     /// A body that was collected.
     pub(crate) fn collected(bytes: Bytes, permit: Permit) -> Self {
-        Self::Whole(WholeBody { bytes, permit: Some(Rc::new(permit)) })
+        Self::Whole(tied(bytes, permit))
     }
 
     /// A second one, for a second attempt; `None` when this one passes only once.
@@ -43,9 +36,7 @@ impl OutgoingBody {
         match self {
             Self::Stream(stream) => stream.repeated().map(Self::Stream),
             Self::Staged(..) => None,
-            Self::Whole(whole) => {
-                Some(Self::Whole(WholeBody { bytes: whole.bytes.clone(), permit: whole.permit.clone() }))
-            }
+            Self::Whole(bytes) => Some(Self::Whole(bytes.clone())),
         }
     }
 
@@ -53,7 +44,7 @@ impl OutgoingBody {
     pub(crate) fn whole_bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Stream(_) | Self::Staged(..) => None,
-            Self::Whole(whole) => Some(&whole.bytes),
+            Self::Whole(bytes) => Some(bytes),
         }
     }
 
@@ -85,7 +76,7 @@ impl Body for OutgoingBody {
                 }
                 Poll::Ready(frame)
             }
-            Self::Whole(whole) => Poll::Ready(next_piece(&mut whole.bytes).map(|piece| Ok(Frame::data(piece)))),
+            Self::Whole(bytes) => Poll::Ready(next_piece(bytes).map(|piece| Ok(Frame::data(piece)))),
         }
     }
 
@@ -93,7 +84,7 @@ impl Body for OutgoingBody {
         match self {
             Self::Stream(stream) => stream.is_end_stream(),
             Self::Staged(body, _) => body.is_end_stream(),
-            Self::Whole(whole) => whole.bytes.is_empty(),
+            Self::Whole(bytes) => bytes.is_empty(),
         }
     }
 
@@ -101,7 +92,7 @@ impl Body for OutgoingBody {
         match self {
             Self::Stream(stream) => stream.size_hint(),
             Self::Staged(body, _) => body.size_hint(),
-            Self::Whole(whole) => SizeHint::with_exact(whole.bytes.len() as u64),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! [`CollectBudget`]: how many bytes the process may hold for bodies at a time, whoever holds them.
 
 use crate::limits::{COLLECT_BUDGET_BYTES, COLLECT_BUDGET_WAIT_MS};
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -99,12 +100,33 @@ impl Permit {
         }
     }
 
+    /// The same bytes, with which the right lives on: until the last part of them is dropped, wherever that is. Nothing is
+    /// left of it here.
+    pub(super) fn tied_to(&mut self, bytes: Bytes) -> Bytes {
+        match self.held.take() {
+            Some(held) => Bytes::from_owner(Held { bytes, _permit: held }),
+            None => bytes,
+        }
+    }
+
     /// Gives back what goes beyond `bytes`.
     pub(super) fn shrink(&mut self, bytes: usize) {
         let excess = self.held_kib().saturating_sub(bytes.div_ceil(KIB));
         if let Some(held) = &mut self.held {
             drop(held.split(excess));
         }
+    }
+}
+
+/// Bytes and the right to hold them.
+struct Held {
+    bytes: Bytes,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -178,5 +200,20 @@ mod tests {
         let asked = tokio::time::Instant::now();
         assert!(budget.permit().cover(4 * KIB + 1).await.is_err());
         assert!(asked.elapsed().is_zero());
+    }
+
+    #[tokio::test]
+    async fn a_right_lasts_as_long_as_the_last_part_of_its_bytes() {
+        let budget = CollectBudget::new(4 * KIB);
+        let mut permit = budget.permit();
+        permit.cover(2 * KIB).await.expect("there is room");
+        let mut bytes = permit.tied_to(Bytes::from(vec![7; 2 * KIB]));
+        assert_eq!(permit.tied_to(bytes.clone()), bytes, "a right that is given away is not given twice");
+        drop(permit);
+        let part = bytes.split_to(1);
+        drop(bytes);
+        assert_eq!((&part[..], budget.in_use_bytes()), (&[7][..], 2 * KIB));
+        drop(part);
+        assert_eq!(budget.in_use_bytes(), 0);
     }
 }

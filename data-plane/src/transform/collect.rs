@@ -27,7 +27,7 @@ pub(crate) struct Collected {
     pub(crate) bytes: Bytes,
     /// What came behind them.
     pub(crate) trailers: Option<HeaderMap>,
-    /// The right to hold the bytes. It is to live as long as they do.
+    /// The right to hold the bytes. It is to live as long as they do; where they are sent, their pieces take it along.
     pub(crate) permit: Permit,
 }
 
@@ -36,6 +36,8 @@ impl Body for Collected {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.bytes = self.permit.tied_to(bytes);
         if let Some(piece) = next_piece(&mut self.bytes) {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
@@ -51,8 +53,7 @@ impl Body for Collected {
     }
 }
 
-/// The next piece of bytes in memory that are sent: no more than a sender holds anyway, so that the right to hold the rest
-/// lasts until the other side has taken it.
+/// The next piece of bytes in memory that are sent: not all at once, so that it is seen how far the other side has come.
 pub(crate) fn next_piece(bytes: &mut Bytes) -> Option<Bytes> {
     (!bytes.is_empty()).then(|| bytes.split_to(bytes.len().min(WHOLE_PIECE_BYTES)))
 }
@@ -126,6 +127,11 @@ where
         }
     }
     Ok(Collected { bytes: bytes.into(), trailers, permit })
+}
+
+/// Bytes that are sent, with the right to hold them.
+pub(crate) fn tied(bytes: Bytes, mut permit: Permit) -> Bytes {
+    permit.tied_to(bytes)
 }
 
 #[cfg(test)]

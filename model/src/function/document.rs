@@ -1,6 +1,8 @@
 //! The document that a function returns, read without a tree: what is long is borrowed from it, and what nobody asks for
 //! is passed over. Judges nothing; [`super::answer`] does.
 
+mod quick;
+
 use crate::limits::FUNCTION_HEADERS_MAX;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -40,7 +42,7 @@ pub(super) enum Root<'a> {
 }
 
 /// The members that mean something; of each the last one of its name.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Document<'a> {
     pub(super) status_code: Option<Value<'a>>,
     pub(super) headers: Option<Value<'a>>,
@@ -53,11 +55,48 @@ pub(super) struct Document<'a> {
     pub(super) unknown: Option<Cow<'a, str>>,
 }
 
+impl<'a> Document<'a> {
+    /// How deep the member of this name is read; `None`: it means nothing.
+    fn depth_of(name: &str) -> Option<u8> {
+        match name {
+            "statusCode" | "body" | "isBase64Encoded" | "base64Encoded" => Some(0),
+            "headers" | "cookies" => Some(1),
+            "multiValueHeaders" => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Adds a member.
+    fn put(&mut self, name: Cow<'a, str>, value: Value<'a>) {
+        let slot = match &*name {
+            "statusCode" => &mut self.status_code,
+            "headers" => &mut self.headers,
+            "multiValueHeaders" => &mut self.multi_value_headers,
+            "cookies" => &mut self.cookies,
+            "body" => &mut self.body,
+            "isBase64Encoded" => &mut self.is_base64_encoded,
+            "base64Encoded" => &mut self.base64_encoded,
+            _ => {
+                self.unknown.get_or_insert(name);
+                return;
+            }
+        };
+        *slot = Some(value);
+    }
+}
+
 /// Reads a document.
 ///
 /// # Errors
 /// It is not JSON. Every kind of value is taken everywhere, so the error never quotes one.
 pub(super) fn read(text: &str) -> Result<Root<'_>, serde_json::Error> {
+    match quick::read_quickly(text) {
+        Some(document) => Ok(Root::Object(Box::new(document))),
+        None => read_thoroughly(text),
+    }
+}
+
+fn read_thoroughly(text: &str) -> Result<Root<'_>, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let root = match text.trim_ascii_start().starts_with('{') {
         true => reader.deserialize_map(DocumentVisitor).map(|document| Root::Object(Box::new(document)))?,
@@ -80,21 +119,11 @@ impl<'de> Visitor<'de> for DocumentVisitor {
         let mut document = Document::default();
         while let Some(key) = map.next_key_seed(ValueReader { depth: 0 })? {
             let key = name(key)?;
-            let (slot, depth) = match &*key {
-                "statusCode" => (&mut document.status_code, 0),
-                "headers" => (&mut document.headers, 1),
-                "multiValueHeaders" => (&mut document.multi_value_headers, 2),
-                "cookies" => (&mut document.cookies, 1),
-                "body" => (&mut document.body, 0),
-                "isBase64Encoded" => (&mut document.is_base64_encoded, 0),
-                "base64Encoded" => (&mut document.base64_encoded, 0),
-                _ => {
-                    document.unknown.get_or_insert(key);
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
+            let value = match Self::Value::depth_of(&key) {
+                Some(depth) => map.next_value_seed(ValueReader { depth })?,
+                None => map.next_value::<IgnoredAny>().map(|_| Value::Null)?,
             };
-            *slot = Some(map.next_value_seed(ValueReader { depth })?);
+            document.put(key, value);
         }
         Ok(document)
     }
