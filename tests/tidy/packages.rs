@@ -26,6 +26,7 @@ const MODEL_USES: &[&str] = &[
     "fancy-regex",
     "http",
     "infer",
+    "memchr",
     "regex",
     "serde",
     "serde-saphyr",
