@@ -106,14 +106,18 @@ impl Release {
             ..Default::default()
         };
         let paths = vec!["canary_settings".into()];
-        let update = UpdateStageRequest { stage: Some(stage), update_mask: Some(prost_types::FieldMask { paths }) };
+        let update = UpdateStageRequest {
+            stage: Some(stage),
+            update_mask: Some(prost_types::FieldMask { paths }),
+            ..Default::default()
+        };
         self.world.stages().await.update_stage(update).await.unwrap();
         self.world.settled().await;
     }
 
     async fn promote(&self) {
         let (rest_api_id, stage_name) = (self.api.clone(), "prod".into());
-        let promote = PromoteCanaryRequest { rest_api_id, stage_name, revision: 0 };
+        let promote = PromoteCanaryRequest { rest_api_id, stage_name, ..Default::default() };
         self.world.stages().await.promote_canary(promote).await.unwrap();
         self.world.settled().await;
     }

@@ -78,6 +78,10 @@ async fn a_thousand_changes_under_load_cost_no_request() {
     for task in load {
         task.await.unwrap();
     }
+    let metrics = client::get(world.admin(0), "admin", "/metrics").await;
+    for line in ["penstock_proxy_config_requests_pinned 0\n", "penstock_proxy_config_requests_cut 0\n"] {
+        assert!(metrics.text().contains(line), "{}", metrics.text());
+    }
     let wrong = ledger.wrong.lock().unwrap();
     assert!(
         wrong.is_empty(),

@@ -20,7 +20,8 @@ Exit codes:
   3  not found
   4  conflict: it exists already, changed meanwhile, or is in use
   5  invalid: the control plane names what is wrong, one line for each field
-  6  unavailable: the control plane does not answer";
+  6  unavailable: the control plane does not answer
+  7  not everywhere: it is published, and not served by as many as --wait says";
 
 /// Why a command ends without having done its work.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,9 @@ pub(crate) enum Failure {
     /// Standard output.
     #[error("writing to standard output")]
     Output(#[source] io::Error),
+    /// It is published, and not served by as many as was waited for.
+    #[error("{0}")]
+    NotEverywhere(String),
     /// Anything else, in a whole sentence.
     #[error("{0}")]
     Failed(String),
@@ -100,6 +104,7 @@ impl Failure {
             Self::Conflict(_) | Self::Ports(_) => 4,
             Self::Unreachable { .. } | Self::Unanswered { .. } => 6,
             Self::Refused { status, .. } => status_code(status.code()),
+            Self::NotEverywhere(_) => 7,
         }
     }
 
@@ -130,6 +135,7 @@ impl Failure {
             | Self::Conflict(_)
             | Self::Ports(_)
             | Self::Unanswered { .. }
+            | Self::NotEverywhere(_)
             | Self::Failed(_) => {}
         }
         text.push('\n');
@@ -221,7 +227,7 @@ mod tests {
             .skip(1)
             .map(|line| line.trim().split(' ').next().unwrap().parse().unwrap())
             .collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
@@ -230,6 +236,7 @@ mod tests {
         assert_eq!(Failure::NotFound(String::new()).code(), 3);
         assert_eq!(Failure::Conflict(String::new()).code(), 4);
         assert_eq!(Failure::Failed(String::new()).code(), 1);
+        assert_eq!(Failure::NotEverywhere(String::new()).code(), 7);
         assert_eq!(Failure::Unreachable { address: String::new(), reason: String::new() }.code(), 6);
         assert_eq!(Failure::Unanswered { url: String::new(), reason: String::new() }.code(), 6);
     }

@@ -3,11 +3,12 @@
 //! Each subscriber's stream writes through its [`Membership`]; the management API reads. Nothing here decides what is
 //! sent, and nothing is stored: a control plane that starts anew learns everything from the nodes' first words.
 
+use crate::rollout::{Tally, Target};
 use penstock_model::bundle::{BundleKey, Hash};
 use penstock_model::id::{NodeId, Version};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// Most nodes that are connected at a time.
 pub const CONNECTED_NODES_MAX: usize = 10_000;
@@ -15,9 +16,11 @@ pub const CONNECTED_NODES_MAX: usize = 10_000;
 pub const DISCONNECTED_NODES_MAX: usize = 1_000;
 /// Most refusals that are shown for a node; the oldest is forgotten first.
 pub const REFUSALS_PER_NODE_MAX: usize = 100;
+/// Most versions of which a node's counts are kept; the oldest is forgotten first.
+pub const GENERATIONS_PER_NODE_MAX: usize = 16;
 
 /// A node, as far as the control plane knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeState {
     /// Unique in the fleet.
     pub id: NodeId,
@@ -37,6 +40,21 @@ pub struct NodeState {
     pub serving: Option<Serving>,
     /// Of the newest manifest that it was sent.
     pub refusals: Vec<Refusal>,
+    /// What became of its requests, the oldest version first, as it said last.
+    pub generations: Vec<Generation>,
+}
+
+/// What became of the requests that met one version on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// Which.
+    pub version: Version,
+    /// Requests that began.
+    pub started: u64,
+    /// Of those, the ones that ended.
+    pub finished: u64,
+    /// Of those, the ones that ended early without their client or upstream having ended them.
+    pub cut: u64,
 }
 
 /// What a node serves.
@@ -89,6 +107,8 @@ pub struct FleetFull;
 #[derive(Debug, Default)]
 pub struct Fleet {
     nodes: Mutex<Nodes>,
+    /// Told when a node came, left, or said what it serves or refuses.
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -147,10 +167,12 @@ impl Fleet {
             last_seen_ms: now_ms,
             serving,
             refusals,
+            generations: Vec::new(),
         };
         let stream = nodes.streams;
         nodes.entries.insert(joining.id.clone(), Entry { state, stream, place: Some(place) });
         drop(nodes);
+        self.changed.send_replace(());
         Ok(Membership { fleet: Arc::clone(self), id: joining.id, stream, superseded, refused })
     }
 
@@ -159,6 +181,16 @@ impl Fleet {
         let mut all: Vec<NodeState> = self.lock().entries.values().map(|entry| entry.state.clone()).collect();
         all.sort_by(|a, b| (!a.connected, &a.id).cmp(&(!b.connected, &b.id)));
         all
+    }
+
+    /// How many nodes said what about a version, at `now_ms` in milliseconds since 1970.
+    pub fn tally(&self, target: &Target, now_ms: i64) -> Tally {
+        Tally::of(target, self.lock().entries.values().map(|entry| &entry.state), now_ms)
+    }
+
+    /// Wakes when a node came, left, or said what it serves or refuses.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Number of nodes whose stream is open.
@@ -179,6 +211,8 @@ impl Fleet {
         tracing::info!(node = %id, "a node left");
         nodes.connected -= 1;
         nodes.forget_the_oldest();
+        drop(nodes);
+        self.changed.send_replace(());
     }
 }
 
@@ -240,6 +274,12 @@ impl Membership {
         self.change(|state| state.last_seen_ms = now_ms);
     }
 
+    /// The node said what became of its requests.
+    pub fn counted(&self, mut generations: Vec<Generation>) {
+        generations.drain(..generations.len().saturating_sub(GENERATIONS_PER_NODE_MAX));
+        self.change(|state| state.generations = generations);
+    }
+
     /// The node says, unasked, what it serves.
     pub fn reported(&self, serving: Option<(Version, Hash)>) {
         self.change(|state| {
@@ -248,6 +288,7 @@ impl Membership {
                 state.serving = serving.map(|(version, root_hash)| Serving::reported(version, root_hash));
             }
         });
+        self.fleet.changed.send_replace(());
     }
 
     /// The node was sent a manifest of these bundles: what it refused of others does not matter any more.
@@ -263,6 +304,7 @@ impl Membership {
             state.serving = Some(serving);
             state.refusals.retain(|refusal| refusal.bundle.is_some());
         });
+        self.fleet.changed.send_replace(());
     }
 
     /// The node refused a bundle, or the manifest.
@@ -274,6 +316,7 @@ impl Membership {
             }
             state.refusals.push(refusal);
         });
+        self.fleet.changed.send_replace(());
     }
 
     fn change(&self, change: impl FnOnce(&mut NodeState)) {

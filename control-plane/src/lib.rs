@@ -12,6 +12,7 @@ mod ops;
 mod process;
 pub mod publication;
 pub mod publisher;
+pub mod rollout;
 mod settings;
 pub mod store;
 pub mod surroundings;

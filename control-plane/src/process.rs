@@ -76,6 +76,7 @@ pub struct Bound {
     grpc_addr: SocketAddr,
     admin_addr: SocketAddr,
     drain_deadline: Duration,
+    fleet_settle: Duration,
     store: Arc<SqliteStore>,
     app: App,
     reflection: Reflected,
@@ -105,7 +106,8 @@ async fn open(settings: Settings) -> Result<Bound, BindError> {
     let app = App::start(Arc::<SqliteStore>::clone(&store), Arc::new(System)).await.map_err(BindError::Load)?;
     let reflection = reflection().map_err(BindError::Reflection)?;
     let drain_deadline = Duration::from_millis(settings.drain_deadline_ms);
-    Ok(Bound { grpc, admin, grpc_addr, admin_addr, drain_deadline, store, app, reflection })
+    let fleet_settle = Duration::from_millis(settings.fleet_settle_ms);
+    Ok(Bound { grpc, admin, grpc_addr, admin_addr, drain_deadline, fleet_settle, store, app, reflection })
 }
 
 async fn listen(
@@ -169,7 +171,7 @@ impl Bound {
         let limits = discovery::Limits::default();
         let clock = || System.now_ms();
         let discovery = Discovery::new(publisher, Arc::clone(&fleet), limits, clock, drain.subscribe());
-        let services = discovery.add_to(Management::new(self.app, fleet).add_to(Routes::default()));
+        let services = discovery.add_to(Management::new(self.app, fleet, self.fleet_settle).add_to(Routes::default()));
         let routes = (self.reflection.0)(services.add_service(health_service));
         let mut stop = drain.subscribe();
         let server = Server::builder()

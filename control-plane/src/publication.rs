@@ -28,6 +28,8 @@ pub struct Publication {
     pub bundles: HashMap<Hash, Bytes>,
     /// The compiled form of every bundle in the manifest; what this program can no longer compile is absent.
     pub compiled: BTreeMap<BundleKey, Arc<StageTable>>,
+    /// The newest version of which a node is to take all or nothing, up to this one; 0: none since the start.
+    pub all_or_nothing: Version,
 }
 
 /// A bundle, encoded and named, and compiled if it could be.
@@ -94,7 +96,7 @@ impl Publication {
         let references: Vec<_> = references.into_values().collect();
         let root_hash = manifest_root_hash(&references, &base_path_mappings);
         let manifest = Manifest { version: self.version, root_hash, bundles: references, base_path_mappings };
-        Self { version: self.version, manifest, bundles, compiled }
+        Self { version: self.version, manifest, bundles, compiled, all_or_nothing: self.all_or_nothing }
     }
 
     /// The same under another version.
@@ -102,6 +104,13 @@ impl Publication {
     pub fn numbered(mut self, version: Version) -> Self {
         self.version = version;
         self.manifest.version = version;
+        self
+    }
+
+    /// The same, of which a node is to take all or nothing.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.all_or_nothing = self.version;
         self
     }
 

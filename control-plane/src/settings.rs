@@ -22,6 +22,11 @@ pub struct Settings {
     #[arg(long, env = "PENSTOCK_DRAIN_DEADLINE_MS", default_value_t = 5_000, value_name = "MS")]
     pub drain_deadline_ms: u64,
 
+    /// Milliseconds after the start in which proxies may still be coming back, so that a deployment that waits for all of
+    /// them goes on waiting
+    #[arg(long, env = "PENSTOCK_FLEET_SETTLE_MS", default_value_t = 15_000, value_name = "MS")]
+    pub fleet_settle_ms: u64,
+
     /// Write the bound addresses to standard output as one line of JSON
     #[arg(long, hide = true)]
     pub print_addresses: bool,

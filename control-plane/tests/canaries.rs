@@ -76,7 +76,7 @@ impl Setup {
     /// Writes these fields of the stage `v1`.
     async fn update(&mut self, stage: wire::Stage, paths: &[&str]) -> Result<wire::Stage, Status> {
         let stage = wire::Stage { rest_api_id: self.api.clone(), stage_name: "v1".into(), ..stage };
-        let request = wire::UpdateStageRequest { stage: Some(stage), update_mask: mask(paths) };
+        let request = wire::UpdateStageRequest { stage: Some(stage), update_mask: mask(paths), ..Default::default() };
         Ok(self.operator.stages.update_stage(request).await?.into_inner())
     }
 
@@ -86,7 +86,12 @@ impl Setup {
     }
 
     async fn promote(&mut self, revision: i64) -> Result<wire::Stage, Status> {
-        let request = wire::PromoteCanaryRequest { rest_api_id: self.api.clone(), stage_name: "v1".into(), revision };
+        let request = wire::PromoteCanaryRequest {
+            rest_api_id: self.api.clone(),
+            stage_name: "v1".into(),
+            revision,
+            ..Default::default()
+        };
         Ok(self.operator.stages.promote_canary(request).await?.into_inner())
     }
 

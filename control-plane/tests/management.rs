@@ -186,7 +186,8 @@ async fn stage_variables_reach_the_routes_at_once() {
         variables: words(&[("host", "two.test")]),
         ..Default::default()
     };
-    let update = wire::UpdateStageRequest { stage: Some(stage), update_mask: mask(&["variables"]) };
+    let update =
+        wire::UpdateStageRequest { stage: Some(stage), update_mask: mask(&["variables"]), ..Default::default() };
     let updated = operator.stages.update_stage(update).await.unwrap();
     let version: u64 = updated.metadata().get("penstock-config-version").unwrap().to_str().unwrap().parse().unwrap();
     let routes = operator.fleet.list_routes(list).await.unwrap().into_inner();

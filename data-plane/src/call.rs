@@ -129,7 +129,7 @@ impl Call<'_> {
             found.base_path_bytes = located.as_ref().map_or(0, |found| found.base_path.len());
             found.stage = stage.map(|stage| Arc::clone(stage.settings()));
             found.route = route.cloned();
-            record.routed(host, table.version(), stage.map(|stage| stage.settings()), route);
+            record.routed(&self.gateway.ledger, host, table.version(), stage.map(|stage| stage.settings()), route);
             located.map_err(|error| match error {
                 LocateError::UnknownHost => ProxyError::UnknownHost,
                 LocateError::UnknownStage => ProxyError::UnknownStage,

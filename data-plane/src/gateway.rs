@@ -6,6 +6,7 @@ use crate::call::{Call, Found};
 use crate::error::ProxyError;
 use crate::framing::{SpellingReader, ViolationCell};
 use crate::identity::IdSource;
+use crate::ledger::WorkerLedger;
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
 use crate::record::Record;
@@ -33,6 +34,7 @@ const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype"
 /// the log's queue, the budget of bytes in memory and the credentials for services.
 pub(crate) struct Gateway {
     pub(crate) live_table: LiveTable,
+    pub(crate) ledger: WorkerLedger,
     pub(crate) upstreams: Upstreams,
     pub(crate) ids: IdSource,
     pub(crate) log: AccessLog,
@@ -63,7 +65,8 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let time_ms = now_ms();
         let request_id = self.ids.request_id(head.headers.get(&X_AMZN_REQUEST_ID).map(HeaderValue::as_bytes));
-        let mut record = Record::begin(&self.log, &self.metrics, &head, request_id, connection.address, time_ms);
+        let (address, cell) = (connection.address, connection.violations.clone());
+        let mut record = Record::begin(&self.log, &self.metrics, &head, request_id, address, time_ms, cell);
         let mut id_text = uuid::Uuid::encode_buffer();
         let request_id: &str = request_id.hyphenated().encode_lower(&mut id_text);
         let extended_request_id = self.ids.extended_request_id();

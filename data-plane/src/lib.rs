@@ -17,6 +17,7 @@ pub mod framing;
 mod function;
 mod gateway;
 mod identity;
+pub mod ledger;
 mod limits;
 pub mod live_table;
 mod local;

@@ -5,6 +5,7 @@
 //! a control plane that is gone takes nothing away from what serves.
 
 use crate::framing::SpellingWanted;
+use crate::ledger::Ledger;
 use arc_swap::ArcSwap;
 use penstock_model::table::RoutingTable;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub struct LiveTable {
     current: Arc<ArcSwap<RoutingTable>>,
     ready: Arc<watch::Sender<bool>>,
     spelling_wanted: SpellingWanted,
+    ledger: Ledger,
 }
 
 impl LiveTable {
@@ -26,6 +28,7 @@ impl LiveTable {
             current: Arc::new(ArcSwap::from_pointee(RoutingTable::empty())),
             ready: Arc::new(watch::Sender::new(false)),
             spelling_wanted: SpellingWanted::default(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -47,7 +50,9 @@ impl LiveTable {
         if wanted {
             self.spelling_wanted.store(true, Ordering::Relaxed);
         }
+        let version = table.version();
         let before = self.current.swap(Arc::new(table));
+        self.ledger.serves(version);
         // Not before: a request may still have met the old table.
         self.spelling_wanted.store(wanted, Ordering::Relaxed);
         self.ready.send_replace(true);
@@ -57,6 +62,11 @@ impl LiveTable {
     /// Whether a function of the table that serves is to be told how clients spell the names of headers.
     pub(crate) fn spelling_wanted(&self) -> SpellingWanted {
         Arc::clone(&self.spelling_wanted)
+    }
+
+    /// What became of the requests that met the tables of before and now.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Whether there was a first swap.

@@ -1,5 +1,6 @@
 //! What the proxy counts. Handles are resolved once, so a request adds to plain counters.
 
+use crate::ledger::Ledger;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,6 +13,11 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ReasonLabel {
     pub(crate) reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabel {
+    version: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,6 +48,17 @@ pub(crate) struct Metrics {
     pub(crate) config_version: Gauge,
     pub(crate) config_routes: Gauge,
     pub(crate) control_plane_connected: Gauge,
+    /// Of the ledger. Written when somebody asks.
+    generations: Generations,
+}
+
+/// What became of requests, by the version of the configuration that they met.
+#[derive(Default)]
+struct Generations {
+    started: Family<VersionLabel, Gauge>,
+    finished: Family<VersionLabel, Gauge>,
+    pinned: Gauge,
+    cut: Gauge,
 }
 
 impl Metrics {
@@ -66,6 +83,7 @@ impl Metrics {
             config_version: Gauge::default(),
             config_routes: Gauge::default(),
             control_plane_connected: Gauge::default(),
+            generations: Generations::default(),
         };
         metrics.registry.register("responses", "Answers by class of status", classes);
         metrics.register();
@@ -112,6 +130,44 @@ impl Metrics {
             "Whether the subscription stands",
             self.control_plane_connected.clone(),
         );
+        let Generations { started, finished, pinned, cut } = &self.generations;
+        registry.register(
+            "config_requests_started",
+            "Requests that met a version of the configuration, of the newest versions",
+            started.clone(),
+        );
+        registry.register(
+            "config_requests_finished",
+            "Of the requests that met a version of the configuration, those that have ended",
+            finished.clone(),
+        );
+        registry.register(
+            "config_requests_pinned",
+            "Requests under way on versions of the configuration that do not serve any more",
+            pinned.clone(),
+        );
+        registry.register(
+            "config_requests_cut",
+            "Requests that ended early behind a change of the configuration, and that nobody outside ended",
+            cut.clone(),
+        );
+    }
+
+    /// Shows what became of requests by version.
+    pub(crate) fn show(&self, ledger: &Ledger) {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let Generations { started, finished, pinned, cut } = &self.generations;
+        // Versions go out of the ledger, so they go out of here.
+        started.clear();
+        finished.clear();
+        for generation in ledger.generations() {
+            let label = VersionLabel { version: generation.version.0 };
+            started.get_or_create(&label).set(number(generation.started));
+            finished.get_or_create(&label).set(number(generation.finished));
+        }
+        let totals = ledger.totals();
+        pinned.set(number(totals.pinned));
+        cut.set(number(totals.cut));
     }
 
     /// Counts one finished request.

@@ -94,12 +94,20 @@ impl Ops {
                 json!({"restApiId": key.rest_api_id.as_str(), "stageName": key.stage_name.as_str(), "routes": stage.route_count()})
             })
             .collect();
+        let generations = self.live_table.ledger().generations();
+        let generations: Vec<_> = generations
+            .iter()
+            .map(|one| {
+                json!({"version": one.version.0, "started": one.started, "finished": one.finished, "cut": one.cut})
+            })
+            .collect();
         json!({
             "nodeId": &*self.node_id,
             "version": table.version().0,
             "rootHash": table.root_hash().to_string(),
             "routes": table.route_count(),
             "stages": stages,
+            "generations": generations,
             "controlPlane": self.subscriber.snapshot(),
         })
     }
@@ -114,6 +122,7 @@ impl Ops {
         self.metrics.credentials_expiry.set(expiry.unwrap_or(0));
         self.metrics.collect_budget_bytes.set(i64::try_from(self.budget.total_bytes()).unwrap_or(i64::MAX));
         self.metrics.control_plane_connected.set(self.subscriber.is_connected().into());
+        self.metrics.show(self.live_table.ledger());
         match self.metrics.render() {
             Ok(text) => {
                 let mut response = Response::new(Full::new(Bytes::from(text)));

@@ -3,6 +3,7 @@
 use crate::access_log::AccessLog;
 use crate::gateway::Gateway;
 use crate::identity::IdSource;
+use crate::ledger::WorkerLedger;
 use crate::limits::LISTEN_BACKLOG;
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
@@ -266,6 +267,7 @@ impl Worker {
                 .map_err(|error| RunError::Start("a worker's listener", error))?;
             let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
             let gateway = Rc::new(Gateway {
+                ledger: WorkerLedger::new(self.live_table.ledger().clone()),
                 live_table: self.live_table,
                 upstreams: Upstreams::new(self.tls),
                 ids: IdSource::new(seed),

@@ -6,6 +6,8 @@
 use crate::access_log::{AccessLog, Entry};
 use crate::body::{EndOfBody, Progress};
 use crate::error::{Origin, ProxyError};
+use crate::framing::ViolationCell;
+use crate::ledger::{Entry as Pinned, WorkerLedger};
 use crate::metrics::Metrics;
 use crate::upstream::Lease;
 use http::request::Parts;
@@ -32,6 +34,10 @@ pub(crate) struct Record {
     status: u16,
     complete: bool,
     lease: Option<Lease>,
+    /// The version that it met; `None` before.
+    pinned: Option<Pinned>,
+    /// Tells, of HTTP/1 connections, whether the client has broken off.
+    connection: Option<ViolationCell>,
 }
 
 struct Line {
@@ -64,6 +70,7 @@ impl Record {
         request_id: uuid::Uuid,
         client: SocketAddr,
         time_ms: u64,
+        connection: Option<ViolationCell>,
     ) -> Self {
         metrics.requests_active.inc();
         let line = log.is_on().then(|| {
@@ -92,17 +99,21 @@ impl Record {
             status: 0,
             complete: false,
             lease: None,
+            pinned: None,
+            connection,
         }
     }
 
     /// Notes which configuration, stage and route the request met.
     pub(crate) fn routed(
         &mut self,
+        ledger: &WorkerLedger,
         host: &str,
         version: Version,
         stage: Option<&Arc<StageSettings>>,
         route: Option<&Arc<Route>>,
     ) {
+        self.pinned = Some(ledger.begin(version));
         if let Some(line) = &mut self.line {
             host.clone_into(&mut line.host);
             line.config_version = version.0;
@@ -139,6 +150,13 @@ impl Record {
         self.metrics.failure(error.reason());
     }
 
+    /// Whether the response ended early although nobody outside ended it. On HTTP/2 a client may give up one stream, which
+    /// looks the same from here, so there it is taken for that.
+    fn is_cut_by_us(&self) -> bool {
+        let client_holds = self.connection.as_ref().is_some_and(|connection| !connection.is_broken());
+        client_holds && !self.complete && self.failure.is_none() && self.response.failure().is_none()
+    }
+
     /// Why the response ended early: because of its sender, or because nobody took it.
     fn cut(&self) -> Outcome {
         match self.response.failure() {
@@ -159,6 +177,11 @@ impl EndOfBody for Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        if let Some(pinned) = self.pinned.take()
+            && self.is_cut_by_us()
+        {
+            pinned.cut();
+        }
         // What has failed already was counted, and a client that does not wait for the answer is not a second failure.
         if !self.complete && self.failure.is_none() {
             let cut = self.cut();

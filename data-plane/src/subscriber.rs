@@ -222,7 +222,7 @@ impl Subscriber {
             self.closing = None;
             self.outbox.clear();
         }
-        self.outbox.push_back(wire::outgoing(message, &self.settings));
+        self.outbox.push_back(wire::outgoing(message, &self.settings, self.live_table.ledger()));
     }
 
     fn close(&mut self, reason: String) {

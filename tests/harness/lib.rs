@@ -15,6 +15,7 @@ pub mod memory;
 pub mod payload;
 pub mod process;
 pub mod scale;
+pub mod stranger;
 pub mod tls;
 pub mod upstream;
 pub mod wait;

@@ -25,6 +25,7 @@ pub struct World {
     /// The proxies, in the order of their start.
     pub proxies: Vec<Program>,
     grpc: SocketAddr,
+    settle_ms: u64,
 }
 
 impl World {
@@ -40,14 +41,19 @@ impl World {
 
     /// The same, with variables of the proxies' environment.
     pub async fn start_in(proxies: usize, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let directory = temporary_directory();
-        let control = start_control(&directory, "127.0.0.1:0");
-        let grpc = control.address("grpc");
-        let mut world = Self { directory, control, proxies: Vec::new(), grpc };
+        let mut world = Self::start_settling(0);
         for _ in 0..proxies {
             world.add_proxy_in(arguments, environment).await;
         }
         world
+    }
+
+    /// A control plane alone, which takes so long to believe that it knows all proxies.
+    pub fn start_settling(settle_ms: u64) -> Self {
+        let directory = temporary_directory();
+        let control = start_control(&directory, "127.0.0.1:0", settle_ms);
+        let grpc = control.address("grpc");
+        Self { directory, control, proxies: Vec::new(), grpc, settle_ms }
     }
 
     /// Starts one more proxy and waits until it is ready.
@@ -97,7 +103,7 @@ impl World {
 
     /// Starts the control plane again, on the same port and the same store.
     pub fn restart_control(&mut self) {
-        self.control = start_control(&self.directory, &self.grpc.to_string());
+        self.control = start_control(&self.directory, &self.grpc.to_string(), self.settle_ms);
     }
 
     /// A channel to the control plane.
@@ -198,14 +204,12 @@ impl Drop for World {
     }
 }
 
-fn start_control(directory: &Path, listen: &str) -> Program {
+fn start_control(directory: &Path, listen: &str, settle_ms: u64) -> Program {
     let data = directory.join("data");
-    let data = data.to_str().unwrap();
-    Program::start(
-        "penstock-control-plane",
-        directory,
-        &["--listen", listen, "--admin-listen", "127.0.0.1:0", "--data-dir", data],
-    )
+    let (data, settle_ms) = (data.to_str().unwrap(), settle_ms.to_string());
+    let admin = ["--admin-listen", "127.0.0.1:0", "--fleet-settle-ms", &settle_ms];
+    let arguments = [&["--listen", listen, "--data-dir", data][..], &admin].concat();
+    Program::start("penstock-control-plane", directory, &arguments)
 }
 
 /// A new empty directory.

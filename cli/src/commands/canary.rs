@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use penstock_proto::management::v1 as pb;
 
+use super::rollout::{self, Waiting};
 use super::stage::StageArg;
 use super::{Context, map, mask};
 use crate::args::key_value;
-use crate::exit::{Doing, Failure};
+use crate::exit::Failure;
 
 /// Try a deployment or variables on a part of a stage's requests
 #[derive(Debug, Args)]
@@ -63,6 +64,8 @@ struct Set {
     /// Only if the stage still has this revision
     #[arg(long)]
     revision: Option<i64>,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 /// Make the canary's deployment and variables the stage's own
@@ -78,6 +81,8 @@ struct Promote {
     /// Only if the stage still has this revision
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     revision: i64,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 /// Let every request meet the stage's own deployment again
@@ -89,6 +94,8 @@ struct Remove {
     /// Only if the stage still has this revision
     #[arg(long)]
     revision: Option<i64>,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 impl Canary {
@@ -118,18 +125,21 @@ impl Set {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let control_plane = context.connect().await?;
         let (api, mut stage) = self.stage.find(&control_plane).await?;
-        self.change(&mut stage)?;
-        let request = pb::UpdateStageRequest { stage: Some(stage), update_mask: mask(vec!["canary_settings"]) };
-        let stage = control_plane.stages().update_stage(request).await.doing("changing the canary")?;
+        let waiting = self.change(&mut stage)?;
+        let request = update(stage, &waiting);
+        let answer = control_plane.stages().update_stage(request).await;
+        let stage = rollout::of_stage(answer, "changing the canary", &waiting, &control_plane).await?;
         context.output.done(&stage, || {
             format!("The canary of the stage {} of {}: {}.", stage.stage_name, api.name, share(&stage))
-        })
+        })?;
+        rollout::conclude(context, stage.rollout.as_ref())
     }
 
     /// Changes the canary of `stage`, which is as the control plane has it. Its settings are written as a whole, so the
     /// revision that was read protects them.
-    fn change(self, stage: &mut pb::Stage) -> Result<(), Failure> {
-        let Self { stage: _, percent, deployment, variables, remove_variable, use_stage_cache, revision } = self;
+    fn change(self, stage: &mut pb::Stage) -> Result<Waiting, Failure> {
+        let Self { stage: _, percent, deployment, variables, remove_variable, use_stage_cache, revision, waiting } =
+            self;
         let lists_are_empty = variables.is_empty() && remove_variable.is_empty();
         if lists_are_empty && percent.is_none() && deployment.is_none() && use_stage_cache.is_none() {
             return Err(Failure::Usage("nothing to change: name at least one setting".into()));
@@ -143,7 +153,7 @@ impl Set {
         canary.stage_variable_overrides.retain(|key, _| !remove_variable.contains(key));
         canary.stage_variable_overrides.extend(map(variables));
         stage.revision = revision.unwrap_or(stage.revision);
-        Ok(())
+        Ok(waiting)
     }
 }
 
@@ -151,15 +161,22 @@ impl Promote {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let control_plane = context.connect().await?;
         let api = control_plane.api(&self.stage.api.api).await?;
-        let request =
-            pb::PromoteCanaryRequest { rest_api_id: api.id, stage_name: self.stage.stage, revision: self.revision };
-        let stage = control_plane.stages().promote_canary(request).await.doing("promoting the canary")?;
+        let request = pb::PromoteCanaryRequest {
+            rest_api_id: api.id,
+            stage_name: self.stage.stage,
+            revision: self.revision,
+            policy: self.waiting.policy(),
+            ..Default::default()
+        };
+        let answer = control_plane.stages().promote_canary(request).await;
+        let stage = rollout::of_stage(answer, "promoting the canary", &self.waiting, &control_plane).await?;
         context.output.done(&stage, || {
             format!(
                 "The stage {} of {} serves the deployment {} to all. Its canary stays, with 0 %.",
                 stage.stage_name, api.name, stage.deployment_id
             )
-        })
+        })?;
+        rollout::conclude(context, stage.rollout.as_ref())
     }
 }
 
@@ -171,14 +188,24 @@ impl Remove {
             return Err(Failure::NotFound(format!("the stage {} of {} has no canary", stage.stage_name, api.name)));
         }
         stage.revision = self.revision.unwrap_or(stage.revision);
-        let request = pb::UpdateStageRequest { stage: Some(stage), update_mask: mask(vec!["canary_settings"]) };
-        let stage = control_plane.stages().update_stage(request).await.doing("removing the canary")?;
+        let answer = control_plane.stages().update_stage(update(stage, &self.waiting)).await;
+        let stage = rollout::of_stage(answer, "removing the canary", &self.waiting, &control_plane).await?;
         context.output.done(&stage, || {
             format!(
                 "Removed the canary of the stage {} of {}: all requests meet the deployment {}.",
                 stage.stage_name, api.name, stage.deployment_id
             )
-        })
+        })?;
+        rollout::conclude(context, stage.rollout.as_ref())
+    }
+}
+
+fn update(stage: pb::Stage, waiting: &Waiting) -> pb::UpdateStageRequest {
+    pb::UpdateStageRequest {
+        stage: Some(stage),
+        update_mask: mask(vec!["canary_settings"]),
+        policy: waiting.policy(),
+        ..Default::default()
     }
 }
 

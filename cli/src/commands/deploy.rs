@@ -3,6 +3,7 @@
 use clap::Args;
 use penstock_proto::management::v1 as pb;
 
+use super::rollout::{self, Waiting, Watched};
 use super::{Context, count, map};
 use crate::args::{ApiArg, key_value};
 use crate::exit::{Doing, Failure};
@@ -15,11 +16,16 @@ Examples:
   penstock deploy image-api --stage prod --description 'larger previews'
   penstock deploy image-api --stage test --variable resizer=10.0.0.7:9000
   penstock deploy image-api --stage prod --canary 5
+  penstock deploy image-api --stage prod --wait all
 
 The stage is created if it is missing, and only then takes the variables; later
 they change with `penstock stage update`. `penstock stage rollback` goes back.
 With --canary the stage keeps its deployment, and a part of its requests meets
-the new one; `penstock stage canary` says what becomes of it.")]
+the new one; `penstock stage canary` says what becomes of it.
+
+With --wait it says which proxies serve it, and ends with 7 if they are not as
+many: a proxy refused it, or has not answered when the time is over. It stays
+published, and proxies that come later serve it.")]
 pub(crate) struct Deploy {
     #[command(flatten)]
     api: ApiArg,
@@ -38,6 +44,8 @@ pub(crate) struct Deploy {
     /// Stage variable that is other for the canary; repeat for more
     #[arg(long = "canary-variable", value_name = "KEY=VALUE", value_parser = key_value, requires = "canary")]
     canary_variables: Vec<(String, String)>,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 impl Deploy {
@@ -57,9 +65,19 @@ impl Deploy {
                 stage_variable_overrides,
                 use_stage_cache: false,
             }),
+            policy: self.waiting.policy(),
+            ..Default::default()
         };
         let doing = format!("deploying {}", api.name);
-        let deployment = control_plane.deployments().create_deployment(request).await.doing(doing)?;
+        let answer = control_plane.deployments().create_deployment(request).await;
+        let version = answer.as_ref().ok().map(rollout::version_of).transpose()?;
+        let mut deployment = answer.doing(doing)?;
+        let watched = Watched {
+            rest_api_id: &deployment.rest_api_id,
+            stage_name: &self.stage,
+            version: version.unwrap_or_default(),
+        };
+        deployment.rollout = self.waiting.watch(&control_plane, watched).await?;
         context.output.done(&deployment, || {
             let routes = count(deployment.route_count, "route");
             let place = match self.canary {
@@ -67,6 +85,7 @@ impl Deploy {
                 None => format!("the stage {}", self.stage),
             };
             format!("Deployed {} to {place}: {routes} (deployment {}).", api.name, deployment.id)
-        })
+        })?;
+        rollout::conclude(context, deployment.rollout.as_ref())
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod method_settings;
 pub(crate) mod resource;
 pub(crate) mod responses;
 pub(crate) mod rollback;
+pub(crate) mod rollout;
 pub(crate) mod stage;
 
 use std::collections::BTreeMap;

@@ -3,9 +3,10 @@
 use clap::Args;
 use penstock_proto::management::v1 as pb;
 
+use super::rollout::{self, Waiting};
 use super::stage::StageArg;
 use super::{Context, canary, mask};
-use crate::exit::{Doing, Failure};
+use crate::exit::Failure;
 use crate::output::warn;
 
 /// Point a stage at an earlier deployment
@@ -14,6 +15,7 @@ use crate::output::warn;
 Examples:
   penstock stage rollback image-api prod
   penstock stage rollback image-api prod --to 4kq2w8
+  penstock stage rollback image-api prod --wait all
 
 Without --to it is the newest deployment that is older than the current one; of
 deployments made by hand and by a stage with auto-deploy, one of the same kind.
@@ -25,6 +27,8 @@ pub(crate) struct Rollback {
     /// Id of the deployment to serve; without it, the one before the current
     #[arg(long, value_name = "ID")]
     to: Option<String>,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 impl Rollback {
@@ -45,14 +49,21 @@ impl Rollback {
         }
         // The revision that was read stays: "the one before" is a statement about what we saw.
         stage.deployment_id = to;
-        let request = pb::UpdateStageRequest { stage: Some(stage), update_mask: mask(vec!["deployment_id"]) };
-        let stage = control_plane.stages().update_stage(request).await.doing("rolling the stage back")?;
+        let request = pb::UpdateStageRequest {
+            stage: Some(stage),
+            update_mask: mask(vec!["deployment_id"]),
+            policy: self.waiting.policy(),
+            ..Default::default()
+        };
+        let answer = control_plane.stages().update_stage(request).await;
+        let stage = rollout::of_stage(answer, "rolling the stage back", &self.waiting, &control_plane).await?;
         context.output.done(&stage, || {
             format!(
                 "The stage {} of {} serves the deployment {} again.",
                 stage.stage_name, api.name, stage.deployment_id
             )
-        })
+        })?;
+        rollout::conclude(context, stage.rollout.as_ref())
     }
 }
 

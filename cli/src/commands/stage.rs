@@ -265,7 +265,7 @@ impl Update {
         if paths.is_empty() {
             return Err(Failure::Usage("nothing to change: name at least one setting".into()));
         }
-        let request = pb::UpdateStageRequest { stage: Some(stage), update_mask: mask(paths) };
+        let request = pb::UpdateStageRequest { stage: Some(stage), update_mask: mask(paths), ..Default::default() };
         let stage = control_plane.stages().update_stage(request).await.doing("updating the stage")?;
         context.output.done(&stage, || {
             format!("Updated the stage {} of {} to revision {}.", stage.stage_name, api.name, stage.revision)

@@ -1,9 +1,12 @@
 //! Deployments.
 
 use super::page::Page;
-use super::{Answer, Management, optional, read, revision, wire, written};
+use super::rollout::{Wait, wants_whole};
+use super::{Answer, Management, optional, read, revision, versioned, wire, written};
 use crate::app::Error;
+use crate::rollout::Target;
 use penstock_model::deployment::CanarySettings;
+use penstock_model::id::StageName;
 use penstock_model::violation::Violations;
 use tonic::{Request, Response};
 use wire::deployment_service_server::DeploymentService;
@@ -11,15 +14,22 @@ use wire::deployment_service_server::DeploymentService;
 #[tonic::async_trait]
 impl DeploymentService for Management {
     async fn create_deployment(&self, request: Request<wire::CreateDeploymentRequest>) -> Answer<wire::Deployment> {
-        let wire::CreateDeploymentRequest { rest_api_id, stage_name, description, variables, canary_settings } =
-            request.into_inner();
-        let api = rest_api_id.into();
-        if let Some(canary) = canary_settings {
-            let canary = canary_of(canary)?;
-            return written(self.app.create_canary_deployment(&api, stage_name, &description, canary).await?);
-        }
-        let stage_name = stage_name.and_then(optional);
-        written(self.app.create_deployment(&api, stage_name, &description, variables).await?)
+        let request = request.into_inner();
+        let wait = Wait::read(request.wait_for, request.wait_deadline)?;
+        let _place = self.place(wait)?;
+        let app = self.app.clone().whole(wants_whole(request.policy)?);
+        let api = request.rest_api_id.into();
+        let stage: Option<StageName> = request.stage_name.clone().and_then(optional);
+        let made = match request.canary_settings {
+            Some(canary) => {
+                let canary = canary_of(canary)?;
+                app.create_canary_deployment(&api, request.stage_name, &request.description, canary).await?
+            }
+            None => app.create_deployment(&api, stage.clone(), &request.description, request.variables).await?,
+        };
+        let target = Target { version: made.version, api: Some(api), stage };
+        let rollout = self.reached(wait, target).await;
+        versioned(wire::Deployment { rollout, ..made.value.into() }, made.version)
     }
 
     async fn get_deployment(&self, request: Request<wire::GetDeploymentRequest>) -> Answer<wire::Deployment> {

@@ -1,12 +1,16 @@
 //! What is published, and who serves it.
 
 use super::page::Page;
+use super::rollout::Wait;
 use super::{Answer, Management, optional, wire};
 use crate::app::{Error, ListedRoute, RouteKey};
 use crate::fleet::{NodeState, Refusal};
+use crate::rollout::Target;
+use penstock_model::id::Version;
 use penstock_model::method::Verb;
 use penstock_proto::convert::timestamp;
-use tonic::{Request, Response};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
 use wire::fleet_service_server::FleetService;
 
 impl From<ListedRoute> for wire::Route {
@@ -42,6 +46,7 @@ impl From<NodeState> for wire::Node {
             route_count: i64::try_from(routes).unwrap_or(i64::MAX),
             build_time_us: i64::try_from(time_us).unwrap_or(i64::MAX),
             refusals: node.refusals.into_iter().map(Into::into).collect(),
+            generations: node.generations.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -105,5 +110,26 @@ impl FleetService for Management {
             items: self.fleet.nodes().into_iter().map(Into::into).collect(),
             version,
         }))
+    }
+
+    type WatchRolloutStream = ReceiverStream<Result<wire::Rollout, Status>>;
+
+    async fn watch_rollout(&self, request: Request<wire::WatchRolloutRequest>) -> Answer<Self::WatchRolloutStream> {
+        let request = request.into_inner();
+        let wait = Wait::read(request.wait_for, request.wait_deadline)?;
+        let newest = self.app.newest().version;
+        let version = match request.version {
+            0 => newest,
+            asked if asked <= newest.0 => Version(asked),
+            asked => {
+                let reason = format!("{asked} is not published yet: the newest is {newest}");
+                return Err(Error::invalid("version", reason).into());
+            }
+        };
+        if request.rest_api_id.is_empty() && !request.stage_name.is_empty() {
+            return Err(Error::invalid("restApiId", "must say whose stage is meant").into());
+        }
+        let target = Target { version, api: optional(request.rest_api_id), stage: optional(request.stage_name) };
+        Ok(Response::new(ReceiverStream::new(self.clone().pictures(wait, target))))
     }
 }

@@ -14,6 +14,7 @@ mod method;
 mod page;
 mod resource;
 mod rest_api;
+mod rollout;
 mod stage;
 mod status;
 
@@ -23,7 +24,9 @@ use penstock_model::id::Version;
 use penstock_model::limits::{DOCUMENT_BYTES_MAX, FRAGMENT_BYTES_MAX};
 use penstock_model::violation::Violations;
 use penstock_proto::management::v1 as wire;
+use rollout::Barrier;
 use std::sync::Arc;
+use std::time::Duration;
 use tonic::Response;
 use tonic::metadata::MetadataValue;
 use tonic::service::Routes;
@@ -39,12 +42,13 @@ const _: () = assert!(DOCUMENT_BYTES_MAX + FRAGMENT_BYTES_MAX < REQUEST_BYTES_MA
 pub struct Management {
     app: App,
     fleet: Arc<Fleet>,
+    barrier: Arc<Barrier>,
 }
 
 impl Management {
-    /// Serves `app`, and shows `fleet`.
-    pub fn new(app: App, fleet: Arc<Fleet>) -> Self {
-        Self { app, fleet }
+    /// Serves `app`, and shows `fleet`, of which nobody knows before `settle` has passed who all are.
+    pub fn new(app: App, fleet: Arc<Fleet>, settle: Duration) -> Self {
+        Self { app, fleet, barrier: Arc::new(Barrier::new(settle)) }
     }
 
     /// Adds the services to what a server answers.

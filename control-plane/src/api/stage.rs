@@ -2,7 +2,10 @@
 
 use super::mask::{Field, Mask, writable};
 use super::page::Page;
-use super::{Answer, Management, object, optional, read, revision, wire, written};
+use super::rollout::{Wait, wants_whole};
+use super::{Answer, Management, object, optional, read, revision, versioned, wire, written};
+use crate::app::Written;
+use crate::rollout::Target;
 use penstock_model::deployment::Stage;
 use tonic::{Request, Response};
 use wire::stage_service_server::StageService;
@@ -34,21 +37,39 @@ impl StageService for Management {
 
     async fn update_stage(&self, request: Request<wire::UpdateStageRequest>) -> Answer<wire::Stage> {
         let request = request.into_inner();
+        let wait = Wait::read(request.wait_for, request.wait_deadline)?;
+        let _place = self.place(wait)?;
+        let app = self.app.clone().whole(wants_whole(request.policy)?);
         let wanted: Stage = object("stage", request.stage)?;
         let mask = Mask::read(request.update_mask, WRITABLE)?;
         let (api, name, at) = (wanted.rest_api_id.clone(), wanted.stage_name.clone(), wanted.revision);
-        written(self.app.update_stage(&api, &name, at, move |stored| mask.write(stored, wanted)).await?)
+        let updated = app.update_stage(&api, &name, at, move |stored| mask.write(stored, wanted)).await?;
+        self.rolled_out(wait, updated).await
     }
 
     async fn promote_canary(&self, request: Request<wire::PromoteCanaryRequest>) -> Answer<wire::Stage> {
         let request = request.into_inner();
+        let wait = Wait::read(request.wait_for, request.wait_deadline)?;
+        let _place = self.place(wait)?;
+        let app = self.app.clone().whole(wants_whole(request.policy)?);
         let at = revision(request.revision)?;
-        written(self.app.promote_canary(&request.rest_api_id.into(), &request.stage_name.into(), at).await?)
+        let promoted = app.promote_canary(&request.rest_api_id.into(), &request.stage_name.into(), at).await?;
+        self.rolled_out(wait, promoted).await
     }
 
     async fn delete_stage(&self, request: Request<wire::DeleteStageRequest>) -> Answer<()> {
         let request = request.into_inner();
         let at = revision(request.revision)?;
         written(self.app.delete_stage(&request.rest_api_id.into(), &request.stage_name.into(), at).await?)
+    }
+}
+
+impl Management {
+    /// Answers a change of a stage, when it has come as far as the caller waits for.
+    async fn rolled_out(&self, wait: Wait, stage: Written<Stage>) -> Answer<wire::Stage> {
+        let Written { value, version } = stage;
+        let target = Target { version, api: Some(value.rest_api_id.clone()), stage: Some(value.stage_name.clone()) };
+        let rollout = self.reached(wait, target).await;
+        versioned(wire::Stage { rollout, ..value.into() }, version)
     }
 }

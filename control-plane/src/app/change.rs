@@ -31,6 +31,8 @@ pub(super) struct Change {
     /// Pairs that may serve something else now.
     touched: BTreeSet<BundleKey>,
     mappings_touched: bool,
+    /// Whether nodes are to take it as a whole.
+    whole: bool,
 }
 
 /// A definition in the hands of a use case.
@@ -49,7 +51,11 @@ pub(super) struct Outcome {
 }
 
 impl Change {
-    pub(super) async fn begin(shared: Arc<Shared>, mut base: OwnedMutexGuard<Arc<Publication>>) -> Result<Self> {
+    pub(super) async fn begin(
+        shared: Arc<Shared>,
+        mut base: OwnedMutexGuard<Arc<Publication>>,
+        whole: bool,
+    ) -> Result<Self> {
         let mut tx = shared.store.begin().await?;
         if tx.published().await?.version != base.version {
             // A commit that failed in its last step may have happened all the same, and so may another writer's.
@@ -57,7 +63,7 @@ impl Change {
             shared.publisher.publish(Arc::clone(&base));
         }
         let (edited, touched) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Self { shared, base, tx, edited, touched, mappings_touched: false })
+        Ok(Self { shared, base, tx, edited, touched, mappings_touched: false, whole })
     }
 
     /// Takes an API's definition out to edit it.
@@ -145,7 +151,8 @@ impl Change {
             return Ok(Outcome { version: self.base.version, automatic });
         };
         let version = self.tx.publish(next.manifest.root_hash).await?;
-        let next = Arc::new(next.numbered(version));
+        let next = next.numbered(version);
+        let next = Arc::new(if self.whole { next.whole() } else { next });
         self.tx.commit().await?;
         *self.base = Arc::clone(&next);
         self.shared.publisher.publish(next);

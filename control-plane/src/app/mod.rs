@@ -64,6 +64,8 @@ pub struct Written<T> {
 #[derive(Clone)]
 pub struct App {
     shared: Arc<Shared>,
+    /// Whether nodes are to take what this handle changes as a whole.
+    whole: bool,
 }
 
 /// What all changes share.
@@ -100,7 +102,19 @@ impl App {
             queue: Semaphore::new(limits::WRITERS_WAITING_MAX),
             compiles: AtomicU64::new(0),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), whole: false })
+    }
+
+    /// The same application, whose changes each node takes as a whole or, if it refuses a part, not at all.
+    #[must_use]
+    pub fn whole(self, whole: bool) -> Self {
+        Self { whole, ..self }
+    }
+
+    /// The time as the application sees it, in milliseconds since 1970.
+    pub fn clock(&self) -> Box<dyn Fn() -> i64 + Send + Sync> {
+        let surroundings = Arc::clone(&self.shared.surroundings);
+        Box::new(move || surroundings.now_ms())
     }
 
     /// Where nodes hear of new publications.
@@ -131,7 +145,7 @@ impl App {
         let Ok(base) = tokio::time::timeout(Duration::from_millis(limits::WRITE_WAIT_MS_MAX), gate).await else {
             return Err(Error::Unavailable("earlier changes take too long: try again".to_owned()));
         };
-        Change::begin(Arc::clone(&self.shared), base).await
+        Change::begin(Arc::clone(&self.shared), base, self.whole).await
     }
 }
 

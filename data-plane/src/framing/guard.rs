@@ -5,6 +5,7 @@
 //! request that no client can send, the *stand-in*, so that our own service answers the violation, and in its turn.
 //! After a violation nothing passes any more.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use http::Request;
@@ -25,13 +26,29 @@ const STAND_IN_METHOD: &str = "REFUSED";
 /// There is at most one, because nothing passes after it. It may stay unanswered: when the connection ends after an
 /// earlier request, nobody asks for it.
 #[derive(Clone, Debug, Default)]
-pub struct ViolationCell(Arc<OnceLock<FramingViolation>>);
+pub struct ViolationCell(Arc<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    violation: OnceLock<FramingViolation>,
+    is_broken: AtomicBool,
+}
 
 impl ViolationCell {
     /// The violation, if `request` stands in for a refused one. To be asked at the beginning of every request.
     pub fn refused<B>(&self, request: &Request<B>) -> Option<FramingViolation> {
         let stands_in = request.method().as_str() == STAND_IN_METHOD && request.uri().path() == "*";
         self.get().filter(|_| stands_in)
+    }
+
+    /// Whether reading or writing the connection has failed: the client broke off, or is out of reach.
+    pub fn is_broken(&self) -> bool {
+        self.0.is_broken.load(Ordering::Relaxed)
+    }
+
+    /// Notes that reading or writing the connection has failed.
+    pub(super) fn break_off(&self) {
+        self.0.is_broken.store(true, Ordering::Relaxed);
     }
 
     /// The violation, if it is in a body. To be asked only when reading the body of a request has failed: the request
@@ -42,7 +59,7 @@ impl ViolationCell {
 
     /// The violation, wherever it is. It may belong to a later request than the one at hand.
     pub fn get(&self) -> Option<FramingViolation> {
-        self.0.get().copied()
+        self.0.violation.get().copied()
     }
 }
 
@@ -225,7 +242,7 @@ impl FramingGuard {
     fn refuse(&mut self, violation: FramingViolation) {
         self.stage = Stage::Refused(violation);
         // It cannot be set already: a refused guard judges nothing.
-        let _ = self.cell.0.set(violation);
+        let _ = self.cell.0.violation.set(violation);
     }
 
     /// Releases the stand-in after whatever is released already. A body has none: its request has passed.

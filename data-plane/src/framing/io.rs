@@ -99,7 +99,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
     /// Reads into the free part of `buf` and leaves there what may pass.
     fn poll_read_in_place(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        ready!(self.noted(|io| io.poll_read(cx, buf)))?;
         let fresh = &buf.filled()[before..];
         if fresh.is_empty() {
             self.end_reading();
@@ -118,13 +118,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
         room_bytes: usize,
     ) -> Poll<io::Result<()>> {
         let mut scratch = buf.take(room_bytes);
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut scratch))?;
+        ready!(self.noted(|io| io.poll_read(cx, &mut scratch)))?;
         if scratch.filled().is_empty() {
             self.end_reading();
         } else {
             self.guard.feed_held(scratch.filled());
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Does something with the connection, and notes whether that says that it is broken.
+    fn noted<R>(&mut self, act: impl FnOnce(Pin<&mut T>) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        let done = act(Pin::new(&mut self.io));
+        if let Poll::Ready(Err(_)) = &done {
+            self.guard.cell().break_off();
+        }
+        done
     }
 
     fn end_reading(&mut self) {
@@ -193,7 +202,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedIo<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedIo<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
+        self.get_mut().noted(|io| io.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -201,7 +210,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedIo<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, bufs)
+        self.get_mut().noted(|io| io.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -2,6 +2,7 @@
 //! [`Incoming::Malformed`], what is not known becomes [`Incoming::Unknown`].
 
 use super::Settings;
+use crate::ledger::{Generation, Ledger};
 use crate::subscription::{BUNDLE_CHUNK_BYTES_MAX, Chunk, Incoming, Outgoing, Policy};
 use penstock_model::bundle::Hash;
 use penstock_model::id::Version;
@@ -45,8 +46,9 @@ fn policy(number: i32) -> Policy {
     }
 }
 
-/// What the node says. The subscription knows what it holds; who the node is comes from the settings.
-pub(super) fn outgoing(message: Outgoing, settings: &Settings) -> wire::NodeMessage {
+/// What the node says. The subscription knows what it holds; who the node is comes from the settings, and what became of
+/// its requests from the ledger.
+pub(super) fn outgoing(message: Outgoing, settings: &Settings, ledger: &Ledger) -> wire::NodeMessage {
     let bytes = |hash: &Hash| hash.0.to_vec();
     let kind = match message {
         Outgoing::Hello { serving, held_bundles, refused_bundles } => FromNode::Hello(wire::Hello {
@@ -65,17 +67,30 @@ pub(super) fn outgoing(message: Outgoing, settings: &Settings) -> wire::NodeMess
             root_hash: bytes(&root_hash),
             route_count,
             build_time_us,
+            generations: generations(ledger),
         }),
         Outgoing::Refused { version, bundle, reason } => FromNode::Refused(wire::Refused {
             version: version.0,
             bundle_hash: bundle.as_ref().map(bytes).unwrap_or_default(),
             reason: shortened(reason),
         }),
-        Outgoing::Heartbeat { serving } => {
-            FromNode::Heartbeat(wire::Heartbeat { active_version: version(serving), active_root_hash: root(serving) })
-        }
+        Outgoing::Heartbeat { serving } => FromNode::Heartbeat(wire::Heartbeat {
+            active_version: version(serving),
+            active_root_hash: root(serving),
+            generations: generations(ledger),
+        }),
     };
     wire::NodeMessage { kind: Some(kind) }
+}
+
+fn generations(ledger: &Ledger) -> Vec<wire::Generation> {
+    let generation = |counts: Generation| wire::Generation {
+        version: counts.version.0,
+        requests_started: counts.started,
+        requests_finished: counts.finished,
+        requests_cut: counts.cut,
+    };
+    ledger.generations().into_iter().map(generation).collect()
 }
 
 fn version(serving: Option<(Version, Hash)>) -> u64 {

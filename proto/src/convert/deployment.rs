@@ -40,6 +40,7 @@ impl From<Deployment> for wire::Deployment {
             route_count: i32::try_from(deployment.route_count).unwrap_or(i32::MAX),
             automatic: deployment.automatic,
             revision: DEPLOYMENT_REVISION,
+            rollout: None,
         }
     }
 }
@@ -169,6 +170,7 @@ impl From<Stage> for wire::Stage {
             canary_settings: stage.canary_settings.map(Into::into),
             method_settings: stage.method_settings.into_iter().map(|(key, setting)| (key, setting.into())).collect(),
             revision: stage.revision.0,
+            rollout: None,
         }
     }
 }

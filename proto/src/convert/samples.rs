@@ -187,6 +187,7 @@ fn deployment() -> impl Strategy<Value = wire::Deployment> {
         route_count: t.4,
         automatic: t.5,
         revision: 1,
+        rollout: None,
     })
 }
 
@@ -236,6 +237,7 @@ pub(super) fn stage() -> impl Strategy<Value = wire::Stage> {
             last_updated_date: t.6.1,
             tags: t.7,
             revision: t.8,
+            rollout: None,
         },
     )
 }

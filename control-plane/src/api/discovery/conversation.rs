@@ -5,7 +5,7 @@ use super::End;
 use super::hello::Hello;
 use super::limits::{Limits, REASON_BYTES_MAX, SMALL_SYNC_BYTES_MAX};
 use super::push::Push;
-use crate::fleet::{Membership, Refusal, Serving};
+use crate::fleet::{Generation, Membership, Refusal, Serving};
 use crate::publication::Publication;
 use penstock_model::bundle::{Hash, Manifest};
 use penstock_model::id::Version;
@@ -13,6 +13,7 @@ use penstock_proto::discovery::v1 as wire;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use wire::ActivationPolicy;
 use wire::node_message::Kind;
 
 /// One node's stream after its hello.
@@ -26,6 +27,8 @@ pub(super) struct Conversation {
     refused: HashSet<Hash>,
     /// The newest that was offered here, whatever the answer.
     offered: Option<Version>,
+    /// The newest that the node answered, or came with. `None`: it serves nothing.
+    answered: Option<Version>,
     /// What is being said, until its answer: at most one.
     push: Option<Push>,
     heartbeat_due: bool,
@@ -55,6 +58,7 @@ impl Conversation {
             held: hello.held,
             refused,
             offered: None,
+            answered: hello.joining.serving.map(|(version, _)| version),
             push: None,
             heartbeat_due: false,
             heard_at: now,
@@ -70,7 +74,11 @@ impl Conversation {
             return Offer::NotNow;
         }
         let is_known = |hash: &Hash| self.held.contains(hash) || self.refused.contains(hash);
-        let push = Push::new(Arc::clone(newest), self.chunk_bytes, is_known);
+        // A node that serves nothing has nothing to keep; and what a node has refused as a whole does not hold up what
+        // comes behind it.
+        let whole = self.answered.is_some_and(|answered| newest.all_or_nothing > answered);
+        let policy = if whole { ActivationPolicy::AllOrNothing } else { ActivationPolicy::Quarantine };
+        let push = Push::new(Arc::clone(newest), self.chunk_bytes, policy, is_known);
         if push.missing_bytes() > SMALL_SYNC_BYTES_MAX && !admitted {
             return Offer::NeedsAdmission;
         }
@@ -97,8 +105,11 @@ impl Conversation {
     pub(super) fn next_message(&mut self, newest: &Manifest, now: Instant) -> Option<wire::ControlMessage> {
         self.progress_at = now;
         if std::mem::take(&mut self.heartbeat_due) {
-            let beat =
-                wire::Heartbeat { active_version: newest.version.0, active_root_hash: newest.root_hash.0.to_vec() };
+            let beat = wire::Heartbeat {
+                active_version: newest.version.0,
+                active_root_hash: newest.root_hash.0.to_vec(),
+                generations: Vec::new(),
+            };
             return Some(wire::ControlMessage { kind: Some(wire::control_message::Kind::Heartbeat(beat)) });
         }
         self.push.as_mut().and_then(Push::next_message)
@@ -110,13 +121,14 @@ impl Conversation {
         self.member.seen(now_ms);
         match message.kind {
             Some(Kind::Hello(_)) => Err(End::Violation("hello must come first and once".to_owned())),
-            Some(Kind::Applied(applied)) => self.hear_applied(&applied),
+            Some(Kind::Applied(applied)) => self.hear_applied(applied),
             Some(Kind::Refused(refused)) => self.hear_refused(refused),
             Some(Kind::Heartbeat(beat)) => {
                 let serving = match beat.active_version {
                     0 => None,
                     version => Some((Version(version), root("heartbeat.active_root_hash", &beat.active_root_hash)?)),
                 };
+                self.member.counted(counts(beat.generations));
                 self.member.reported(serving);
                 Ok(())
             }
@@ -147,9 +159,10 @@ impl Conversation {
         Ok(())
     }
 
-    fn hear_applied(&mut self, applied: &wire::Applied) -> Result<(), End> {
+    fn hear_applied(&mut self, applied: wire::Applied) -> Result<(), End> {
         let (version, root_hash) = (Version(applied.version), root("applied.root_hash", &applied.root_hash)?);
         let (route_count, build_time_us) = (applied.route_count, applied.build_time_us);
+        self.member.counted(counts(applied.generations));
         self.member.applied(Serving { version, root_hash, route_count, build_time_us });
         let answers = |push: &mut Push| {
             push.is_over()
@@ -157,6 +170,7 @@ impl Conversation {
                 && push.publication().manifest.root_hash == root_hash
         };
         if let Some(push) = self.push.take_if(answers) {
+            self.answered = Some(version);
             self.held = push.listed();
             self.held.retain(|hash| !self.refused.contains(hash));
         }
@@ -172,6 +186,7 @@ impl Conversation {
             self.member.refused(Refusal { version, bundle: None, reason });
             // The rest of it need not be said. It is offered again when there is a newer one.
             self.push.take_if(|push| push.publication().version == version);
+            self.answered = self.answered.map(|answered| answered.max(version));
             return Ok(());
         }
         let hash = root("refused.bundle_hash", &refused.bundle_hash)?;
@@ -185,6 +200,16 @@ impl Conversation {
         self.refused.insert(hash);
         Ok(())
     }
+}
+
+fn counts(generations: Vec<wire::Generation>) -> Vec<Generation> {
+    let counts = |one: wire::Generation| Generation {
+        version: Version(one.version),
+        started: one.requests_started,
+        finished: one.requests_finished,
+        cut: one.requests_cut,
+    };
+    generations.into_iter().map(counts).collect()
 }
 
 fn root(field: &str, bytes: &[u8]) -> Result<Hash, End> {

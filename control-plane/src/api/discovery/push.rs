@@ -15,6 +15,7 @@ use wire::control_message::Kind;
 pub(super) struct Push {
     publication: Arc<Publication>,
     chunk_bytes: usize,
+    policy: wire::ActivationPolicy,
     /// Still to be sent, in reverse.
     missing: Vec<(Hash, Bytes)>,
     missing_bytes: usize,
@@ -33,7 +34,12 @@ enum Next {
 
 impl Push {
     /// Sends `publication` to a node that lacks what `is_known` does not name.
-    pub(super) fn new(publication: Arc<Publication>, chunk_bytes: usize, is_known: impl Fn(&Hash) -> bool) -> Self {
+    pub(super) fn new(
+        publication: Arc<Publication>,
+        chunk_bytes: usize,
+        policy: wire::ActivationPolicy,
+        is_known: impl Fn(&Hash) -> bool,
+    ) -> Self {
         let mut missing: Vec<(Hash, Bytes)> = publication
             .manifest
             .bundles
@@ -44,7 +50,8 @@ impl Push {
         missing.reverse();
         let missing_bytes = missing.iter().map(|(_, bytes)| bytes.len()).sum();
         // The application bounds a bundle's size, so a chunk of at least one byte moves it on.
-        Self { publication, chunk_bytes: chunk_bytes.max(1), missing, missing_bytes, offset: 0, next: Next::Manifest }
+        let chunk_bytes = chunk_bytes.max(1);
+        Self { publication, chunk_bytes, policy, missing, missing_bytes, offset: 0, next: Next::Manifest }
     }
 
     /// What is on its way.
@@ -80,7 +87,7 @@ impl Push {
                 Kind::Activate(wire::Activate {
                     version: self.publication.version.0,
                     root_hash: self.publication.manifest.root_hash.0.to_vec(),
-                    policy: wire::ActivationPolicy::Quarantine.into(),
+                    policy: self.policy.into(),
                 })
             }
             Next::Nothing => return None,
@@ -115,6 +122,7 @@ impl Push {
 mod tests {
     use super::super::samples::publication;
     use super::*;
+    use wire::ActivationPolicy::Quarantine;
 
     fn messages(mut push: Push) -> Vec<Kind> {
         let said: Vec<Kind> = std::iter::from_fn(|| push.next_message()).filter_map(|message| message.kind).collect();
@@ -129,7 +137,7 @@ mod tests {
         let bytes = &publication.bundles[&b.hash];
         let chunk_bytes = bytes.len() - 1;
 
-        let push = Push::new(Arc::clone(&publication), chunk_bytes, |hash| *hash == a.hash);
+        let push = Push::new(Arc::clone(&publication), chunk_bytes, Quarantine, |hash| *hash == a.hash);
         assert_eq!((push.missing_bytes(), push.listed().len()), (bytes.len(), 2));
         let said = messages(push);
 
@@ -147,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_node_that_lacks_nothing_is_only_told_to_activate() {
-        let said = messages(Push::new(publication(1, &[("a", "1")]), 100, |_| true));
+        let said = messages(Push::new(publication(1, &[("a", "1")]), 100, Quarantine, |_| true));
         assert!(matches!(said[..], [Kind::Manifest(_), Kind::Activate(_)]), "{said:?}");
     }
 
@@ -155,7 +163,7 @@ mod tests {
     fn a_bundle_of_exactly_one_chunk_has_one_chunk() {
         let publication = publication(1, &[("a", "1")]);
         let size = usize::try_from(publication.manifest.bundles[0].size_bytes).unwrap();
-        assert_eq!(messages(Push::new(Arc::clone(&publication), size, |_| false)).len(), 3);
-        assert_eq!(messages(Push::new(publication, size - 1, |_| false)).len(), 4);
+        assert_eq!(messages(Push::new(Arc::clone(&publication), size, Quarantine, |_| false)).len(), 3);
+        assert_eq!(messages(Push::new(publication, size - 1, Quarantine, |_| false)).len(), 4);
     }
 }

@@ -103,7 +103,14 @@ impl Node {
 
     async fn apply(&self, publication: &Publication) {
         let (version, root_hash) = (publication.version.0, publication.manifest.root_hash.0.to_vec());
-        self.say(Say::Applied(wire::Applied { version, root_hash, route_count: 1, build_time_us: 1 })).await;
+        self.say(Say::Applied(wire::Applied {
+            version,
+            root_hash,
+            route_count: 1,
+            build_time_us: 1,
+            ..Default::default()
+        }))
+        .await;
     }
 
     /// The last word of the control plane.

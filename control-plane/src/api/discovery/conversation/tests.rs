@@ -61,7 +61,14 @@ impl Talk {
 
     fn applied(&mut self, publication: &Publication) {
         let (version, root_hash) = (publication.version.0, publication.manifest.root_hash.0.to_vec());
-        self.hear(Kind::Applied(wire::Applied { version, root_hash, route_count: 3, build_time_us: 7 })).unwrap();
+        self.hear(Kind::Applied(wire::Applied {
+            version,
+            root_hash,
+            route_count: 3,
+            build_time_us: 7,
+            ..Default::default()
+        }))
+        .unwrap();
     }
 
     fn refused(&mut self, version: u64, bundle: Option<Hash>) {
@@ -241,7 +248,7 @@ fn heartbeats_carry_the_newest_and_their_answers_are_shown() {
     let Some(Said::Heartbeat(beat)) = message.kind else { panic!("{message:?}") };
     assert_eq!((beat.active_version, beat.active_root_hash), (8, newest.manifest.root_hash.0.to_vec()));
 
-    let serving = wire::Heartbeat { active_version: 3, active_root_hash: vec![1; 32] };
+    let serving = wire::Heartbeat { active_version: 3, active_root_hash: vec![1; 32], ..Default::default() };
     talk.hear(Kind::Heartbeat(serving)).unwrap();
     let [node] = &talk.fleet.nodes()[..] else { panic!("one node") };
     assert_eq!((node.serving.unwrap().version, node.last_seen_ms), (Version(3), 5));
