@@ -126,9 +126,8 @@ impl Management {
                 if sender.send(Ok(picture)).await.is_err() || is_over {
                     return;
                 }
-                tokio::time::sleep(Duration::from_millis(PICTURE_MS)).await;
                 tokio::select! {
-                    _ = watch.next() => {}
+                    () = watch.worth_a_picture() => {}
                     () = sender.closed() => return,
                 }
             }
@@ -192,6 +191,15 @@ impl Watch {
         let _ = timeout_at(until.into(), self.changes.changed()).await;
         self.look();
         self.state
+    }
+
+    /// Waits until it is decided, or something may have changed and the last picture is old enough.
+    async fn worth_a_picture(&mut self) {
+        let due = Instant::now() + Duration::from_millis(PICTURE_MS);
+        if self.next().await != State::Waiting {
+            return;
+        }
+        while Instant::now() < due && timeout_at(due.into(), self.next()).await == Ok(State::Waiting) {}
     }
 
     fn picture(&self) -> wire::Rollout {
