@@ -15,13 +15,22 @@ pub struct RoutingTable {
     version: Version,
     root_hash: Hash,
     apis: HashMap<RestApiId, Stages>,
-    domains: HashMap<Box<str>, Vec<BasePath>>,
+    domains: HashMap<Box<str>, BasePaths>,
     route_count: usize,
     has_events: bool,
 }
 
 #[derive(Debug, Default)]
 struct Stages(HashMap<StageName, Arc<StageTable>>);
+
+/// The base paths of one domain.
+#[derive(Debug, Default)]
+struct BasePaths {
+    /// By path.
+    sorted: Vec<BasePath>,
+    /// Of the one with the most.
+    segments_max: usize,
+}
 
 #[derive(Debug)]
 struct BasePath {
@@ -44,7 +53,7 @@ pub enum Door<'t> {
 
 /// What stands behind a door.
 enum Behind<'t> {
-    BasePaths(&'t [BasePath]),
+    BasePaths(&'t BasePaths),
     Stages(&'t Stages),
 }
 
@@ -90,17 +99,22 @@ impl RoutingTable {
             let key = stage.key();
             apis.entry(key.rest_api_id.clone()).or_default().0.insert(key.stage_name.clone(), stage);
         }
-        let mut domains: HashMap<Box<str>, Vec<BasePath>> = HashMap::new();
+        let mut domains: HashMap<Box<str>, BasePaths> = HashMap::new();
         for mapping in base_path_mappings {
-            domains.entry(mapping.domain_name.to_ascii_lowercase().into()).or_default().push(BasePath {
+            let domain = host_name(&mapping.domain_name);
+            let base_paths = match domains.get_mut(&*domain) {
+                Some(base_paths) => base_paths,
+                None => domains.entry(domain.into()).or_default(),
+            };
+            base_paths.sorted.push(BasePath {
                 path: if mapping.base_path.is_empty() { "".into() } else { format!("/{}", mapping.base_path).into() },
                 api: mapping.rest_api_id.clone(),
                 stage: mapping.stage.clone(),
             });
         }
         for base_paths in domains.values_mut() {
-            // The longest base path that fits wins, so it is asked first.
-            base_paths.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
+            base_paths.sorted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+            base_paths.segments_max = base_paths.sorted.iter().map(BasePath::segments).max().unwrap_or(0);
         }
         Self { version, root_hash, apis, domains, route_count, has_events }
     }
@@ -148,7 +162,7 @@ impl RoutingTable {
     pub fn doors(&self, host: &str) -> Option<(Door<'_>, Vec<String>)> {
         let (door, behind) = self.enter(&host_name(host))?;
         let mut names: Vec<String> = match behind {
-            Behind::BasePaths(base_paths) => return Some((door, base_paths.iter().map(BasePath::to_string).collect())),
+            Behind::BasePaths(base_paths) => return Some((door, base_paths.names())),
             Behind::Stages(stages) => {
                 let reached = stages.0.iter().filter(|(_, stage)| stage.has_execute_api());
                 reached.map(|(name, _)| format!("/{name}")).collect()
@@ -178,28 +192,51 @@ impl RoutingTable {
     fn below<'t, 'p>(
         &'t self,
         door: Door<'t>,
-        base_paths: &'t [BasePath],
+        base_paths: &'t BasePaths,
         path: &'p str,
     ) -> Result<Located<'t, 'p>, LocateError> {
         let path = one_leading_slash(path);
-        for base in base_paths {
-            let Some(rest) = path.strip_prefix(&*base.path) else { continue };
-            if !(rest.is_empty() || rest.starts_with('/')) {
-                continue;
+        let (base, rest) = base_paths.longest(path).ok_or(LocateError::UnknownStage)?;
+        let stages = self.apis.get(&base.api).ok_or(LocateError::UnknownStage)?;
+        let located = match &base.stage {
+            Some(name) => stages.0.get(name).map(|stage| Located {
+                door,
+                stage,
+                route_path: one_leading_slash(rest),
+                base_path: "",
+            }),
+            None => stages.by_first_segment(door, rest),
+        };
+        located.map(|found| Located { base_path: &base.path, ..found }).ok_or(LocateError::UnknownStage)
+    }
+}
+
+impl BasePaths {
+    /// The longest base path that `path` begins with, whole segments only, and what is behind it. Looked up once for each
+    /// number of segments that a base path has, however many base paths there are.
+    fn longest<'p>(&self, path: &'p str) -> Option<(&BasePath, &'p str)> {
+        let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+        let mut end = slashes.map(|(at, _)| at).nth(self.segments_max + 1).unwrap_or(path.len());
+        loop {
+            let (begin, rest) = path.split_at_checked(end)?;
+            if let Ok(at) = self.sorted.binary_search_by(|base| (*base.path).cmp(begin)) {
+                return self.sorted.get(at).map(|base| (base, rest));
             }
-            let stages = self.apis.get(&base.api).ok_or(LocateError::UnknownStage)?;
-            let located = match &base.stage {
-                Some(name) => stages.0.get(name).map(|stage| Located {
-                    door,
-                    stage,
-                    route_path: one_leading_slash(rest),
-                    base_path: "",
-                }),
-                None => stages.by_first_segment(door, rest),
-            };
-            return located.map(|found| Located { base_path: &base.path, ..found }).ok_or(LocateError::UnknownStage);
+            end = begin.rfind('/')?;
         }
-        Err(LocateError::UnknownStage)
+    }
+
+    /// In the order in which they are asked.
+    fn names(&self) -> Vec<String> {
+        let mut asked: Vec<&BasePath> = self.sorted.iter().collect();
+        asked.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
+        asked.into_iter().map(BasePath::to_string).collect()
+    }
+}
+
+impl BasePath {
+    fn segments(&self) -> usize {
+        self.path.bytes().filter(|byte| *byte == b'/').count()
     }
 }
 

@@ -10,10 +10,14 @@ use bytes::Bytes;
 use penstock_model::bundle::{Bundle, BundleKey, BundleRef, Hash, Manifest};
 use penstock_model::definition::ApiDefinition;
 use penstock_model::domain::BasePathMapping;
-use penstock_model::id::Version;
+use penstock_model::id::{StageName, Version};
 use penstock_model::violation::Violations;
 use prost::Message as _;
+use prost::encoding::{WireType, encode_key, encode_varint};
 use sha2::{Digest as _, Sha256};
+
+/// What a reference or a mapping usually takes, in bytes.
+const CANONICAL_PART_BYTES: usize = 96;
 
 /// Why bytes are not a bundle.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +105,47 @@ pub fn bundle_hash(bytes: &[u8]) -> Hash {
 /// The root hash of a manifest with these parts: SHA-256 of the message without version and root hash. Revisions of
 /// mappings do not count.
 pub fn manifest_root_hash(bundles: &[BundleRef], base_path_mappings: &[BasePathMapping]) -> Hash {
-    bundle_hash(&manifest_parts(bundles, base_path_mappings).encode_to_vec())
+    bundle_hash(&canonical_parts(bundles, base_path_mappings))
+}
+
+/// The bytes of [`manifest_parts`], without the message: every change hashes all of a manifest, on both sides.
+fn canonical_parts(bundles: &[BundleRef], base_path_mappings: &[BasePathMapping]) -> Vec<u8> {
+    // Tags are field numbers of the messages.
+    let mut bytes = Vec::with_capacity(CANONICAL_PART_BYTES * (bundles.len() + base_path_mappings.len()));
+    let mut part = Vec::with_capacity(CANONICAL_PART_BYTES);
+    for bundle in bundles {
+        part.clear();
+        put(&mut part, 1, bundle.key.rest_api_id.as_str().as_bytes());
+        put(&mut part, 2, bundle.key.stage_name.as_str().as_bytes());
+        put(&mut part, 3, &bundle.hash.0);
+        if bundle.size_bytes > 0 {
+            encode_key(4, WireType::Varint, &mut part);
+            encode_varint(bundle.size_bytes, &mut part);
+        }
+        put_always(&mut bytes, 3, &part);
+    }
+    for mapping in base_path_mappings {
+        part.clear();
+        put(&mut part, 1, mapping.domain_name.as_bytes());
+        put(&mut part, 2, mapping.base_path.as_bytes());
+        put(&mut part, 3, mapping.rest_api_id.as_str().as_bytes());
+        put(&mut part, 4, mapping.stage.as_ref().map_or("", StageName::as_str).as_bytes());
+        put_always(&mut bytes, 4, &part);
+    }
+    bytes
+}
+
+/// A field that is left out when it is empty.
+fn put(out: &mut Vec<u8>, tag: u32, value: &[u8]) {
+    if !value.is_empty() {
+        put_always(out, tag, value);
+    }
+}
+
+fn put_always(out: &mut Vec<u8>, tag: u32, value: &[u8]) {
+    encode_key(tag, WireType::LengthDelimited, out);
+    encode_varint(value.len() as u64, out);
+    out.extend_from_slice(value);
 }
 
 fn manifest_parts(bundles: &[BundleRef], base_path_mappings: &[BasePathMapping]) -> wire::Manifest {
@@ -139,13 +183,19 @@ pub fn manifest_from_wire(message: wire::Manifest) -> Result<Manifest, Violation
     let root_hash = read.take(hash("rootHash", &message.root_hash)).unwrap_or_default();
     let mut bundles = Vec::with_capacity(message.bundles.len());
     for (at, bundle) in message.bundles.into_iter().enumerate() {
-        let Some(hash) = read.take(hash(&format!("bundles[{at}].hash"), &bundle.hash)) else { continue };
+        let Some(hash) = Hash::from_slice(&bundle.hash) else {
+            read.take::<Hash>(hash(&format!("bundles[{at}].hash"), &bundle.hash));
+            continue;
+        };
         let key = BundleKey { rest_api_id: bundle.rest_api_id.into(), stage_name: bundle.stage_name.into() };
         bundles.push(BundleRef { key, hash, size_bytes: bundle.size_bytes });
     }
     let mut base_path_mappings = Vec::with_capacity(message.base_path_mappings.len());
     for (at, mapping) in message.base_path_mappings.into_iter().enumerate() {
-        base_path_mappings.extend(read.below(&format!("basePathMappings[{at}]"), mapping.try_into()));
+        match mapping.try_into() {
+            Ok(mapping) => base_path_mappings.push(mapping),
+            Err(violations) => read.violations.add_below(&format!("basePathMappings[{at}]"), violations),
+        }
     }
     read.finish(Manifest { version: Version(message.version), root_hash, bundles, base_path_mappings })
 }
@@ -187,6 +237,30 @@ mod tests {
         assert_eq!(manifest_root_hash(&manifest.bundles, &mappings), manifest.root_hash);
         mappings[0].base_path = "v1".into();
         assert_ne!(manifest_root_hash(&manifest.bundles, &mappings), manifest.root_hash);
+    }
+
+    proptest! {
+        #[test]
+        fn the_canonical_bytes_are_those_of_the_message(
+            bundles in prop::collection::vec(("[a-z]{0,12}", "[a-z]{0,200}", any::<[u8; 32]>(), any::<u64>()), 0..20),
+            mappings in prop::collection::vec((".{0,12}", "[a-z/]{0,150}", "[a-z]{0,12}", prop::option::of("[a-z]{1,9}")), 0..20),
+        ) {
+            let bundle = |(api, stage, hash, size_bytes): (String, String, [u8; 32], u64)| BundleRef {
+                key: BundleKey { rest_api_id: api.into(), stage_name: stage.into() },
+                hash: Hash(hash),
+                size_bytes: if size_bytes % 3 == 0 { 0 } else { size_bytes },
+            };
+            let mapping = |(domain_name, base_path, api, stage): (String, String, String, Option<String>)| BasePathMapping {
+                domain_name,
+                base_path,
+                rest_api_id: api.into(),
+                stage: stage.map(Into::into),
+                revision: Revision(7),
+            };
+            let bundles: Vec<_> = bundles.into_iter().map(bundle).collect();
+            let mappings: Vec<_> = mappings.into_iter().map(mapping).collect();
+            prop_assert_eq!(canonical_parts(&bundles, &mappings), manifest_parts(&bundles, &mappings).encode_to_vec());
+        }
     }
 
     #[test]
