@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -159,9 +160,11 @@ impl Node {
             control_planes: control_planes.iter().copied().cloned().collect(),
             build: "test/1".to_owned(),
             labels: BTreeMap::new(),
+            stream_age_max: Duration::from_secs(600),
+            stale_after: Duration::from_secs(600),
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(subscriber::run(settings, live_table.clone(), status.clone(), async {
+        tokio::spawn(subscriber::run(settings, None, live_table.clone(), status.clone(), async {
             let _ = stopped.await;
         }));
         Self { live_table, status, _stop: stop }

@@ -8,7 +8,7 @@ use crate::framing::SpellingWanted;
 use arc_swap::ArcSwap;
 use penstock_model::table::RoutingTable;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 /// A handle on the table that serves. Clones are cheap and see the same table.
@@ -17,6 +17,7 @@ pub struct LiveTable {
     current: Arc<ArcSwap<RoutingTable>>,
     ready: Arc<watch::Sender<bool>>,
     spelling_wanted: SpellingWanted,
+    stale: Arc<AtomicBool>,
 }
 
 impl LiveTable {
@@ -26,6 +27,7 @@ impl LiveTable {
             current: Arc::new(ArcSwap::from_pointee(RoutingTable::empty())),
             ready: Arc::new(watch::Sender::new(false)),
             spelling_wanted: SpellingWanted::default(),
+            stale: Arc::default(),
         }
     }
 
@@ -57,6 +59,16 @@ impl LiveTable {
     /// Whether a function of the table that serves is to be told how clients spell the names of headers.
     pub(crate) fn spelling_wanted(&self) -> SpellingWanted {
         Arc::clone(&self.spelling_wanted)
+    }
+
+    /// Says whether what serves was not confirmed by a control plane for too long. What was said before.
+    pub(crate) fn set_stale(&self, stale: bool) -> bool {
+        self.stale.swap(stale, Ordering::Relaxed)
+    }
+
+    /// Whether it was not. One load of a flag; asked for each request, unless the policy says that it does not matter.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Relaxed)
     }
 
     /// Whether there was a first swap.
