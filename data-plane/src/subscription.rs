@@ -205,6 +205,8 @@ impl<T: Clone> Subscription<T> {
     }
 
     fn on_connected(&mut self, now: Duration) -> Actions<T> {
+        // The one that it moved away from.
+        self.leave(now);
         // Up to a quarter earlier, so that nodes which came together do not move together.
         let early = self.stream_age_max / 4 * (self.backoff.draw() % 1_000) as u32 / 1_000;
         self.stream = Some(Stream {
@@ -314,13 +316,17 @@ impl<T: Clone> Subscription<T> {
         actions
     }
 
-    fn on_closed(&mut self, now: Duration, superseded: bool) -> Actions<T> {
+    fn leave(&mut self, now: Duration) {
         if let Some(stream) = self.stream.take()
             && now.saturating_sub(stream.opened_at) >= Duration::from_millis(HEARTBEAT_MS)
         {
             // A stream that lived this long was a good one, even if it brought nothing new.
             self.backoff.reset();
         }
+    }
+
+    fn on_closed(&mut self, now: Duration, superseded: bool) -> Actions<T> {
+        self.leave(now);
         if superseded {
             // Two processes with one id would take the stream from each other as fast as they can connect.
             self.backoff.raise();

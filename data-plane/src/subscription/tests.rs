@@ -1,5 +1,6 @@
 //! Stories with one node and a control plane of our making; [`simulation`] tells thousands at random.
 
+mod deltas;
 mod keeping;
 mod simulation;
 
@@ -288,14 +289,6 @@ fn heartbeats_are_sent_and_silence_ends_the_stream() {
     assert!(silent.connect_after() <= at(BACKOFF_MS_MIN));
     assert_eq!(silent.connect.unwrap().1, Address::Next);
     assert!(!node.is_connected());
-}
-
-#[test]
-fn a_node_whose_place_was_taken_waits_long() {
-    let mut node = connected();
-    let outcome = tell(&mut node, at(60_000), Event::Closed { reason: "taken".to_owned(), superseded: true });
-    assert!(outcome.connect_after() >= at(BACKOFF_MS_MAX / 2));
-    assert_eq!(outcome.connect.unwrap().1, Address::Same, "the other one would take it from there too");
 }
 
 #[test]

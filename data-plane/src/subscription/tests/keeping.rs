@@ -278,6 +278,19 @@ fn moves(node: &mut Node) -> (u64, u64) {
 }
 
 #[test]
+fn a_good_stream_makes_the_next_wait_short_also_when_it_was_left() {
+    let mut node = connected();
+    let cut = || Event::Closed { reason: "cut".to_owned(), superseded: false };
+    for _ in 0..8 {
+        tell(&mut node, at(1), cut());
+        tell(&mut node, at(1), Event::Connected);
+    }
+    let (now, _) = moves(&mut node);
+    tell(&mut node, at(now), Event::Connected);
+    assert!(tell(&mut node, at(now), cut()).connect_after() <= at(BACKOFF_MS_MIN));
+}
+
+#[test]
 fn an_offer_that_never_ends_does_not_hold_a_node_for_ever() {
     let (idle, _) = moves(&mut connected());
     let mut node = connected();
@@ -299,4 +312,12 @@ fn nodes_move_at_different_times_and_to_different_places() {
     assert!(times.len() > 50, "{times:?}");
     assert!((25..=75).contains(&first), "{first} of 100 go to the first of two");
     assert_eq!(of(5), of(5));
+}
+
+#[test]
+fn a_node_whose_place_was_taken_waits_long() {
+    let mut node = connected();
+    let outcome = tell(&mut node, at(60_000), Event::Closed { reason: "taken".to_owned(), superseded: true });
+    assert!(outcome.connect_after() >= at(BACKOFF_MS_MAX / 2));
+    assert_eq!(outcome.connect.unwrap().1, Address::Same, "the other one would take it from there too");
 }

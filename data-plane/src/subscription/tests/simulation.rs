@@ -17,17 +17,22 @@ const STREAM_AGE_MAX: Duration = Duration::from_secs(20);
 const APIS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// xorshift64.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn new(seed: u64) -> Self {
+        // Not 0, where it stands still, and not near it, where it begins slowly.
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 % bound as u64).unwrap()
     }
 
-    fn chance(&mut self, percent: usize) -> bool {
+    pub(super) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
@@ -66,6 +71,8 @@ struct World {
     /// A process begins with what was kept, and does not serve yet.
     resuming: bool,
     starts: u64,
+    /// Processes that came to serve what was kept.
+    resumed: u64,
     /// A second stream is being opened.
     moving: bool,
 }
@@ -73,11 +80,11 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let (mut node, first) = Node::new(seed);
-        let is_keeping = seed % 4 != 0;
+        let is_keeping = !seed.is_multiple_of(4);
         let first = if is_keeping { node.resume(Duration::ZERO, None) } else { vec![first] };
         let node = node.with_stream_age_max(STREAM_AGE_MAX);
         let mut world = Self {
-            random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            random: Random::new(seed),
             now: Duration::ZERO,
             node,
             control: Control::default(),
@@ -93,6 +100,7 @@ impl World {
             disk: Disk::default(),
             resuming: false,
             starts: seed,
+            resumed: 0,
             moving: false,
         };
         world.obey(first);
@@ -141,7 +149,6 @@ impl World {
                     self.moving = true;
                 }
                 Action::Discard { reason } => panic!("what compiled once compiles again: {reason}"),
-                Action::Move { draw: _ } | Action::Discard { .. } | Action::Keep(_) | Action::Note { .. } => {}
             }
         }
     }
@@ -365,7 +372,7 @@ impl World {
 
 #[test]
 fn no_life_breaks_an_invariant_and_each_recovers() {
-    let mut swaps = 0;
+    let (mut swaps, mut resumed) = (0, 0);
     for seed in 1..=SEEDS {
         let life = || {
             let mut world = World::new(seed);
@@ -374,12 +381,16 @@ fn no_life_breaks_an_invariant_and_each_recovers() {
             }
             let swapped = world.applied.is_some();
             world.recover();
-            swapped
+            (swapped, world.resumed)
         };
         match catch_unwind(AssertUnwindSafe(life)) {
-            Ok(swapped) => swaps += u64::from(swapped),
+            Ok((swapped, times)) => {
+                swaps += u64::from(swapped);
+                resumed += times;
+            }
             Err(_) => panic!("the life of seed {seed} broke"),
         }
     }
     assert!(swaps > SEEDS / 2, "only {swaps} lives of {SEEDS} applied anything: they test little");
+    assert!(resumed > SEEDS, "only {resumed} processes began with what was kept: they test little");
 }

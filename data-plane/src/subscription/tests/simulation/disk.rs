@@ -112,6 +112,7 @@ impl World {
         assert_eq!(table.stages, record.stages, "it serves exactly what served");
         let count = table.stages.len() as u64;
         self.live = Some(table);
+        self.resumed += 1;
         self.tell(Event::Swapped { result: Ok(count) });
     }
 
