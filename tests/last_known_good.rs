@@ -276,6 +276,12 @@ async fn a_full_disk_is_reported_and_costs_nothing_that_was_there() {
     assert_eq!(world.metric(0, "penstock_proxy_state_kept_version").await, small as f64);
     let twice = async || world.metric(0, "penstock_proxy_state_write_failures_total").await;
     until("it is tried again", twice, |&failures| failures >= 2.0).await;
+    until(
+        "the control plane hears of it",
+        async || String::from_utf8_lossy(&world.cli(&["nodes"]).stdout).into_owned(),
+        |nodes| nodes.contains("n1 has trouble with its disk: writing "),
+    )
+    .await;
 
     // What was there before is there.
     world.proxies[0].kill();

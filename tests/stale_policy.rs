@@ -7,6 +7,7 @@ use harness::{World, client};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
+use penstock_proto::management::v1::ListNodesRequest;
 use serde_json::json;
 
 const WARNING: &str = r#"299 - "Configuration Not Confirmed""#;
@@ -78,4 +79,11 @@ async fn each_policy_does_what_it_says_and_only_while_nobody_confirms() {
     world.restart_control();
     all_fresh(&world).await;
     assert_eq!(world.config(REFUSE).await["fromDisk"], false);
+    // And the fleet knows which node was alone, and what each would start with.
+    let nodes = world.fleet().await.list_nodes(ListNodesRequest {}).await.expect("nodes").into_inner().items;
+    assert_eq!(nodes.len(), 3);
+    for node in nodes {
+        assert!(node.unconfirmed_seconds >= 1, "{node:?}");
+        assert_eq!(node.kept.map(|kept| (kept.version, kept.problem)), Some((version, String::new())));
+    }
 }

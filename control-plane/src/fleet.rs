@@ -37,6 +37,19 @@ pub struct NodeState {
     pub serving: Option<Serving>,
     /// Of the newest manifest that it was sent.
     pub refusals: Vec<Refusal>,
+    /// What it has on its disk; `None`: it keeps nothing.
+    pub kept: Option<Kept>,
+    /// How long ago a control plane had confirmed what it served when its newest stream was opened, in seconds.
+    pub unconfirmed_seconds: u64,
+}
+
+/// What a node has on its disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The newest that is durable; 0: none.
+    pub version: Version,
+    /// What is wrong, in the node's words; empty: nothing.
+    pub problem: String,
 }
 
 /// What a node serves.
@@ -78,6 +91,10 @@ pub struct Joining {
     pub serving: Option<(Version, Hash)>,
     /// Bundles that it refused and still knows of; `None`: it does not say.
     pub refused: Option<HashSet<Hash>>,
+    /// What it has on its disk; `None`: it keeps nothing.
+    pub kept: Option<Kept>,
+    /// How long ago a control plane confirmed what it serves, in seconds.
+    pub unconfirmed_seconds: u64,
 }
 
 /// There are [`CONNECTED_NODES_MAX`] nodes already.
@@ -147,6 +164,8 @@ impl Fleet {
             last_seen_ms: now_ms,
             serving,
             refusals,
+            kept: joining.kept,
+            unconfirmed_seconds: joining.unconfirmed_seconds,
         };
         let stream = nodes.streams;
         nodes.entries.insert(joining.id.clone(), Entry { state, stream, place: Some(place) });
@@ -248,6 +267,11 @@ impl Membership {
                 state.serving = serving.map(|(version, root_hash)| Serving::reported(version, root_hash));
             }
         });
+    }
+
+    /// The node says what it has on its disk.
+    pub fn keeps(&self, kept: Option<Kept>) {
+        self.change(|state| state.kept = kept);
     }
 
     /// The node was sent a manifest of these bundles: what it refused of others does not matter any more.

@@ -127,11 +127,6 @@ impl StateDir {
         Ok(opened)
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.directory
-    }
-
     /// Makes it durable: when this returns, a node that starts here serves it. `now_ms` is milliseconds since 1970.
     ///
     /// # Errors

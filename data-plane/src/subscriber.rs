@@ -322,7 +322,7 @@ impl Subscriber {
             self.closing = None;
             self.outbox.clear();
         }
-        self.outbox.push_back(wire::outgoing(message, &self.settings));
+        self.outbox.push_back(wire::outgoing(message, &self.settings, &self.status));
     }
 
     fn close(&mut self, reason: String) {

@@ -42,6 +42,8 @@ impl From<NodeState> for wire::Node {
             route_count: i64::try_from(routes).unwrap_or(i64::MAX),
             build_time_us: i64::try_from(time_us).unwrap_or(i64::MAX),
             refusals: node.refusals.into_iter().map(Into::into).collect(),
+            kept: node.kept.map(|kept| wire::KeptConfiguration { version: kept.version.0, problem: kept.problem }),
+            unconfirmed_seconds: i64::try_from(node.unconfirmed_seconds).unwrap_or(i64::MAX),
         }
     }
 }

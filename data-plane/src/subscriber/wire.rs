@@ -1,7 +1,7 @@
 //! Between the words of the subscription and the messages of the wire. Decides nothing; what makes no sense becomes
 //! [`Incoming::Malformed`], what is not known becomes [`Incoming::Unknown`].
 
-use super::Settings;
+use super::{Settings, SubscriberStatus};
 use crate::subscription::{BUNDLE_CHUNK_BYTES_MAX, Chunk, Incoming, Outgoing, Policy};
 use penstock_model::bundle::Hash;
 use penstock_model::id::Version;
@@ -45,8 +45,9 @@ fn policy(number: i32) -> Policy {
     }
 }
 
-/// What the node says. The subscription knows what it holds; who the node is comes from the settings.
-pub(super) fn outgoing(message: Outgoing, settings: &Settings) -> wire::NodeMessage {
+/// What the node says. The subscription knows what it holds; who the node is comes from the settings, and how its disk
+/// does from the status.
+pub(super) fn outgoing(message: Outgoing, settings: &Settings, status: &SubscriberStatus) -> wire::NodeMessage {
     let bytes = |hash: &Hash| hash.0.to_vec();
     let kind = match message {
         Outgoing::Hello { serving, held_bundles, refused_bundles } => FromNode::Hello(wire::Hello {
@@ -59,6 +60,8 @@ pub(super) fn outgoing(message: Outgoing, settings: &Settings) -> wire::NodeMess
             chunk_bytes_max: BUNDLE_CHUNK_BYTES_MAX,
             labels: settings.labels.clone(),
             refused_bundles: refused_bundles.iter().map(bytes).collect(),
+            kept: kept(status),
+            unconfirmed_seconds: status.confirmed_age().unwrap_or_default().as_secs(),
         }),
         Outgoing::Applied { version, root_hash, route_count, build_time_us } => FromNode::Applied(wire::Applied {
             version: version.0,
@@ -71,11 +74,20 @@ pub(super) fn outgoing(message: Outgoing, settings: &Settings) -> wire::NodeMess
             bundle_hash: bundle.as_ref().map(bytes).unwrap_or_default(),
             reason: shortened(reason),
         }),
-        Outgoing::Heartbeat { serving } => {
-            FromNode::Heartbeat(wire::Heartbeat { active_version: version(serving), active_root_hash: root(serving) })
-        }
+        Outgoing::Heartbeat { serving } => FromNode::Heartbeat(wire::Heartbeat {
+            active_version: version(serving),
+            active_root_hash: root(serving),
+            kept: kept(status),
+        }),
     };
     wire::NodeMessage { kind: Some(kind) }
+}
+
+fn kept(status: &SubscriberStatus) -> Option<wire::Kept> {
+    status.keeping().map(|keeping| wire::Kept {
+        version: version(keeping.kept),
+        problem: shortened(keeping.problem().unwrap_or_default().to_owned()),
+    })
 }
 
 fn version(serving: Option<(Version, Hash)>) -> u64 {

@@ -5,7 +5,7 @@ use super::End;
 use super::hello::Hello;
 use super::limits::{Limits, REASON_BYTES_MAX, SMALL_SYNC_BYTES_MAX};
 use super::push::Push;
-use crate::fleet::{Membership, Refusal, Serving};
+use crate::fleet::{Kept, Membership, Refusal, Serving};
 use crate::publication::Publication;
 use penstock_model::bundle::{Hash, Manifest};
 use penstock_model::id::Version;
@@ -97,8 +97,11 @@ impl Conversation {
     pub(super) fn next_message(&mut self, newest: &Manifest, now: Instant) -> Option<wire::ControlMessage> {
         self.progress_at = now;
         if std::mem::take(&mut self.heartbeat_due) {
-            let beat =
-                wire::Heartbeat { active_version: newest.version.0, active_root_hash: newest.root_hash.0.to_vec() };
+            let beat = wire::Heartbeat {
+                active_version: newest.version.0,
+                active_root_hash: newest.root_hash.0.to_vec(),
+                kept: None,
+            };
             return Some(wire::ControlMessage { kind: Some(wire::control_message::Kind::Heartbeat(beat)) });
         }
         self.push.as_mut().and_then(Push::next_message)
@@ -118,6 +121,7 @@ impl Conversation {
                     version => Some((Version(version), root("heartbeat.active_root_hash", &beat.active_root_hash)?)),
                 };
                 self.member.reported(serving);
+                self.member.keeps(beat.kept.map(kept));
                 Ok(())
             }
             // A newer node says things that we need not understand; it lives.
@@ -185,6 +189,11 @@ impl Conversation {
         self.refused.insert(hash);
         Ok(())
     }
+}
+
+/// What a node says about its disk, bounded.
+pub(super) fn kept(kept: wire::Kept) -> Kept {
+    Kept { version: Version(kept.version), problem: shortened(kept.problem) }
 }
 
 fn root(field: &str, bytes: &[u8]) -> Result<Hash, End> {

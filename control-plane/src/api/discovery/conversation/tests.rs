@@ -241,7 +241,7 @@ fn heartbeats_carry_the_newest_and_their_answers_are_shown() {
     let Some(Said::Heartbeat(beat)) = message.kind else { panic!("{message:?}") };
     assert_eq!((beat.active_version, beat.active_root_hash), (8, newest.manifest.root_hash.0.to_vec()));
 
-    let serving = wire::Heartbeat { active_version: 3, active_root_hash: vec![1; 32] };
+    let serving = wire::Heartbeat { active_version: 3, active_root_hash: vec![1; 32], kept: None };
     talk.hear(Kind::Heartbeat(serving)).unwrap();
     let [node] = &talk.fleet.nodes()[..] else { panic!("one node") };
     assert_eq!((node.serving.unwrap().version, node.last_seen_ms), (Version(3), 5));
