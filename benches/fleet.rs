@@ -88,8 +88,11 @@ async fn run() {
             control_planes: vec![world.grpc_url().parse().unwrap()],
             build: "bench".to_owned(),
             labels: BTreeMap::new(),
+            stale_after: PATIENCE,
+            stream_age_max: Duration::from_secs(1_800),
         };
-        tokio::spawn(subscriber::run(settings, LiveTable::new(), SubscriberStatus::new(), std::future::pending()));
+        let (live_table, status) = (LiveTable::new(), SubscriberStatus::new());
+        tokio::spawn(subscriber::run(settings, None, live_table, status, std::future::pending()));
     }
     println!("{nodes} nodes came within {:.1} s", all_serve(&world, nodes).await.as_secs_f64());
     // Longer than two heartbeats.

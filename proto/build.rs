@@ -3,7 +3,7 @@
 use prost::Message as _;
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "penstock/management/v1/deployment.proto",
     "penstock/management/v1/domain_name.proto",
     "penstock/management/v1/explain.proto",
@@ -13,6 +13,7 @@ const FILES: [&str; 9] = [
     "penstock/management/v1/resource.proto",
     "penstock/management/v1/rest_api.proto",
     "penstock/discovery/v1/discovery.proto",
+    "penstock/state/v1/state.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -153,15 +154,21 @@ struct Node {
 
 impl Node {
     fn start(id: &str, control_planes: &[&Uri]) -> Self {
+        Self::start_with(id, control_planes, Duration::from_secs(600))
+    }
+
+    fn start_with(id: &str, control_planes: &[&Uri], stream_age_max: Duration) -> Self {
         let (live_table, status) = (LiveTable::new(), SubscriberStatus::new());
         let settings = subscriber::Settings {
             node_id: id.to_owned(),
             control_planes: control_planes.iter().copied().cloned().collect(),
             build: "test/1".to_owned(),
             labels: BTreeMap::new(),
+            stream_age_max,
+            stale_after: Duration::from_secs(600),
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(subscriber::run(settings, live_table.clone(), status.clone(), async {
+        tokio::spawn(subscriber::run(settings, None, live_table.clone(), status.clone(), async {
             let _ = stopped.await;
         }));
         Self { live_table, status, _stop: stop }
@@ -308,4 +315,31 @@ async fn a_node_moves_to_the_control_plane_that_lives() {
     two.publisher.publish(publication(2, &[("a", bundle("a", "2"))]));
     two.serves("n1", 2).await;
     assert_eq!(node.live_table.load().version(), Version(2));
+}
+
+#[tokio::test]
+async fn old_streams_spread_over_the_control_planes_without_a_transfer_and_without_a_gap() {
+    let first = publication(1, &[("a", bundle("a", "1")), ("b", bundle("b", "1"))]);
+    let (one, two) = (ControlPlane::start(&first).await, ControlPlane::start(&first).await);
+    let (relays, addresses) = (Relay::start(&one).await, Relay::start(&two).await);
+    let ((relay_one, at_one), (relay_two, at_two)) = (relays, addresses);
+    let node = Node::start_with("n1", &[&at_one, &at_two], Duration::from_secs(1));
+    one.serves("n1", 1).await;
+    let before = node.live_table.load();
+    assert_eq!((relay_one.chunks(), relay_two.chunks()), (2, 0));
+
+    two.serves("n1", 1).await;
+    assert_eq!((relay_one.chunks(), relay_two.chunks()), (0, 0), "it says what it holds");
+    assert!(Arc::ptr_eq(&before, &node.live_table.load()) && node.status.is_connected());
+    // It goes to and fro, and a change reaches it wherever it is.
+    for version in 2..=6 {
+        let next = publication(version, &[("a", bundle("a", &version.to_string())), ("b", bundle("b", "1"))]);
+        one.publisher.publish(Arc::clone(&next));
+        two.publisher.publish(Arc::clone(&next));
+        let serving = async || node.live_table.load().version();
+        until("the change arrives", serving, |&now| now == Version(version)).await;
+    }
+    let back = async || one.fleet.nodes()[0].serving.map(|serving| serving.version);
+    until("it comes back to the first", back, |&now| now == Some(Version(6))).await;
+    assert!(relay_one.chunks() + relay_two.chunks() <= 2 * 5, "one bundle for each change, twice at most");
 }

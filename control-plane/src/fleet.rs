@@ -42,6 +42,10 @@ pub struct NodeState {
     pub refusals: Vec<Refusal>,
     /// What became of its requests, the oldest version first, as it said last.
     pub generations: Vec<Generation>,
+    /// What it has on its disk; `None`: it keeps nothing.
+    pub kept: Option<Kept>,
+    /// How long ago a control plane had confirmed what it served when its newest stream was opened, in seconds.
+    pub unconfirmed_seconds: u64,
 }
 
 /// What became of the requests that met one version on a node.
@@ -55,6 +59,15 @@ pub struct Generation {
     pub finished: u64,
     /// Of those, the ones that ended early without their client or upstream having ended them.
     pub cut: u64,
+}
+
+/// What a node has on its disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The newest that is durable; 0: none.
+    pub version: Version,
+    /// What is wrong, in the node's words; empty: nothing.
+    pub problem: String,
 }
 
 /// What a node serves.
@@ -96,6 +109,10 @@ pub struct Joining {
     pub serving: Option<(Version, Hash)>,
     /// Bundles that it refused and still knows of; `None`: it does not say.
     pub refused: Option<HashSet<Hash>>,
+    /// What it has on its disk; `None`: it keeps nothing.
+    pub kept: Option<Kept>,
+    /// How long ago a control plane confirmed what it serves, in seconds.
+    pub unconfirmed_seconds: u64,
 }
 
 /// There are [`CONNECTED_NODES_MAX`] nodes already.
@@ -168,6 +185,8 @@ impl Fleet {
             serving,
             refusals,
             generations: Vec::new(),
+            kept: joining.kept,
+            unconfirmed_seconds: joining.unconfirmed_seconds,
         };
         let stream = nodes.streams;
         nodes.entries.insert(joining.id.clone(), Entry { state, stream, place: Some(place) });
@@ -289,6 +308,11 @@ impl Membership {
             }
         });
         self.fleet.changed.send_replace(());
+    }
+
+    /// The node says what it has on its disk.
+    pub fn keeps(&self, kept: Option<Kept>) {
+        self.change(|state| state.kept = kept);
     }
 
     /// The node was sent a manifest of these bundles: what it refused of others does not matter any more.

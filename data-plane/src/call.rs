@@ -11,6 +11,7 @@ use crate::outgoing::OutgoingBody;
 use crate::record::Record;
 use crate::request_side::{BodyText, Holding, Intake, RequestSide, throw_away};
 use crate::response_side::{Answer, Outlet, UpstreamAnswer};
+use crate::settings::StalePolicy;
 use crate::transform::collect::CollectError;
 use crate::upstream::{Lease, TargetKey};
 use base64::Engine as _;
@@ -130,6 +131,11 @@ impl Call<'_> {
             found.stage = stage.map(|stage| Arc::clone(stage.settings()));
             found.route = route.cloned();
             record.routed(&self.gateway.ledger, host, table.version(), stage.map(|stage| stage.settings()), route);
+            // Behind the look into the table, so that the stage says how the answer looks; before its result, since what is
+            // not there may have come meanwhile.
+            if self.gateway.stale_policy == StalePolicy::Refuse && self.gateway.live_table.is_stale() {
+                return Err(ProxyError::Stale);
+            }
             located.map_err(|error| match error {
                 LocateError::UnknownHost => ProxyError::UnknownHost,
                 LocateError::UnknownStage => ProxyError::UnknownStage,

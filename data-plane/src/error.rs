@@ -58,6 +58,8 @@ pub(crate) enum ProxyError {
         /// base64 of the SHA-256 of the header's value.
         hash: String,
     },
+    #[error("no control plane has confirmed the configuration for too long")]
+    Stale,
     #[error("the route cannot be called")]
     Route(#[source] penstock_model::table::Problem),
     #[error("the request cannot be turned into an upstream request")]
@@ -156,7 +158,8 @@ impl ProxyError {
             | Self::ResponseBody(CollectError::TooLarge | CollectError::Time | CollectError::Body(_))
             | Self::ResponseDigestField(_)
             | Self::ResponseTimeout => Origin::Upstream,
-            Self::Route(_)
+            Self::Stale
+            | Self::Route(_)
             | Self::Head(HeadProblem::Target(TargetProblem::MissingParameter) | HeadProblem::Unsendable)
             | Self::Refused(Refusal::UnableToTransformRequest | Refusal::UnableToTransformResponse)
             | Self::Unsendable
@@ -178,6 +181,7 @@ impl ProxyError {
             Self::UnknownStage => "unknown_stage",
             Self::NoRoute => "no_route",
             Self::NoRouteUnsigned { .. } => "no_route_unsigned",
+            Self::Stale => "stale_configuration",
             Self::Route(_) => "route_problem",
             Self::Head(HeadProblem::Target(TargetProblem::DotSegment)) => "dot_segment",
             Self::Head(HeadProblem::Target(TargetProblem::MissingParameter)) => "missing_path_parameter",
@@ -253,7 +257,7 @@ impl ProxyError {
                 GatewayError::new(Type::IntegrationFailure)
             }
             Self::ResponseTimeout => GatewayError::new(Type::IntegrationTimeout),
-            Self::UpstreamBusy => GatewayError::new(Type::ServiceUnavailable),
+            Self::Stale | Self::UpstreamBusy => GatewayError::new(Type::ServiceUnavailable),
             Self::ClientIdle => {
                 GatewayError::new(Type::BadRequest).with_message("the request body stopped arriving").with_status(408)
             }
@@ -315,6 +319,7 @@ mod tests {
             (ProxyError::UnknownStage, 403, "unknown_stage", Origin::Client),
             (ProxyError::NoRoute, 403, "no_route", Origin::Client),
             (ProxyError::NoRouteUnsigned { hash: "h".into() }, 403, "no_route_unsigned", Origin::Client),
+            (ProxyError::Stale, 503, "stale_configuration", Origin::Gateway),
             (ProxyError::Route(Problem::NotServed("AWS")), 500, "route_problem", Origin::Gateway),
             (head(HeadProblem::Target(TargetProblem::DotSegment)), 400, "dot_segment", Origin::Client),
             (

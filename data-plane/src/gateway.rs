@@ -13,10 +13,11 @@ use crate::record::Record;
 use crate::request_side::Holding;
 use crate::response_side::{Answer, AnswerBody};
 use crate::services::Services;
+use crate::settings::StalePolicy;
 use crate::transform::BoxedBody;
 use crate::upstream::Upstreams;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, WARNING};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -30,6 +31,10 @@ const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid"
 const X_AMZ_APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
 const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
+/// Of answers under a stale configuration. Not 110 or another code of one hundred and something: these speak of a cached
+/// answer, and only a cache may make them (RFC 7234 section 5.5). 299 is for people and logs, and nobody acts on it.
+const STALE_WARNING: HeaderValue = HeaderValue::from_static(r#"299 - "Configuration Not Confirmed""#);
+
 /// What every request of a worker uses. Nothing in it is shared with another thread but the live table, the metrics,
 /// the log's queue, the budget of bytes in memory and the credentials for services.
 pub(crate) struct Gateway {
@@ -42,6 +47,7 @@ pub(crate) struct Gateway {
     pub(crate) listener_port: u16,
     pub(crate) holding: Holding,
     pub(crate) services: Services,
+    pub(crate) stale_policy: StalePolicy,
 }
 
 /// What the requests of one client connection share.
@@ -99,6 +105,9 @@ impl Gateway {
             if let Ok(value) = HeaderValue::from_str(id) {
                 headers.insert(name, value);
             }
+        }
+        if self.stale_policy == StalePolicy::Warn && self.live_table.is_stale() {
+            headers.append(WARNING, STALE_WARNING);
         }
         Ok(response)
     }

@@ -2,7 +2,7 @@
 //!
 //! A request crosses `server` (accept, framing) → `gateway` (all control flow) → `live_table` (one load) → the model
 //! (resolve) → `exchange` (heads) → `body` (streams) → `upstream` (send); `record` writes what became of it. A
-//! configuration crosses `subscriber` → `subscription` → the model (compile) → `live_table` (swap).
+//! configuration crosses `subscriber` → `subscription` → the model (compile) → `live_table` (swap), and rests in `state_dir`.
 //!
 //! Each worker is a thread with its own runtime, listener and upstream connections; the subscription and the operators'
 //! pages live on a runtime apart.
@@ -31,6 +31,7 @@ mod response_side;
 mod server;
 mod services;
 mod settings;
+pub mod state_dir;
 pub mod subscriber;
 pub mod subscription;
 mod transform;
@@ -38,4 +39,4 @@ mod upstream;
 
 pub use access_log::AccessLogFormat;
 pub use process::{BindError, Bound, RunError, bind, run};
-pub use settings::{AwsSigning, LambdaInvokeBy, Settings};
+pub use settings::{AwsSigning, LambdaInvokeBy, Settings, StalePolicy};

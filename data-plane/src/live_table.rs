@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 use arc_swap::ArcSwap;
 use penstock_model::table::RoutingTable;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 /// A handle on the table that serves. Clones are cheap and see the same table.
@@ -19,6 +19,7 @@ pub struct LiveTable {
     ready: Arc<watch::Sender<bool>>,
     spelling_wanted: SpellingWanted,
     ledger: Ledger,
+    stale: Arc<AtomicBool>,
 }
 
 impl LiveTable {
@@ -29,6 +30,7 @@ impl LiveTable {
             ready: Arc::new(watch::Sender::new(false)),
             spelling_wanted: SpellingWanted::default(),
             ledger: Ledger::default(),
+            stale: Arc::default(),
         }
     }
 
@@ -67,6 +69,16 @@ impl LiveTable {
     /// What became of the requests that met the tables of before and now.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Says whether what serves was not confirmed by a control plane for too long. What was said before.
+    pub(crate) fn set_stale(&self, stale: bool) -> bool {
+        self.stale.swap(stale, Ordering::Relaxed)
+    }
+
+    /// Whether it was not. One load of a flag; asked for each request, unless the policy says that it does not matter.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Relaxed)
     }
 
     /// Whether there was a first swap.

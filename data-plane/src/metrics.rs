@@ -48,7 +48,13 @@ pub(crate) struct Metrics {
     pub(crate) config_version: Gauge,
     pub(crate) config_routes: Gauge,
     pub(crate) control_plane_connected: Gauge,
-    /// Of the ledger. Written when somebody asks.
+    /// The following are written when somebody asks.
+    pub(crate) config_confirmed_age: Gauge,
+    pub(crate) config_from_disk: Gauge,
+    pub(crate) config_stale: Gauge,
+    pub(crate) state_kept_version: Gauge,
+    pub(crate) state_problem: Gauge,
+    pub(crate) state_write_failures: Counter,
     generations: Generations,
 }
 
@@ -84,9 +90,16 @@ impl Metrics {
             config_routes: Gauge::default(),
             control_plane_connected: Gauge::default(),
             generations: Generations::default(),
+            config_confirmed_age: Gauge::default(),
+            config_from_disk: Gauge::default(),
+            config_stale: Gauge::default(),
+            state_kept_version: Gauge::default(),
+            state_problem: Gauge::default(),
+            state_write_failures: Counter::default(),
         };
         metrics.registry.register("responses", "Answers by class of status", classes);
         metrics.register();
+        metrics.register_state();
         metrics
     }
 
@@ -168,6 +181,26 @@ impl Metrics {
         let totals = ledger.totals();
         pinned.set(number(totals.pinned));
         cut.set(number(totals.cut));
+    }
+
+    fn register_state(&mut self) {
+        let registry = &mut self.registry;
+        registry.register_with_unit(
+            "config_confirmed_age",
+            "Since a control plane last confirmed the configuration that serves; 0 while nothing serves",
+            Unit::Seconds,
+            self.config_confirmed_age.clone(),
+        );
+        let from_disk = "Whether the configuration was read from the disk and not confirmed since";
+        registry.register("config_from_disk", from_disk, self.config_from_disk.clone());
+        let stale = "Whether the configuration was not confirmed for longer than the stale policy allows";
+        registry.register("config_stale", stale, self.config_stale.clone());
+        let kept = "Version of the configuration that is kept on the disk; 0: none";
+        registry.register("state_kept_version", kept, self.state_kept_version.clone());
+        let problem = "Whether the state directory could not be read or written the last time";
+        registry.register("state_problem", problem, self.state_problem.clone());
+        let failures = "Attempts to keep the configuration that failed";
+        registry.register("state_write_failures", failures, self.state_write_failures.clone());
     }
 
     /// Counts one finished request.

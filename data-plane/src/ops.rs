@@ -5,6 +5,7 @@ use crate::limits::{ADMIN_CONNECTION_MS, ADMIN_CONNECTIONS_MAX};
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
 use crate::services::Credentials;
+use crate::settings::StalePolicy;
 use crate::subscriber::SubscriberStatus;
 use crate::transform::collect::CollectBudget;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -33,6 +35,7 @@ pub(crate) struct Ops {
     pub(crate) node_id: Arc<str>,
     pub(crate) budget: CollectBudget,
     pub(crate) credentials: Credentials,
+    pub(crate) stale_policy: StalePolicy,
 }
 
 /// Serves until dropped.
@@ -73,10 +76,13 @@ impl Ops {
         }
     }
 
-    /// Ready with the first configuration, and until the drain begins; a control plane that is gone does not count.
+    /// Ready with the first configuration, and until the drain begins; a control plane that is gone does not count, unless
+    /// the node refuses to serve without one.
     fn ready(&self) -> Response<Full<Bytes>> {
         let (status, word) = if *self.draining.borrow() {
             (StatusCode::SERVICE_UNAVAILABLE, "draining")
+        } else if self.stale_policy == StalePolicy::Refuse && self.live_table.is_stale() {
+            (StatusCode::SERVICE_UNAVAILABLE, "the configuration is stale")
         } else if self.live_table.is_ready() {
             (StatusCode::OK, "ready")
         } else {
@@ -109,7 +115,30 @@ impl Ops {
             "stages": stages,
             "generations": generations,
             "controlPlane": self.subscriber.snapshot(),
+            "confirmedSecondsAgo": self.subscriber.confirmed_age().map(|age| age.as_secs()),
+            "fromDisk": self.subscriber.is_from_disk(),
+            "stale": self.subscriber.is_stale(),
+            "state": self.subscriber.keeping().map(|keeping| json!({
+                "directory": keeping.directory,
+                "keptVersion": keeping.kept.map(|(version, _)| version.0),
+                "keptRootHash": keeping.kept.map(|(_, root_hash)| root_hash.to_string()),
+                "problem": keeping.problem(),
+                "writeFailures": keeping.write_failures,
+            })),
         })
+    }
+
+    fn gather(&self) {
+        let integer = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let (metrics, subscriber) = (&self.metrics, &self.subscriber);
+        metrics.control_plane_connected.set(subscriber.is_connected().into());
+        metrics.config_confirmed_age.set(integer(subscriber.confirmed_age().unwrap_or_default().as_secs()));
+        metrics.config_from_disk.set(subscriber.is_from_disk().into());
+        metrics.config_stale.set(subscriber.is_stale().into());
+        let keeping = subscriber.keeping().unwrap_or_default();
+        metrics.state_kept_version.set(integer(keeping.kept.map_or(0, |(version, _)| version.0)));
+        metrics.state_problem.set(keeping.problem().is_some().into());
+        metrics.state_write_failures.inner().store(keeping.write_failures, Ordering::Relaxed);
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
@@ -121,8 +150,8 @@ impl Ops {
         let expiry = expiry.and_then(|since| i64::try_from(since.as_secs()).ok());
         self.metrics.credentials_expiry.set(expiry.unwrap_or(0));
         self.metrics.collect_budget_bytes.set(i64::try_from(self.budget.total_bytes()).unwrap_or(i64::MAX));
-        self.metrics.control_plane_connected.set(self.subscriber.is_connected().into());
         self.metrics.show(self.live_table.ledger());
+        self.gather();
         match self.metrics.render() {
             Ok(text) => {
                 let mut response = Response::new(Full::new(Bytes::from(text)));

@@ -11,7 +11,8 @@ use crate::ops::{self, Ops};
 use crate::request_side::Holding;
 use crate::server;
 use crate::services::{self, Services};
-use crate::settings::Settings;
+use crate::settings::{Settings, StalePolicy};
+use crate::state_dir::{InUse, Opened, Opener, StateDir};
 use crate::subscriber::{self, SubscriberStatus};
 use crate::transform::collect::CollectBudget;
 use crate::upstream::{TlsClients, Upstreams};
@@ -29,15 +30,24 @@ use tokio::sync::watch;
 /// What this program calls itself towards the control plane.
 const BUILD: &str = concat!("penstock-data-plane/", env!("CARGO_PKG_VERSION"));
 
-/// Binding a socket failed.
+/// What the process needs for itself alone, it did not get.
 #[derive(Debug, thiserror::Error)]
-#[error("binding {what} to {address} (change it with {flag})")]
-pub struct BindError {
-    what: &'static str,
-    address: SocketAddr,
-    flag: &'static str,
-    #[source]
-    source: io::Error,
+pub enum BindError {
+    /// Binding a socket failed.
+    #[error("binding {what} to {address} (change it with {flag})")]
+    Socket {
+        /// For whom.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What says where.
+        flag: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process has the state directory.
+    #[error(transparent)]
+    StateDir(#[from] InUse),
 }
 
 /// The process could not run.
@@ -59,14 +69,18 @@ pub struct Bound {
     admin: TcpListener,
     proxy_addr: SocketAddr,
     admin_addr: SocketAddr,
+    /// `None`: the node keeps nothing.
+    opened: Option<Opened>,
 }
 
-/// Binds every socket of a proxy: one for each worker, all on the same address, and the operators' one.
+/// Binds every socket of a proxy: one for each worker, all on the same address, and the operators' one. Reads what was kept.
 ///
 /// # Errors
-/// When an address is taken or not ours.
+/// When an address is taken or not ours, or the state directory in use.
 pub fn bind(settings: Settings) -> Result<Bound, BindError> {
-    let proxy_error = |source| BindError { what: "the proxy", address: settings.listen, flag: "--listen", source };
+    let opened = open_state(&settings)?;
+    let proxy_error =
+        |source| BindError::Socket { what: "the proxy", address: settings.listen, flag: "--listen", source };
     let first = listen(settings.listen, false).map_err(proxy_error)?;
     let proxy_addr = first.local_addr().map_err(proxy_error)?;
     drop(first);
@@ -74,7 +88,7 @@ pub fn bind(settings: Settings) -> Result<Bound, BindError> {
     for _ in 0..settings.worker_count() {
         listeners.push(listen(proxy_addr, true).map_err(proxy_error)?);
     }
-    let admin_error = |source| BindError {
+    let admin_error = |source| BindError::Socket {
         what: "the admin listener",
         address: settings.admin_listen,
         flag: "--admin-listen",
@@ -82,7 +96,29 @@ pub fn bind(settings: Settings) -> Result<Bound, BindError> {
     };
     let admin = listen(settings.admin_listen, false).map_err(admin_error)?;
     let admin_addr = admin.local_addr().map_err(admin_error)?;
-    Ok(Bound { listeners, admin, proxy_addr, admin_addr, settings })
+    Ok(Bound { listeners, admin, proxy_addr, admin_addr, settings, opened })
+}
+
+/// Takes the state directory into use, if there is to be one.
+fn open_state(settings: &Settings) -> Result<Option<Opened>, InUse> {
+    let Some(directory) = &settings.state_dir else { return Ok(None) };
+    let opener = Opener {
+        node_id: settings.node_id.clone(),
+        new_node_id: settings.lasting_node_name(),
+        build: BUILD,
+        now_ms: subscriber::now_ms(),
+    };
+    let opened = StateDir::open(directory, opener)?;
+    let directory = directory.display();
+    match (&opened.kept, &opened.problem) {
+        (_, Some(problem)) => tracing::error!(problem, "nothing that was kept can serve; waiting for a control plane"),
+        (Some(kept), None) => {
+            let (version, age_seconds) = (kept.manifest().version, kept.confirmed_age().as_secs());
+            tracing::info!(%directory, %version, age_seconds, "starting with what was kept");
+        }
+        (None, None) => tracing::info!(%directory, "nothing was kept yet; waiting for a control plane"),
+    }
+    Ok(Some(opened))
 }
 
 /// Several listeners share one address, and the kernel spreads connections over them, when each says so. The first
@@ -161,13 +197,15 @@ impl Bound {
                 tls: Arc::clone(&shared.tls),
                 holding: shared.holding.clone(),
                 services: shared.services.clone(),
+                stale_policy: self.settings.stale_policy,
                 connections_max,
                 drain: drain.subscribe(),
                 drain_deadline,
             };
             workers.push(worker.start()?);
         }
-        let ended = control.block_on(supervise(&self.settings, self.admin, &shared, &drain, workers, shutdown));
+        let (settings, opened) = (&self.settings, self.opened);
+        let ended = control.block_on(supervise(settings, opened, self.admin, &shared, &drain, workers, shutdown));
         control.shutdown_background();
         // The last sender goes with `shared`, which ends the writer once it has written everything.
         drop(shared);
@@ -182,6 +220,7 @@ impl Bound {
 /// Runs everything that is not on the request path, and waits for the workers.
 async fn supervise(
     settings: &Settings,
+    opened: Option<Opened>,
     admin: TcpListener,
     shared: &Shared,
     drain: &watch::Sender<bool>,
@@ -189,7 +228,7 @@ async fn supervise(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let status = SubscriberStatus::new();
-    let node_id = settings.node_name();
+    let (node_id, state) = begin_keeping(settings, opened, &status);
     let admin =
         tokio::net::TcpListener::from_std(admin).map_err(|error| RunError::Start("the admin listener", error))?;
     let ops = Ops {
@@ -200,6 +239,7 @@ async fn supervise(
         node_id: node_id.as_str().into(),
         budget: shared.holding.budget.clone(),
         credentials: shared.services.credentials.clone(),
+        stale_policy: settings.stale_policy,
     };
     let admin = tokio::spawn(ops::serve(admin, ops));
     let mut stop = drain.subscribe();
@@ -208,11 +248,14 @@ async fn supervise(
         control_planes: settings.control_plane.clone(),
         build: BUILD.to_owned(),
         labels: settings.labels.iter().cloned().collect(),
+        stream_age_max: Duration::from_secs(settings.stream_age_seconds_max),
+        stale_after: Duration::from_secs(settings.stale_after_seconds),
     };
-    let subscriber = tokio::spawn(subscriber::run(subscription, shared.live_table.clone(), status, async move {
-        // The sender outlives this task; if it did not, that too would mean to stop.
-        let _ = stop.wait_for(|&stop| stop).await;
-    }));
+    let subscriber =
+        tokio::spawn(subscriber::run(subscription, state, shared.live_table.clone(), status, async move {
+            // The sender outlives this task; if it did not, that too would mean to stop.
+            let _ = stop.wait_for(|&stop| stop).await;
+        }));
     let mut joined = tokio::task::spawn_blocking(move || join(workers));
     let ended = tokio::select! {
         // A worker ends before the drain only by dying.
@@ -230,6 +273,21 @@ async fn supervise(
     ended.unwrap_or(Err(RunError::Worker))
 }
 
+/// The node's name, and what the subscriber keeps, which is shown from now on.
+fn begin_keeping(
+    settings: &Settings,
+    opened: Option<Opened>,
+    status: &SubscriberStatus,
+) -> (String, Option<subscriber::State>) {
+    let Some(Opened { state_dir, node_id, kept, problem }) = opened else { return (settings.node_name(), None) };
+    status.begin_keeping(subscriber::Keeping {
+        directory: settings.state_dir.clone().unwrap_or_default(),
+        read_problem: problem,
+        ..subscriber::Keeping::default()
+    });
+    (node_id, state_dir.map(|state_dir| subscriber::State { state_dir, kept }))
+}
+
 fn join(workers: Vec<JoinHandle<Result<(), RunError>>>) -> Result<(), RunError> {
     workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Err(RunError::Worker)))
 }
@@ -244,6 +302,7 @@ struct Worker {
     tls: Arc<TlsClients>,
     holding: Holding,
     services: Services,
+    stale_policy: StalePolicy,
     connections_max: usize,
     drain: watch::Receiver<bool>,
     drain_deadline: Duration,
@@ -276,6 +335,7 @@ impl Worker {
                 listener_port: self.port,
                 holding: self.holding,
                 services: self.services,
+                stale_policy: self.stale_policy,
             });
             server::serve(listener, gateway, self.connections_max, self.drain, self.drain_deadline).await;
             Ok(())

@@ -3,9 +3,11 @@
 use crate::access_log::AccessLogFormat;
 use crate::limits::{COLLECT_BUDGET_BYTES, FUNCTION_PAYLOAD_BYTES_MAX};
 use crate::services::service_endpoint;
+use crate::subscription::STREAM_AGE_MS_MAX;
 use penstock_model::endpoint::Endpoint;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// What stands for a function in the path of its invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -25,6 +27,18 @@ pub enum AwsSigning {
     Sigv4,
     /// None, and no credentials are looked for.
     None,
+}
+
+/// What a proxy does when no control plane has confirmed its configuration for long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum StalePolicy {
+    /// Serves on as if nothing were.
+    #[default]
+    Serve,
+    /// Serves on, and every answer carries a `Warning`.
+    Warn,
+    /// Answers 503, and is not ready.
+    Refuse,
 }
 
 /// Settings of one proxy. Flags win over environment variables.
@@ -48,7 +62,35 @@ pub struct Settings {
     )]
     pub control_plane: Vec<tonic::transport::Uri>,
 
-    /// Name of this node in the fleet [default: host name and process id]
+    /// Age of a stream to a control plane at which another one is looked for, in seconds; up to a quarter earlier, by chance
+    #[arg(
+        long,
+        env = "PENSTOCK_STREAM_AGE_SECONDS_MAX",
+        default_value_t = STREAM_AGE_MS_MAX / 1_000,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub stream_age_seconds_max: u64,
+
+    /// Directory of this node alone, in which it keeps its configuration to start without a control plane [default: none]
+    #[arg(long, env = "PENSTOCK_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// What to do when no control plane has confirmed the configuration for too long
+    #[arg(long, env = "PENSTOCK_STALE_POLICY", value_enum, default_value_t = StalePolicy::Serve)]
+    pub stale_policy: StalePolicy,
+
+    /// Seconds without a confirmation from which on the configuration is stale
+    #[arg(
+        long,
+        env = "PENSTOCK_STALE_AFTER_SECONDS",
+        default_value_t = 300,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=31_536_000)
+    )]
+    pub stale_after_seconds: u64,
+
+    /// Name of this node in the fleet [default: host name and process id; with a state directory, the name kept there]
     #[arg(long, env = "PENSTOCK_NODE_ID", value_name = "ID")]
     pub node_id: Option<String>,
 
@@ -137,14 +179,21 @@ impl Settings {
         self.aws_endpoints.iter().cloned().chain(lambda).collect()
     }
 
-    /// The node's name.
+    /// The node's name, unless it is kept in a state directory.
     pub(crate) fn node_name(&self) -> String {
-        self.node_id.clone().unwrap_or_else(|| {
-            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-            let host = if host.trim().is_empty() { "node" } else { host.trim() };
-            format!("{host}-{}", std::process::id())
-        })
+        self.node_id.clone().unwrap_or_else(|| format!("{}-{}", host_name(), std::process::id()))
     }
+
+    /// A name that outlives the process, and is no other's: a process id comes back.
+    pub(crate) fn lasting_node_name(&self) -> String {
+        let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+        format!("{}-{:08x}", host_name(), random >> 32)
+    }
+}
+
+fn host_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if host.trim().is_empty() { "node".to_owned() } else { host.trim().to_owned() }
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

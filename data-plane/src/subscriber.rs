@@ -4,28 +4,37 @@
 //! Started once by the process, on the control runtime. It never gives up and never decides: what to answer, when to
 //! close and how long to wait is the subscription's. It never runs on a thread that serves requests.
 
-mod build;
+pub(crate) mod build;
 mod connection;
+mod keeper;
 mod status;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod wire;
 
+pub(crate) use keeper::now_ms;
+pub(crate) use status::Keeping;
 pub use status::SubscriberStatus;
 
 use crate::live_table::LiveTable;
-use crate::subscription::{Action, Event, HEARTBEAT_MS, MANIFEST_BUNDLES_MAX, Outgoing, Subscription};
+use crate::state_dir::StateDir;
+use crate::subscription::{
+    Action, Address, Event, HEARTBEAT_MS, Kept, MANIFEST_BUNDLES_MAX, Outgoing, Subscription, Table,
+};
 use connection::{Connecting, Connection};
+use keeper::Keeper;
 use penstock_model::table::StageTable;
 use penstock_proto::discovery::v1 as wire_types;
+use status::Confirmed;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tonic::transport::Uri;
+use waiting::{compiled, kept, next_message, opened, room};
 
 /// Between two looks at the clock, in milliseconds.
 const TICK_MS: u64 = HEARTBEAT_MS / 5;
@@ -44,11 +53,25 @@ pub struct Settings {
     pub build: String,
     /// For people and for choosing nodes.
     pub labels: BTreeMap<String, String>,
+    /// Age of a stream at which another is looked for.
+    pub stream_age_max: Duration,
+    /// How long what serves may go without a confirmation before it counts as stale.
+    pub stale_after: Duration,
 }
 
-/// Keeps `live_table` at the newest configuration until `shutdown` is done.
+/// Where a node keeps what it serves, and what it found there.
+#[derive(Debug)]
+pub struct State {
+    /// To be written to.
+    pub state_dir: StateDir,
+    /// What an earlier process served.
+    pub kept: Option<Kept>,
+}
+
+/// Keeps `live_table` at the newest configuration until `shutdown` is done, and that in `state`.
 pub async fn run(
     settings: Settings,
+    state: Option<State>,
     live_table: LiveTable,
     status: SubscriberStatus,
     shutdown: impl Future<Output = ()> + Send,
@@ -60,12 +83,13 @@ pub async fn run(
     // Any 64 random bits will do: they only spread the waits of different nodes.
     let (_, seed) = uuid::Uuid::new_v4().as_u64_pair();
     let mut subscriber = Subscriber::new(settings, live_table, status, seed);
+    subscriber.begin(state).await;
     let mut shutdown = pin!(shutdown);
     let mut ticks = tokio::time::interval(Duration::from_millis(TICK_MS));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let event = tokio::select! {
-            () = &mut shutdown => return,
+            () = &mut shutdown => return subscriber.end().await,
             event = subscriber.next_event() => event,
             _ = ticks.tick() => Event::Tick,
         };
@@ -73,32 +97,41 @@ pub async fn run(
     }
 }
 
+/// A compiled bundle.
+type Subscribed = Arc<StageTable>;
 type Compiling = JoinHandle<Vec<build::Compiled>>;
 
 struct Subscriber {
     settings: Arc<Settings>,
     live_table: LiveTable,
     status: SubscriberStatus,
-    subscription: Subscription<Arc<StageTable>>,
+    subscription: Subscription<Subscribed>,
+    /// Where the subscription begins.
+    first: Option<Action<Subscribed>>,
     /// Origin of the subscription's time.
     started: Instant,
+    /// Of the stream that is open, or that was open or tried last.
     address: usize,
-    connecting: Option<Connecting>,
+    /// A stream in the making, and its address.
+    connecting: Option<(usize, Connecting)>,
     connection: Option<Connection>,
     /// Was closed by us; kept until the next one so that our last words go out.
     closing: Option<Connection>,
     outbox: VecDeque<wire_types::NodeMessage>,
     compiling: Option<(u64, Compiling)>,
+    keeper: Option<Keeper>,
 }
 
 impl Subscriber {
     fn new(settings: Settings, live_table: LiveTable, status: SubscriberStatus, seed: u64) -> Self {
         let (subscription, first) = Subscription::new(seed);
-        let mut subscriber = Self {
+        let subscription = subscription.with_stream_age_max(settings.stream_age_max);
+        Self {
             settings: Arc::new(settings),
             live_table,
             status,
             subscription,
+            first: Some(first),
             started: Instant::now(),
             address: 0,
             connecting: None,
@@ -106,42 +139,46 @@ impl Subscriber {
             closing: None,
             outbox: VecDeque::new(),
             compiling: None,
-        };
-        if let Action::Connect { after } = first {
-            subscriber.connect(after);
+            keeper: None,
         }
-        subscriber
+    }
+
+    /// Takes the first step: with what was kept, or to a control plane.
+    async fn begin(&mut self, state: Option<State>) {
+        let actions = match state {
+            Some(State { state_dir, kept }) => {
+                self.keeper = Some(Keeper::new(state_dir, self.status.clone()));
+                self.subscription.resume(self.started.elapsed(), kept)
+            }
+            None => self.first.take().into_iter().collect(),
+        };
+        self.obey(actions).await;
+    }
+
+    /// What is being written is written to its end.
+    async fn end(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.finish().await;
+        }
     }
 
     /// Waits for whatever happens first. Cancelling it loses nothing.
-    async fn next_event(&mut self) -> Event<Arc<StageTable>> {
+    async fn next_event(&mut self) -> Event<Subscribed> {
         if self.outbox.len() > OUTBOX_MESSAGES_MAX {
-            self.address += 1;
             return Event::Closed { reason: "the control plane does not read".to_owned(), superseded: false };
         }
         loop {
             let sender = self.connection.as_ref().and_then(Connection::sender);
             tokio::select! {
-                opened = ready(self.connecting.as_mut()) => {
+                (address, opened) = opened(self.connecting.as_mut()) => {
                     self.connecting = None;
-                    return match opened {
-                        Ok(connection) => {
-                            self.connection = Some(connection);
-                            Event::Connected
-                        }
-                        Err(reason) => {
-                            // The next attempt goes to the next address.
-                            self.address += 1;
-                            Event::Closed { reason, superseded: false }
-                        }
-                    };
+                    return self.on_opened(address, opened);
                 }
                 said = next_message(self.connection.as_mut()) => {
                     return match said {
                         Ok(message) => Event::Received(wire::incoming(message)),
                         Err(end) => {
                             self.connection = None;
-                            self.address += usize::from(!end.superseded);
                             Event::Closed { reason: end.reason, superseded: end.superseded }
                         }
                     };
@@ -156,16 +193,40 @@ impl Subscriber {
                     let (build, results) = results;
                     return Event::Compiled { build, results };
                 }
+                event = kept(self.keeper.as_mut()) => return event,
             }
         }
     }
 
-    async fn handle(&mut self, event: Event<Arc<StageTable>>) {
+    fn on_opened(&mut self, address: usize, opened: Result<Connection, String>) -> Event<Subscribed> {
+        match opened {
+            Ok(connection) => {
+                self.address = address;
+                // The node moves: there was one before.
+                self.hang_up();
+                self.connection = Some(connection);
+                Event::Connected
+            }
+            Err(reason) if self.connection.is_some() => {
+                tracing::info!(reason, "no other control plane; the stream goes on");
+                Event::NotMoved
+            }
+            Err(reason) => Event::Closed { reason, superseded: false },
+        }
+    }
+
+    async fn handle(&mut self, event: Event<Subscribed>) {
         self.note(&event);
-        let mut actions: VecDeque<_> = self.subscription.handle(self.started.elapsed(), event).into();
+        let actions = self.subscription.handle(self.started.elapsed(), event);
+        self.obey(actions).await;
+    }
+
+    async fn obey(&mut self, actions: Vec<Action<Subscribed>>) {
+        let mut actions = VecDeque::from(actions);
         while let Some(action) = actions.pop_front() {
             match action {
-                Action::Connect { after } => self.connect(after),
+                Action::Connect { after, to } => self.connect(after, to),
+                Action::Move { draw } => self.look_elsewhere(draw),
                 Action::Send(message) => self.send(message),
                 Action::Close { reason } => self.close(reason),
                 Action::Compile { build, bundles } => {
@@ -174,17 +235,23 @@ impl Subscriber {
                     self.compiling = Some((build, task));
                 }
                 Action::Swap(table) => {
-                    let (version, root_hash) = (table.version, table.root_hash);
-                    let live_table = self.live_table.clone();
-                    let swapped = tokio::task::spawn_blocking(move || build::swap(&live_table, table)).await;
-                    if let Ok(route_count) = swapped {
-                        tracing::info!(%version, %root_hash, route_count, "a new configuration serves");
-                    }
-                    let result = swapped.map_err(|_| "the routing table could not be assembled".to_owned());
-                    let event = Event::Swapped { result };
                     // Before anything that was to come after the swap: the answer says that it is done.
-                    for action in self.subscription.handle(self.started.elapsed(), event).into_iter().rev() {
+                    for action in self.swap(table).await.into_iter().rev() {
                         actions.push_front(action);
+                    }
+                }
+                Action::Discard { reason } => {
+                    tracing::error!(reason, "what was kept cannot serve; waiting for a control plane");
+                    self.status.change_keeping(|keeping| keeping.read_problem = Some(reason));
+                }
+                Action::Keep(to_keep) => {
+                    if let Some(keeper) = &mut self.keeper {
+                        keeper.keep(to_keep);
+                    }
+                }
+                Action::Note { version, root_hash } => {
+                    if let Some(keeper) = &self.keeper {
+                        keeper.note((version, root_hash));
                     }
                 }
             }
@@ -192,8 +259,21 @@ impl Subscriber {
         self.show();
     }
 
+    async fn swap(&mut self, table: Table<Subscribed>) -> Vec<Action<Subscribed>> {
+        let (version, root_hash) = (table.version, table.root_hash);
+        let live_table = self.live_table.clone();
+        // A table that is stale from the beginning must not serve as a fresh one for even a moment.
+        self.mark_stale();
+        let swapped = tokio::task::spawn_blocking(move || build::swap(&live_table, table)).await;
+        if let Ok(route_count) = swapped {
+            tracing::info!(%version, %root_hash, route_count, "a new configuration serves");
+        }
+        let result = swapped.map_err(|_| "the routing table could not be assembled".to_owned());
+        self.subscription.handle(self.started.elapsed(), Event::Swapped { result })
+    }
+
     /// Logs what is worth it.
-    fn note(&self, event: &Event<Arc<StageTable>>) {
+    fn note(&self, event: &Event<Subscribed>) {
         let address = self.current_address();
         match event {
             Event::Connected => tracing::info!(%address, "subscribed to the control plane"),
@@ -201,15 +281,35 @@ impl Subscriber {
                 self.status.change(|state| state.last_failure = Some(reason.clone()));
                 tracing::warn!(reason, "no control plane; what serves keeps serving");
             }
-            Event::Received(_) | Event::Compiled { .. } | Event::Swapped { .. } | Event::Tick => {}
+            Event::NotMoved
+            | Event::Received(_)
+            | Event::Compiled { .. }
+            | Event::Swapped { .. }
+            | Event::Kept { .. }
+            | Event::Tick => {}
         }
     }
 
-    fn connect(&mut self, after: Duration) {
+    fn connect(&mut self, after: Duration, to: Address) {
         self.connection = None;
         self.outbox.clear();
-        let address = self.current_address().clone();
-        self.connecting = Some(connection::open(address, after));
+        self.address += match to {
+            Address::Same => 0,
+            Address::Next => 1,
+        };
+        self.open(self.address, after);
+    }
+
+    /// Opens a second stream, at an address drawn by chance; it may be the same. An address behind which there are several
+    /// control planes leads to any of them.
+    fn look_elsewhere(&mut self, draw: u64) {
+        let count = self.settings.control_planes.len() as u64;
+        self.open(usize::try_from(draw % count).unwrap_or_default(), Duration::ZERO);
+    }
+
+    fn open(&mut self, address: usize, after: Duration) {
+        let uri = self.uri(address).clone();
+        self.connecting = Some((address, connection::open(uri, after)));
     }
 
     fn send(&mut self, message: Outgoing) {
@@ -222,67 +322,60 @@ impl Subscriber {
             self.closing = None;
             self.outbox.clear();
         }
-        self.outbox.push_back(wire::outgoing(message, &self.settings, self.live_table.ledger()));
+        let ledger = self.live_table.ledger();
+        self.outbox.push_back(wire::outgoing(message, &self.settings, &self.status, ledger));
     }
 
     fn close(&mut self, reason: String) {
         tracing::warn!(reason, "closing the stream to the control plane; what serves keeps serving");
         self.status.change(|state| state.last_failure = Some(reason));
+        self.hang_up();
+    }
+
+    /// Ends the stream that is open, with what is still to be said.
+    fn hang_up(&mut self) {
         if let Some(mut connection) = self.connection.take() {
             connection.say_last(&mut self.outbox);
             self.closing = Some(connection);
         }
-        self.address += 1;
+    }
+
+    fn uri(&self, address: usize) -> &Uri {
+        // `run` makes sure that there is one.
+        &self.settings.control_planes[address % self.settings.control_planes.len()]
     }
 
     fn current_address(&self) -> &Uri {
-        // `run` makes sure that there is one.
-        &self.settings.control_planes[self.address % self.settings.control_planes.len()]
+        self.uri(self.address)
+    }
+
+    fn mark_stale(&self) -> bool {
+        let now = self.started.elapsed();
+        let is_stale = self.subscription.is_stale(now, self.settings.stale_after);
+        if self.live_table.set_stale(is_stale) != is_stale {
+            match is_stale {
+                true => tracing::warn!("no control plane has confirmed what serves for too long: it is stale"),
+                false => tracing::info!("a control plane confirms what serves: it is not stale any more"),
+            }
+        }
+        is_stale
     }
 
     fn show(&self) {
-        let subscription = &self.subscription;
+        let is_stale = self.mark_stale();
+        let (subscription, now) = (&self.subscription, self.started.elapsed());
         self.status.change(|state| {
             state.connected = subscription.is_connected();
             state.address = Some(self.current_address().to_string());
             state.serving = subscription.serving();
             state.newest_published = subscription.newest_published();
             state.last_refusal = subscription.last_refusal().map(str::to_owned);
+            state.confirmed = subscription.confirmed_age(now).map(|age| Confirmed { at: Instant::now(), age });
+            state.from_disk = subscription.is_from_disk();
+            state.stale = is_stale;
+            if let Some(keeping) = &mut state.keeping {
+                keeping.kept = subscription.kept();
+            }
         });
-    }
-}
-
-async fn ready<F: Future + Unpin>(future: Option<&mut F>) -> F::Output {
-    match future {
-        Some(future) => future.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn next_message(connection: Option<&mut Connection>) -> Result<wire_types::ControlMessage, connection::End> {
-    match connection {
-        Some(connection) => connection.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn room(
-    sender: Option<mpsc::Sender<wire_types::NodeMessage>>,
-) -> Option<mpsc::OwnedPermit<wire_types::NodeMessage>> {
-    match sender {
-        // A stream that takes nothing any more is about to end, which `next_message` reports.
-        Some(sender) => match sender.reserve_owned().await {
-            Ok(permit) => Some(permit),
-            Err(_) => std::future::pending().await,
-        },
-        None => std::future::pending().await,
-    }
-}
-
-async fn compiled(compiling: Option<&mut (u64, Compiling)>) -> (u64, Vec<build::Compiled>) {
-    match compiling {
-        // `compile` catches panics; a task that was lost nevertheless leaves its bundles refused.
-        Some((build, task)) => (*build, task.await.unwrap_or_default()),
-        None => std::future::pending().await,
     }
 }

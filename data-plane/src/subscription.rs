@@ -9,10 +9,16 @@
 //! - `Applied` is said after the swap;
 //! - versions only grow. A lower version, or the same with another root hash, comes from a control plane that lost its
 //!   store: the node refuses it, says so, and serves on. An operator who means it starts the nodes anew;
-//! - a broken rule of the protocol ends the stream with a reason and a back-off, and changes nothing that serves.
+//! - a broken rule of the protocol ends the stream with a reason and a back-off, and changes nothing that serves;
+//! - what was kept by an earlier process serves whole or not at all, and the first hello names it;
+//! - what serves is to be kept, one writing at a time, the newest, until it is durable.
 
+mod activation;
 mod backoff;
+mod confirmation;
 mod event;
+mod keeping;
+mod kept;
 mod message;
 mod offer;
 mod serving;
@@ -20,16 +26,22 @@ mod serving;
 mod tests;
 
 pub use backoff::{BACKOFF_MS_MAX, BACKOFF_MS_MIN};
-pub use event::{Action, Event, Table};
+pub use event::{Action, Address, Event, Table};
+pub use keeping::{KEEP_RETRY_MS_MAX, KEEP_RETRY_MS_MIN, NOTE_MS, ToKeep};
+pub use kept::{Kept, Quarantined};
 pub use message::{Chunk, Incoming, Outgoing, Policy};
 pub use offer::Uncompiled;
 
+use activation::{Stage, Swapping};
 use backoff::Backoff;
-use offer::{Breach, Offer};
-use penstock_model::bundle::{Hash, Manifest};
+use confirmation::Confirmation;
+use keeping::Keeping;
+use kept::Resuming;
+use offer::Breach;
+use penstock_model::bundle::Hash;
 use penstock_model::id::Version;
 use serving::Serving;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Between two heartbeats, in milliseconds.
@@ -42,6 +54,12 @@ pub const BUNDLE_CHUNK_BYTES_MAX: u32 = 256 * 1024;
 pub const MANIFEST_BUNDLES_MAX: usize = 100_000;
 /// Most bytes of bundles that wait for one activation.
 pub const SYNC_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Age at which a node looks for another stream unless it is told another, in milliseconds; each stream up to a quarter
+/// earlier, by chance. So nodes spread over their control planes again after one of them was away.
+pub const STREAM_AGE_MS_MAX: u64 = 30 * 60 * 1_000;
+/// Wait before another look after one that found no stream, in milliseconds. Also how long an activation that does not end
+/// may put off the look.
+pub const MOVE_RETRY_MS: u64 = 60_000;
 
 const _: () = assert!(SYNC_BYTES_MAX >= penstock_model::limits::BUNDLE_BYTES_MAX as u64);
 
@@ -49,14 +67,20 @@ const _: () = assert!(SYNC_BYTES_MAX >= penstock_model::limits::BUNDLE_BYTES_MAX
 #[derive(Debug)]
 pub struct Subscription<T> {
     backoff: Backoff,
+    stream_age_max: Duration,
     stream: Option<Stream<T>>,
     serving: Option<Serving<T>>,
-    swapping: Option<(Serving<T>, Duration)>,
+    swapping: Option<Swapping<T>>,
+    /// What was kept, while it compiles. There is no stream yet.
+    resuming: Option<Resuming>,
     /// Bundles of the newest manifest that do not compile, and why. Compiling them again would not help.
     refused: BTreeMap<Hash, String>,
     builds: u64,
     last_refusal: Option<String>,
     newest_published: Option<Version>,
+    confirmation: Confirmation,
+    /// `None`: nothing is kept.
+    keeping: Option<Keeping>,
 }
 
 #[derive(Debug)]
@@ -64,50 +88,57 @@ struct Stream<T> {
     opened_at: Duration,
     heard_at: Duration,
     heartbeat_at: Duration,
+    /// When to look for another one.
+    move_at: Duration,
+    /// Another one is being opened.
+    moving: bool,
+    standing: Standing,
     stage: Stage<T>,
 }
 
-/// Where the stream is in the sequence manifest, chunks, activate, answer.
-#[derive(Debug)]
-enum Stage<T> {
-    Idle,
-    /// The manifest was refused: chunks and activation of it, which are on their way, are skipped.
-    Skipping(Version),
-    Offered(Offer),
-    Building(Build<T>),
-}
-
-#[derive(Debug)]
-struct Build<T> {
-    id: u64,
-    manifest: Manifest,
-    policy: Policy,
-    activated_at: Duration,
-    compiled: HashMap<Hash, T>,
+/// What the control plane at the other end thinks of what serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has said nothing yet.
+    Unknown,
+    /// It speaks, and knows what serves or something newer.
+    Confirms,
+    /// It offers what may not follow, or knows only what is older.
+    Contradicts,
 }
 
 type Actions<T> = Vec<Action<T>>;
 
 impl<T: Clone> Subscription<T> {
-    /// A node that serves nothing yet, and what it does first. `seed` spreads its back-off from that of other nodes.
+    /// A node that serves nothing yet, and what it does first. `seed` spreads its waits from those of other nodes.
     pub fn new(seed: u64) -> (Self, Action<T>) {
         let subscription = Self {
             backoff: Backoff::new(seed),
+            stream_age_max: Duration::from_millis(STREAM_AGE_MS_MAX),
             stream: None,
             serving: None,
             swapping: None,
+            resuming: None,
             refused: BTreeMap::new(),
             builds: 0,
             last_refusal: None,
             newest_published: None,
+            confirmation: Confirmation::default(),
+            keeping: None,
         };
-        (subscription, Action::Connect { after: Duration::ZERO })
+        (subscription, connect_at_once())
+    }
+
+    /// The same with another age at which it looks for another stream.
+    pub fn with_stream_age_max(self, stream_age_max: Duration) -> Self {
+        Self { stream_age_max, ..self }
     }
 
     /// Takes an event at `now`, the time since any fixed moment.
     pub fn handle(&mut self, now: Duration, event: Event<T>) -> Actions<T> {
         match event {
             Event::Connected => self.on_connected(now),
+            Event::NotMoved => self.on_not_moved(now),
             Event::Received(message) => match self.on_received(now, message) {
                 Ok(actions) => actions,
                 Err(breach) => self.break_off(now, breach),
@@ -115,6 +146,7 @@ impl<T: Clone> Subscription<T> {
             Event::Closed { reason: _, superseded } => self.on_closed(now, superseded),
             Event::Compiled { build, results } => self.on_compiled(build, results),
             Event::Swapped { result } => self.on_swapped(now, result),
+            Event::Kept { result } => self.on_kept(now, result),
             Event::Tick => self.on_tick(now),
         }
     }
@@ -139,6 +171,31 @@ impl<T: Clone> Subscription<T> {
         self.stream.is_some()
     }
 
+    /// Whether the control plane at the other end of the stream knows what serves.
+    pub fn is_confirmed(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.standing == Standing::Confirms)
+    }
+
+    /// How long ago a control plane last confirmed what serves; `None` when nothing serves.
+    pub fn confirmed_age(&self, now: Duration) -> Option<Duration> {
+        self.serving.as_ref().and_then(|_| self.confirmation.age(now))
+    }
+
+    /// Whether what serves, or is about to, was not confirmed for `limit`. While a control plane confirms it, it never is.
+    pub fn is_stale(&self, now: Duration, limit: Duration) -> bool {
+        !self.is_confirmed() && self.confirmation.age(now).is_some_and(|age| age >= limit)
+    }
+
+    /// Whether what serves was kept by an earlier process, and no control plane has confirmed it since.
+    pub fn is_from_disk(&self) -> bool {
+        self.serving.as_ref().is_some_and(|serving| serving.from_disk)
+    }
+
+    /// The newest that is durable.
+    pub fn kept(&self) -> Option<(Version, Hash)> {
+        self.keeping.as_ref().and_then(Keeping::durable)
+    }
+
     /// Bytes of bundles that wait for activation.
     pub fn buffered_bytes(&self) -> u64 {
         match &self.stream {
@@ -148,7 +205,19 @@ impl<T: Clone> Subscription<T> {
     }
 
     fn on_connected(&mut self, now: Duration) -> Actions<T> {
-        self.stream = Some(Stream { opened_at: now, heard_at: now, heartbeat_at: now, stage: Stage::Idle });
+        // The one that it moved away from.
+        self.leave(now);
+        // Up to a quarter earlier, so that nodes which came together do not move together.
+        let early = self.stream_age_max / 4 * (self.backoff.draw() % 1_000) as u32 / 1_000;
+        self.stream = Some(Stream {
+            opened_at: now,
+            heard_at: now,
+            heartbeat_at: now,
+            move_at: now + self.stream_age_max - early,
+            moving: false,
+            standing: Standing::Unknown,
+            stage: Stage::Idle,
+        });
         let held_bundles =
             self.serving.iter().flat_map(|serving| serving.stages.values()).map(|(hash, _)| *hash).collect();
         let refused_bundles = self.refused.keys().copied().collect();
@@ -159,207 +228,75 @@ impl<T: Clone> Subscription<T> {
         // What comes out of a stream that we closed is nobody's.
         let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
         stream.heard_at = now;
-        match message {
-            Incoming::Manifest(manifest) => self.on_manifest(manifest),
+        let actions = match message {
+            Incoming::Manifest(manifest) => self.on_manifest(manifest)?,
             Incoming::Chunk(chunk) => match &mut stream.stage {
-                Stage::Offered(offer) => offer.receive(chunk).map(|()| Vec::new()),
-                Stage::Skipping(_) => Ok(Vec::new()),
-                Stage::Idle | Stage::Building(_) => Err(Breach(format!("bundle {} was not announced", chunk.hash))),
+                Stage::Offered(offer) => offer.receive(chunk).map(|()| Vec::new())?,
+                Stage::Skipping(_) => Vec::new(),
+                Stage::Idle | Stage::Building(_) => {
+                    return Err(Breach(format!("bundle {} was not announced", chunk.hash)));
+                }
             },
-            Incoming::Activate { version, root_hash, policy } => self.on_activate(now, version, root_hash, policy),
+            Incoming::Activate { version, root_hash, policy } => self.on_activate(now, version, root_hash, policy)?,
             Incoming::Heartbeat { newest } => {
                 self.newest_published = Some(newest);
-                Ok(Vec::new())
+                if self.serving().is_some_and(|(version, _)| newest < version) {
+                    self.stand(Standing::Contradicts);
+                }
+                Vec::new()
             }
             // A newer control plane says things that we need not understand; it lives.
-            Incoming::Unknown => Ok(Vec::new()),
-            Incoming::Malformed(reason) => Err(Breach(reason)),
-        }
-    }
-
-    fn on_manifest(&mut self, manifest: Manifest) -> Result<Actions<T>, Breach> {
-        let serving = self.serving.as_ref();
-        let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
-        if let Stage::Building(build) = &stream.stage {
-            let (new, old) = (manifest.version, build.manifest.version);
-            return Err(Breach(format!("version {new} was offered before version {old} was answered")));
-        }
-        let offer = Offer::new(manifest, |key, hash| {
-            serving.is_some_and(|serving| serving.holds(key, *hash)) || self.refused.contains_key(hash)
-        })?;
-        let version = offer.manifest().version;
-        if let Some(reason) = serving.and_then(|serving| serving.objection_to(offer.manifest())) {
-            stream.stage = Stage::Skipping(version);
-            return Ok(vec![self.refuse(version, None, reason)]);
-        }
-        let listed: HashSet<Hash> = offer.manifest().bundles.iter().map(|bundle| bundle.hash).collect();
-        // The control plane forgets the same refusals at the same place of the stream, so both agree on what must come.
-        self.refused.retain(|hash, _| listed.contains(hash));
-        self.newest_published = self.newest_published.max(Some(version));
-        stream.stage = Stage::Offered(offer);
-        Ok(Vec::new())
-    }
-
-    fn on_activate(
-        &mut self,
-        now: Duration,
-        version: Version,
-        root_hash: Hash,
-        policy: Policy,
-    ) -> Result<Actions<T>, Breach> {
-        let serving = self.serving();
-        let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
-        let offer = match std::mem::replace(&mut stream.stage, Stage::Idle) {
-            Stage::Offered(offer) => offer,
-            Stage::Skipping(skipped) if skipped == version => return Ok(Vec::new()),
-            Stage::Idle | Stage::Skipping(_) | Stage::Building(_) => {
-                return Err(Breach(format!("version {version} was activated, but is not on offer")));
-            }
+            Incoming::Unknown => Vec::new(),
+            Incoming::Malformed(reason) => return Err(Breach(reason)),
         };
-        let offered = (offer.manifest().version, offer.manifest().root_hash);
-        if offered != (version, root_hash) {
-            return Err(Breach(format!("version {version} was activated, but version {} is on offer", offered.0)));
-        }
-        if let Policy::Unknown(number) = policy {
-            return Ok(vec![self.refuse(version, None, format!("activation policy {number} is unknown here"))]);
-        }
-        let (manifest, bundles) = offer.into_complete()?;
-        if serving == Some(offered) {
-            return Ok(self.answer_again());
-        }
-        self.builds += 1;
-        let build = Build { id: self.builds, manifest, policy, activated_at: now, compiled: HashMap::new() };
-        if bundles.is_empty() {
-            return Ok(self.finish(build));
-        }
-        stream.stage = Stage::Building(build);
-        Ok(vec![Action::Compile { build: self.builds, bundles }])
+        self.confirm(now);
+        Ok(actions)
     }
 
-    fn on_compiled(&mut self, id: u64, results: Vec<(Hash, Result<T, String>)>) -> Actions<T> {
-        let Some(stream) = &mut self.stream else { return Vec::new() };
-        let mut build = match std::mem::replace(&mut stream.stage, Stage::Idle) {
-            Stage::Building(build) if build.id == id => build,
-            // The stream that asked for it is gone, and its successor was told that we do not hold these.
-            other => {
-                stream.stage = other;
-                return Vec::new();
-            }
-        };
-        for (hash, result) in results {
-            match result {
-                Ok(table) => {
-                    build.compiled.insert(hash, table);
-                }
-                Err(reason) => {
-                    self.refused.insert(hash, reason);
-                }
-            }
-        }
-        self.finish(build)
-    }
-
-    /// Decides what becomes of a manifest of which everything is compiled that can be.
-    fn finish(&mut self, mut build: Build<T>) -> Actions<T> {
-        let version = build.manifest.version;
-        let mut stages = BTreeMap::new();
-        let mut quarantined = Vec::new();
-        for bundle in std::mem::take(&mut build.manifest.bundles) {
-            let previous = self.serving.as_ref().and_then(|serving| serving.stages.get(&bundle.key));
-            let table = build.compiled.remove(&bundle.hash).map(|table| (bundle.hash, table));
-            let held = || previous.filter(|(held, _)| *held == bundle.hash).cloned();
-            match table.or_else(held) {
-                Some(stage) => {
-                    stages.insert(bundle.key, stage);
-                }
-                None => {
-                    quarantined.push(bundle.hash);
-                    stages.extend(previous.cloned().map(|stage| (bundle.key, stage)));
-                }
-            }
-        }
-        let mut actions = self.refuse_bundles(version, &quarantined);
-        if !quarantined.is_empty() && build.policy == Policy::AllOrNothing {
-            let reason = format!("{} bundles were refused, and it was all or nothing", quarantined.len());
-            actions.push(self.refuse(version, None, reason));
-            return actions;
-        }
-        if quarantined.is_empty() {
-            self.last_refusal = None;
-        }
-        actions.push(Action::Swap(Table {
-            version,
-            root_hash: build.manifest.root_hash,
-            stages: stages.values().map(|(_, table)| table.clone()).collect(),
-            base_path_mappings: build.manifest.base_path_mappings,
-        }));
-        let root_hash = build.manifest.root_hash;
-        let next = Serving { version, root_hash, stages, quarantined, route_count: 0, build_time_us: 0 };
-        self.swapping = Some((next, build.activated_at));
-        actions
-    }
-
-    fn on_swapped(&mut self, now: Duration, result: Result<u64, String>) -> Actions<T> {
-        let Some((mut next, activated_at)) = self.swapping.take() else { return Vec::new() };
-        match result {
-            Ok(route_count) => {
-                next.route_count = route_count;
-                next.build_time_us = u64::try_from(now.saturating_sub(activated_at).as_micros()).unwrap_or(u64::MAX);
-                self.serving = Some(next);
-                self.applied()
-            }
-            Err(reason) => vec![self.refuse(next.version, None, reason)],
+    fn stand(&mut self, standing: Standing) {
+        if let Some(stream) = &mut self.stream {
+            stream.standing = standing;
         }
     }
 
-    /// The answer to the activation of what serves already: a control plane that started anew asks once more.
-    fn answer_again(&mut self) -> Actions<T> {
-        let Some(serving) = &self.serving else { return Vec::new() };
-        let (version, quarantined) = (serving.version, serving.quarantined.clone());
-        let mut actions = self.refuse_bundles(version, &quarantined);
-        actions.extend(self.applied());
-        actions
-    }
-
-    fn applied(&mut self) -> Actions<T> {
-        let Some(serving) = &self.serving else { return Vec::new() };
-        self.backoff.ease();
-        vec![Action::Send(Outgoing::Applied {
-            version: serving.version,
-            root_hash: serving.root_hash,
-            route_count: serving.route_count,
-            build_time_us: serving.build_time_us,
-        })]
-    }
-
-    fn refuse_bundles(&mut self, version: Version, bundles: &[Hash]) -> Actions<T> {
-        bundles
-            .iter()
-            .map(|hash| {
-                let reason = self.refused.get(hash).cloned().unwrap_or_else(|| "it was refused before".to_owned());
-                self.refuse(version, Some(*hash), reason)
-            })
-            .collect()
-    }
-
-    fn refuse(&mut self, version: Version, bundle: Option<Hash>, reason: String) -> Action<T> {
-        self.last_refusal = Some(match bundle {
-            Some(hash) => format!("version {version}, bundle {hash}: {reason}"),
-            None => format!("version {version}: {reason}"),
-        });
-        Action::Send(Outgoing::Refused { version, bundle, reason })
+    /// The control plane spoke: unless it contradicts what serves, that is known to it.
+    fn confirm(&mut self, now: Duration) {
+        let Some(stream) = &mut self.stream else { return };
+        if stream.standing == Standing::Contradicts {
+            return;
+        }
+        stream.standing = Standing::Confirms;
+        self.confirmation.confirm(now);
+        if let Some(serving) = &mut self.serving {
+            serving.from_disk = false;
+        }
     }
 
     fn on_tick(&mut self, now: Duration) -> Actions<T> {
-        let Some(stream) = &mut self.stream else { return Vec::new() };
+        let mut actions = self.keep(now);
+        let serving = self.serving();
+        let Some(stream) = &mut self.stream else { return actions };
         if now.saturating_sub(stream.heard_at) >= Duration::from_millis(SILENCE_MS_MAX) {
-            return self.close(now, format!("the control plane is silent for {SILENCE_MS_MAX} ms"));
+            actions.extend(self.close(now, format!("the control plane is silent for {SILENCE_MS_MAX} ms")));
+            return actions;
         }
-        if now.saturating_sub(stream.heartbeat_at) < Duration::from_millis(HEARTBEAT_MS) {
-            return Vec::new();
+        if now.saturating_sub(stream.heartbeat_at) >= Duration::from_millis(HEARTBEAT_MS) {
+            stream.heartbeat_at = now;
+            actions.push(Action::Send(Outgoing::Heartbeat { serving }));
         }
-        stream.heartbeat_at = now;
-        vec![Action::Send(Outgoing::Heartbeat { serving: self.serving() })]
+        if stream.wants_to_move(now) {
+            stream.moving = true;
+            actions.push(Action::Move { draw: self.backoff.draw() });
+        }
+        actions
+    }
+
+    fn on_not_moved(&mut self, now: Duration) -> Actions<T> {
+        if let Some(stream) = &mut self.stream {
+            stream.moving = false;
+            stream.move_at = now + Duration::from_millis(MOVE_RETRY_MS);
+        }
+        Vec::new()
     }
 
     fn break_off(&mut self, now: Duration, breach: Breach) -> Actions<T> {
@@ -379,17 +316,34 @@ impl<T: Clone> Subscription<T> {
         actions
     }
 
-    fn on_closed(&mut self, now: Duration, superseded: bool) -> Actions<T> {
+    fn leave(&mut self, now: Duration) {
         if let Some(stream) = self.stream.take()
             && now.saturating_sub(stream.opened_at) >= Duration::from_millis(HEARTBEAT_MS)
         {
             // A stream that lived this long was a good one, even if it brought nothing new.
             self.backoff.reset();
         }
+    }
+
+    fn on_closed(&mut self, now: Duration, superseded: bool) -> Actions<T> {
+        self.leave(now);
         if superseded {
             // Two processes with one id would take the stream from each other as fast as they can connect.
             self.backoff.raise();
         }
-        vec![Action::Connect { after: self.backoff.next() }]
+        let to = if superseded { Address::Same } else { Address::Next };
+        vec![Action::Connect { after: self.backoff.next(), to }]
     }
+}
+
+impl<T> Stream<T> {
+    fn wants_to_move(&self, now: Duration) -> bool {
+        // What is half way through would have to be done again; what never ends is a reason to go.
+        let is_idle = matches!(self.stage, Stage::Idle) || now >= self.move_at + Duration::from_millis(MOVE_RETRY_MS);
+        !self.moving && now >= self.move_at && is_idle
+    }
+}
+
+fn connect_at_once<T>() -> Action<T> {
+    Action::Connect { after: Duration::ZERO, to: Address::Same }
 }

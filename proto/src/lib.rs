@@ -22,5 +22,14 @@ pub mod discovery {
     }
 }
 
+/// What a node keeps on its disk, as generated.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::too_many_lines)]
+pub mod state {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("penstock.state.v1");
+    }
+}
+
 /// The encoded `FileDescriptorSet` of every file, for reflection and for the JSON mapping.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -44,10 +44,24 @@ impl Program {
 
     /// The same with variables of its environment.
     pub fn start_in(name: &'static str, directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_under(&[], name, directory, arguments, environment)
+    }
+
+    /// The same behind the words of another program that becomes this one, for instance `nice`.
+    pub fn start_under(
+        wrapper: &[&str],
+        name: &'static str,
+        directory: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let log = directory.join(format!("{name}-{number}.log"));
-        let mut child = Command::new(binary(name))
+        let program = binary(name);
+        let mut words = wrapper.iter().map(std::ffi::OsStr::new).chain([program.as_os_str()]);
+        let mut child = Command::new(words.next().unwrap())
+            .args(words)
             .args(arguments)
             .arg("--print-addresses")
             .envs(environment.iter().copied())

@@ -62,11 +62,7 @@ impl World {
     }
 
     async fn add_proxy_in(&mut self, arguments: &[&str], environment: &[(&str, &str)]) {
-        let control_plane = format!("http://{}", self.grpc);
-        let mut all =
-            vec!["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--control-plane", &control_plane];
-        all.extend_from_slice(arguments);
-        self.proxies.push(Program::start_in("penstock-data-plane", &self.directory, &all, environment));
+        self.add_proxy_unready(&[], arguments, environment);
         let admin = self.admin(self.proxies.len() - 1);
         until(
             "the proxy is ready",
@@ -74,6 +70,16 @@ impl World {
             |&status| status == 200,
         )
         .await;
+    }
+
+    /// Starts one more proxy behind the words of another program, and waits for nothing.
+    pub fn add_proxy_unready(&mut self, wrapper: &[&str], arguments: &[&str], environment: &[(&str, &str)]) {
+        let control_plane = self.grpc_url();
+        let mut all =
+            vec!["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--control-plane", &control_plane];
+        all.extend_from_slice(arguments);
+        let proxy = Program::start_under(wrapper, "penstock-data-plane", &self.directory, &all, environment);
+        self.proxies.push(proxy);
     }
 
     /// A directory that dies with the world.
@@ -174,6 +180,25 @@ impl World {
     pub async fn serving(&self, proxy: usize) -> (u64, String) {
         let config = crate::client::get(self.admin(proxy), "admin", "/config").await.json();
         (config["version"].as_u64().unwrap(), config["rootHash"].as_str().unwrap().to_owned())
+    }
+
+    /// The page that says what a proxy serves and how old that is.
+    pub async fn config(&self, proxy: usize) -> Value {
+        crate::client::get(self.admin(proxy), "admin", "/config").await.json()
+    }
+
+    /// Waits until a proxy has this version on its disk, or a newer one.
+    pub async fn kept(&self, proxy: usize, version: u64) {
+        let kept = async || self.config(proxy).await["state"].clone();
+        until("it is kept", kept, |state| state["keptVersion"].as_u64() >= Some(version)).await;
+    }
+
+    /// One of a proxy's metrics, by its whole name.
+    pub async fn metric(&self, proxy: usize, name: &str) -> f64 {
+        let text = crate::client::get(self.admin(proxy), "admin", "/metrics").await;
+        let mut lines = text.text().lines().filter_map(|line| line.split_once(' '));
+        let (_, value) = lines.find(|(found, _)| *found == name).unwrap_or_else(|| panic!("no metric {name}"));
+        value.parse().unwrap()
     }
 
     /// Waits until every proxy serves what is published now, or something newer.

@@ -37,6 +37,7 @@ const HOMES: &[Home] = &[
         names: &["penstock_proto::management", "penstock_proto::discovery"],
         only_in: &["control-plane/src/api/", "data-plane/src/subscriber", "cli/src/"],
     },
+    Home { names: &["penstock_proto::state"], only_in: &["data-plane/src/state_dir/"] },
     Home { names: &["sqlx"], only_in: &["control-plane/src/store/"] },
     Home { names: &["arc_swap"], only_in: &["data-plane/src/live_table.rs"] },
     Home { names: &["hyper::client", "hyper_util::client"], only_in: &["data-plane/src/upstream/"] },
@@ -93,7 +94,15 @@ const BLIND: &[Blind] = &[
     },
     Blind {
         places: &["data-plane/src/subscription"],
-        names: &["tokio", "std::time::Instant::now", "crate::subscriber", "crate::live_table"],
+        names: &[
+            "tokio",
+            "std::fs",
+            "std::time::Instant::now",
+            "std::time::SystemTime",
+            "crate::subscriber",
+            "crate::live_table",
+            "crate::state_dir",
+        ],
         because: "the protocol's decisions are taken without I/O, so that a seed replays them",
     },
     Blind {
@@ -113,8 +122,13 @@ const BLIND: &[Blind] = &[
     },
     Blind {
         places: &["data-plane/src/call.rs", "data-plane/src/gateway", "data-plane/src/server"],
-        names: &["crate::subscriber", "crate::subscription"],
+        names: &["crate::subscriber", "crate::subscription", "crate::state_dir"],
         because: "a request must not notice that a configuration arrives",
+    },
+    Blind {
+        places: &["data-plane/src/state_dir"],
+        names: &["tokio", "std::time::SystemTime", "crate::subscriber", "crate::live_table"],
+        because: "what is kept is written and read by whoever has the thread and the time for it",
     },
 ];
 

@@ -32,7 +32,9 @@ pub(crate) struct Routes {
 #[command(after_help = "\
 Examples:
   penstock nodes
-  penstock nodes --output json | jq '.version as $v | all(.items[]; .appliedVersion == $v)'")]
+  penstock nodes --output json | jq '.version as $v | all(.items[]; .appliedVersion == $v)'
+
+KEPT is the version on the node's own disk, with which it would start without a control plane; - where it has none.")]
 pub(crate) struct Nodes {}
 
 /// Show which configuration is published
@@ -119,6 +121,11 @@ impl Nodes {
             let what = format!("{}/{}", refusal.rest_api_id, refusal.stage_name);
             context.output.note(&format!("{} refuses {what}: {}", node.id, refusal.reason))?;
         }
+        for (node, kept) in answer.items.iter().filter_map(|node| node.kept.as_ref().map(|kept| (node, kept))) {
+            if !kept.problem.is_empty() {
+                context.output.note(&format!("{} has trouble with its disk: {}", node.id, kept.problem))?;
+            }
+        }
         Ok(())
     }
 }
@@ -129,6 +136,7 @@ fn nodes_table(nodes: &[pb::Node], version: u64) -> Table {
         Column::text("STATE"),
         Column::number("VERSION"),
         Column::number("ROUTES"),
+        Column::number("KEPT"),
         Column::text("ADDRESS"),
         Column::text("LAST SEEN"),
         Column::elastic("BUILD"),
@@ -140,12 +148,22 @@ fn nodes_table(nodes: &[pb::Node], version: u64) -> Table {
             state(node, version).to_owned(),
             node.applied_version.to_string(),
             node.route_count.to_string(),
+            kept(node),
             node.peer.clone(),
             time(node.last_seen),
             node.build.clone(),
         ]);
     }
     table
+}
+
+/// The version on the node's disk.
+fn kept(node: &pb::Node) -> String {
+    match &node.kept {
+        Some(kept) if kept.version > 0 => kept.version.to_string(),
+        Some(_) => "none".to_owned(),
+        None => "-".to_owned(),
+    }
 }
 
 fn state(node: &pb::Node, version: u64) -> &'static str {
@@ -185,6 +203,13 @@ mod tests {
         };
         assert_eq!(reached_at(&route(&["a1.execute-api.*/prod"])), "a1.execute-api.*/prod");
         assert_eq!(reached_at(&route(&["*/", "a1.execute-api.*/prod", "h/v1"])), "*/ h/v1");
+    }
+
+    #[test]
+    fn what_a_node_keeps_is_a_version_none_or_nothing_at_all() {
+        let node = |kept| pb::Node { kept, ..Default::default() };
+        let version = |version| Some(pb::KeptConfiguration { version, problem: String::new() });
+        assert_eq!([None, version(0), version(7)].map(|kept_by| kept(&node(kept_by))), ["-", "none", "7"]);
     }
 
     #[test]

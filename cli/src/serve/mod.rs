@@ -45,7 +45,7 @@ enum Part {
     /// The management API over its database, and the publisher
     ControlPlane(penstock_control_plane::Settings),
     /// The proxy
-    DataPlane(penstock_data_plane::Settings),
+    DataPlane(Box<penstock_data_plane::Settings>),
     /// The example upstream
     ImageResizer {
         #[command(flatten)]
@@ -94,7 +94,7 @@ impl Part {
             // It makes its own threads and runtimes, so there must be none here.
             Self::DataPlane(settings) => {
                 let print = settings.print_addresses;
-                let bound = penstock_data_plane::bind(settings)?;
+                let bound = penstock_data_plane::bind(*settings)?;
                 announce(print, &json!({ "proxy": bound.proxy_addr(), "admin": bound.admin_addr() }))?;
                 Ok(bound.run(lifeline.cut())?)
             }

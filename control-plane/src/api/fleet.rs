@@ -47,6 +47,8 @@ impl From<NodeState> for wire::Node {
             build_time_us: i64::try_from(time_us).unwrap_or(i64::MAX),
             refusals: node.refusals.into_iter().map(Into::into).collect(),
             generations: node.generations.into_iter().map(Into::into).collect(),
+            kept: node.kept.map(|kept| wire::KeptConfiguration { version: kept.version.0, problem: kept.problem }),
+            unconfirmed_seconds: i64::try_from(node.unconfirmed_seconds).unwrap_or(i64::MAX),
         }
     }
 }

@@ -13,10 +13,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// A bundle and what became of it.
-pub(super) type Compiled = (Hash, Result<Arc<StageTable>, String>);
+pub(crate) type Compiled = (Hash, Result<Arc<StageTable>, String>);
 
 /// Compiles each bundle; a bundle that cannot be compiled leaves the others alone.
-pub(super) fn compile(bundles: Vec<Uncompiled>) -> Vec<Compiled> {
+pub(crate) fn compile(bundles: Vec<Uncompiled>) -> Vec<Compiled> {
     bundles
         .into_iter()
         .map(|bundle| {
@@ -40,7 +40,7 @@ fn compile_one(bundle: &Uncompiled) -> Result<Arc<StageTable>, String> {
 
 /// Makes the parts one table and swaps it in; the number of its routes. The old table, if nobody else holds it, is
 /// freed here too.
-pub(super) fn swap(live_table: &LiveTable, parts: Table<Arc<StageTable>>) -> u64 {
+pub(crate) fn swap(live_table: &LiveTable, parts: Table<Arc<StageTable>>) -> u64 {
     let Table { version, root_hash, stages, base_path_mappings } = parts;
     let table = RoutingTable::assemble(version, root_hash, stages, &base_path_mappings);
     let route_count = table.route_count() as u64;

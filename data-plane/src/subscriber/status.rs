@@ -3,7 +3,9 @@
 use penstock_model::bundle::Hash;
 use penstock_model::id::Version;
 use serde_json::json;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A handle that is cheap to clone. Written by the subscriber only.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +14,7 @@ pub struct SubscriberStatus {
 }
 
 /// How the subscription stands at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct State {
     /// Whether a stream is open.
     pub(super) connected: bool,
@@ -26,6 +28,43 @@ pub(super) struct State {
     pub(super) last_refusal: Option<String>,
     /// Why the last stream ended.
     pub(super) last_failure: Option<String>,
+    /// When a control plane last confirmed what serves.
+    pub(super) confirmed: Option<Confirmed>,
+    /// Whether what serves was kept by an earlier process, and nobody has confirmed it since.
+    pub(super) from_disk: bool,
+    /// Whether that is too long ago.
+    pub(super) stale: bool,
+    /// `None`: the node keeps nothing.
+    pub(super) keeping: Option<Keeping>,
+}
+
+/// A confirmation that was `age` old at `at`. An earlier process may have had it before this machine was started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Confirmed {
+    pub(super) at: Instant,
+    pub(super) age: Duration,
+}
+
+/// How it stands with what the node keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Keeping {
+    /// Where.
+    pub(crate) directory: PathBuf,
+    /// The newest that is durable.
+    pub(crate) kept: Option<(Version, Hash)>,
+    /// Why nothing of what was there could be used, until it is written over.
+    pub(crate) read_problem: Option<String>,
+    /// Why the last writing failed.
+    pub(crate) write_problem: Option<String>,
+    /// Writings that failed.
+    pub(crate) write_failures: u64,
+}
+
+impl Keeping {
+    /// What is wrong, for people.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        self.write_problem.as_deref().or(self.read_problem.as_deref())
+    }
 }
 
 impl SubscriberStatus {
@@ -49,6 +88,31 @@ impl SubscriberStatus {
         self.lock().last_refusal.clone()
     }
 
+    /// How long ago a control plane last confirmed what serves; `None` when nothing serves.
+    pub(crate) fn confirmed_age(&self) -> Option<Duration> {
+        self.lock().confirmed.map(|confirmed| confirmed.at.elapsed().saturating_add(confirmed.age))
+    }
+
+    /// Whether what serves was kept by an earlier process, and nobody has confirmed it since.
+    pub(crate) fn is_from_disk(&self) -> bool {
+        self.lock().from_disk
+    }
+
+    /// Whether it is stale.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.lock().stale
+    }
+
+    /// What the node keeps; `None`: nothing.
+    pub(crate) fn keeping(&self) -> Option<Keeping> {
+        self.lock().keeping.clone()
+    }
+
+    /// Says that the node has a state directory.
+    pub(crate) fn begin_keeping(&self, keeping: Keeping) {
+        self.change(|state| state.keeping = Some(keeping));
+    }
+
     /// Everything, for people.
     pub fn snapshot(&self) -> serde_json::Value {
         let state = self.lock().clone();
@@ -65,6 +129,12 @@ impl SubscriberStatus {
 
     pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.lock());
+    }
+
+    pub(super) fn change_keeping(&self, change: impl FnOnce(&mut Keeping)) {
+        if let Some(keeping) = &mut self.lock().keeping {
+            change(keeping);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -12,7 +12,7 @@ use penstock_proto::discovery::v1::discovery_service_server::{DiscoveryService, 
 use penstock_proto::discovery::v1::node_message::Kind as Heard;
 use penstock_proto::discovery::v1::{Activate, ActivationPolicy, Applied, BundleChunk, ControlMessage, NodeMessage};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -133,12 +133,15 @@ impl Node {
     fn start(control_planes: Vec<Uri>) -> Self {
         let (live_table, status) = (LiveTable::new(), SubscriberStatus::new());
         let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned())]);
-        let settings = Settings { node_id: "n1".to_owned(), control_planes, build: "test/1".to_owned(), labels };
+        let (stream_age_max, stale_after) = (Duration::from_secs(600), Duration::from_secs(600));
+        let build = "test/1".to_owned();
+        let settings =
+            Settings { node_id: "n1".to_owned(), control_planes, build, labels, stream_age_max, stale_after };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(run(settings, live_table.clone(), status.clone(), shutdown));
+        let task = tokio::spawn(run(settings, None, live_table.clone(), status.clone(), shutdown));
         Self { live_table, status, stop: Some(stop), task }
     }
 

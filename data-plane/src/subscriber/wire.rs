@@ -1,7 +1,7 @@
 //! Between the words of the subscription and the messages of the wire. Decides nothing; what makes no sense becomes
 //! [`Incoming::Malformed`], what is not known becomes [`Incoming::Unknown`].
 
-use super::Settings;
+use super::{Settings, SubscriberStatus};
 use crate::ledger::{Generation, Ledger};
 use crate::subscription::{BUNDLE_CHUNK_BYTES_MAX, Chunk, Incoming, Outgoing, Policy};
 use penstock_model::bundle::Hash;
@@ -46,9 +46,14 @@ fn policy(number: i32) -> Policy {
     }
 }
 
-/// What the node says. The subscription knows what it holds; who the node is comes from the settings, and what became of
-/// its requests from the ledger.
-pub(super) fn outgoing(message: Outgoing, settings: &Settings, ledger: &Ledger) -> wire::NodeMessage {
+/// What the node says. The subscription knows what it holds; who the node is comes from the settings, how its disk does
+/// from the status, and what became of its requests from the ledger.
+pub(super) fn outgoing(
+    message: Outgoing,
+    settings: &Settings,
+    status: &SubscriberStatus,
+    ledger: &Ledger,
+) -> wire::NodeMessage {
     let bytes = |hash: &Hash| hash.0.to_vec();
     let kind = match message {
         Outgoing::Hello { serving, held_bundles, refused_bundles } => FromNode::Hello(wire::Hello {
@@ -61,6 +66,8 @@ pub(super) fn outgoing(message: Outgoing, settings: &Settings, ledger: &Ledger) 
             chunk_bytes_max: BUNDLE_CHUNK_BYTES_MAX,
             labels: settings.labels.clone(),
             refused_bundles: refused_bundles.iter().map(bytes).collect(),
+            kept: kept(status),
+            unconfirmed_seconds: status.confirmed_age().unwrap_or_default().as_secs(),
         }),
         Outgoing::Applied { version, root_hash, route_count, build_time_us } => FromNode::Applied(wire::Applied {
             version: version.0,
@@ -78,6 +85,7 @@ pub(super) fn outgoing(message: Outgoing, settings: &Settings, ledger: &Ledger) 
             active_version: version(serving),
             active_root_hash: root(serving),
             generations: generations(ledger),
+            kept: kept(status),
         }),
     };
     wire::NodeMessage { kind: Some(kind) }
@@ -91,6 +99,13 @@ fn generations(ledger: &Ledger) -> Vec<wire::Generation> {
         requests_cut: counts.cut,
     };
     ledger.generations().into_iter().map(generation).collect()
+}
+
+fn kept(status: &SubscriberStatus) -> Option<wire::Kept> {
+    status.keeping().map(|keeping| wire::Kept {
+        version: version(keeping.kept),
+        problem: shortened(keeping.problem().unwrap_or_default().to_owned()),
+    })
 }
 
 fn version(serving: Option<(Version, Hash)>) -> u64 {

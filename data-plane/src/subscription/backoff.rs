@@ -54,7 +54,7 @@ impl Backoff {
     }
 
     /// xorshift64: good enough to spread nodes, and the same again for the same seed.
-    fn draw(&mut self) -> u64 {
+    pub(super) fn draw(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;

@@ -151,7 +151,8 @@ impl Offer {
     }
 }
 
-fn check(manifest: &Manifest) -> Result<(), Breach> {
+/// Whether a manifest is what it says to be, by itself.
+pub(super) fn check(manifest: &Manifest) -> Result<(), Breach> {
     let bundles = &manifest.bundles;
     if bundles.len() > MANIFEST_BUNDLES_MAX {
         let count = bundles.len();

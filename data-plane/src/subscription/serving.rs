@@ -17,6 +17,8 @@ pub(super) struct Serving<T> {
     pub(super) route_count: u64,
     /// From the activate message to the swap, in microseconds.
     pub(super) build_time_us: u64,
+    /// It was kept by an earlier process, and nobody has confirmed it since.
+    pub(super) from_disk: bool,
 }
 
 impl<T> Serving<T> {

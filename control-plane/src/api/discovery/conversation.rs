@@ -5,7 +5,7 @@ use super::End;
 use super::hello::Hello;
 use super::limits::{Limits, REASON_BYTES_MAX, SMALL_SYNC_BYTES_MAX};
 use super::push::Push;
-use crate::fleet::{Generation, Membership, Refusal, Serving};
+use crate::fleet::{Generation, Kept, Membership, Refusal, Serving};
 use crate::publication::Publication;
 use penstock_model::bundle::{Hash, Manifest};
 use penstock_model::id::Version;
@@ -109,6 +109,7 @@ impl Conversation {
                 active_version: newest.version.0,
                 active_root_hash: newest.root_hash.0.to_vec(),
                 generations: Vec::new(),
+                kept: None,
             };
             return Some(wire::ControlMessage { kind: Some(wire::control_message::Kind::Heartbeat(beat)) });
         }
@@ -130,6 +131,7 @@ impl Conversation {
                 };
                 self.member.counted(counts(beat.generations));
                 self.member.reported(serving);
+                self.member.keeps(beat.kept.map(kept));
                 Ok(())
             }
             // A newer node says things that we need not understand; it lives.
@@ -210,6 +212,11 @@ fn counts(generations: Vec<wire::Generation>) -> Vec<Generation> {
         cut: one.requests_cut,
     };
     generations.into_iter().map(counts).collect()
+}
+
+/// What a node says about its disk, bounded.
+pub(super) fn kept(kept: wire::Kept) -> Kept {
+    Kept { version: Version(kept.version), problem: shortened(kept.problem) }
 }
 
 fn root(field: &str, bytes: &[u8]) -> Result<Hash, End> {

@@ -1,5 +1,6 @@
 //! A node's first words, read and bounded.
 
+use super::conversation::kept;
 use super::limits::{CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MIN, LABELS_MAX, NODE_ID_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::fleet::Joining;
 use penstock_model::bundle::Hash;
@@ -54,6 +55,8 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
         peer,
         serving,
         refused: says.then_some(refused),
+        kept: hello.kept.map(kept),
+        unconfirmed_seconds: hello.unconfirmed_seconds,
     };
     Ok(Hello { joining, held: hashes("hello.held_bundles", &hello.held_bundles)?, chunk_bytes })
 }

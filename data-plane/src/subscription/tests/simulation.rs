@@ -1,27 +1,38 @@
 //! Random lives of a node: an honest control plane, a lying one, cuts, delays and time, all drawn from one seed. The
 //! invariants are checked after every step; a failure names its seed, and the seed tells the same story again.
 
+mod disk;
+mod lies;
+
 use super::*;
+use disk::Disk;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const SEEDS: u64 = 400;
 const STEPS: usize = 600;
-const HONEST_STEPS_MAX: usize = 2_000;
+const HONEST_STEPS_MAX: usize = 6_000;
+/// So short that streams are left many times.
+const STREAM_AGE_MAX: Duration = Duration::from_secs(20);
 const APIS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// xorshift64.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn new(seed: u64) -> Self {
+        // Not 0, where it stands still, and not near it, where it begins slowly.
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 % bound as u64).unwrap()
     }
 
-    fn chance(&mut self, percent: usize) -> bool {
+    pub(super) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
@@ -54,13 +65,26 @@ struct World {
     /// Of the activation that was delivered last.
     policy: Option<Policy>,
     applied: Option<(Version, Hash)>,
+    /// Whether the node has a disk.
+    is_keeping: bool,
+    disk: Disk,
+    /// A process begins with what was kept, and does not serve yet.
+    resuming: bool,
+    starts: u64,
+    /// Processes that came to serve what was kept.
+    resumed: u64,
+    /// A second stream is being opened.
+    moving: bool,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
-        let (node, first) = Node::new(seed);
+        let (mut node, first) = Node::new(seed);
+        let is_keeping = !seed.is_multiple_of(4);
+        let first = if is_keeping { node.resume(Duration::ZERO, None) } else { vec![first] };
+        let node = node.with_stream_age_max(STREAM_AGE_MAX);
         let mut world = Self {
-            random: Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            random: Random::new(seed),
             now: Duration::ZERO,
             node,
             control: Control::default(),
@@ -72,8 +96,14 @@ impl World {
             delivered: HashMap::new(),
             policy: None,
             applied: None,
+            is_keeping,
+            disk: Disk::default(),
+            resuming: false,
+            starts: seed,
+            resumed: 0,
+            moving: false,
         };
-        world.obey(vec![first]);
+        world.obey(first);
         world
     }
 
@@ -86,10 +116,11 @@ impl World {
     fn obey(&mut self, actions: Vec<Action<Part>>) {
         for action in actions {
             match action {
-                Action::Connect { after } => {
+                Action::Connect { after, to } => {
                     assert!(self.connect.is_none(), "it connects once");
+                    assert!(after > Duration::ZERO || to == Address::Same);
                     assert!(after <= Duration::from_millis(BACKOFF_MS_MAX));
-                    self.up = false;
+                    (self.up, self.moving, self.resuming) = (false, false, false);
                     self.on_the_way.clear();
                     self.connect = Some(self.now + after);
                 }
@@ -99,7 +130,7 @@ impl World {
                 }
                 Action::Close { reason } => {
                     assert!(!reason.is_empty());
-                    self.up = false;
+                    (self.up, self.moving) = (false, false);
                 }
                 Action::Compile { build, bundles } => {
                     for bundle in &bundles {
@@ -107,7 +138,17 @@ impl World {
                     }
                     self.job = Some((build, bundles));
                 }
+                Action::Swap(table) if self.resuming => self.swap_resumed(table),
                 Action::Swap(table) => self.swap(table),
+                Action::Keep(to_keep) => self.begin_writing(to_keep),
+                Action::Note { version, root_hash } => {
+                    assert!(self.up && self.node.kept() == Some((version, root_hash)));
+                }
+                Action::Move { draw: _ } => {
+                    assert!(self.up && !self.moving, "it looks for one more stream at a time");
+                    self.moving = true;
+                }
+                Action::Discard { reason } => panic!("what compiled once compiles again: {reason}"),
             }
         }
     }
@@ -171,7 +212,10 @@ impl World {
     fn check(&self) {
         let live = self.live.as_ref().map(|table| (table.version, table.root_hash));
         assert!(self.node.swapping.is_some() || self.node.serving() == live);
-        assert_eq!(self.node.is_connected(), self.up || self.connect.is_none());
+        if !self.resuming {
+            assert_eq!(self.node.is_connected(), self.up || self.connect.is_none());
+        }
+        self.check_disk();
         assert!(self.node.buffered_bytes() <= SYNC_BYTES_MAX);
     }
 
@@ -239,36 +283,8 @@ impl World {
         self.tell(Event::Received(message));
     }
 
-    fn twist(&mut self, message: &mut Incoming) {
-        let (way, number) = (self.random.below(5), self.random.below(usize::MAX) as u64);
-        match message {
-            Incoming::Manifest(m) => match way {
-                0 => m.root_hash.0[3] ^= 1,
-                1 => m.version = Version(number % 8),
-                2 => m.bundles.reverse(),
-                3 => m.bundles.iter_mut().for_each(|bundle| bundle.size_bytes ^= number),
-                _ => m.bundles.iter_mut().for_each(|bundle| bundle.hash.0[0] ^= 1),
-            },
-            Incoming::Chunk(chunk) => match way {
-                0 => chunk.hash.0[5] ^= 1,
-                1 => chunk.offset = number,
-                2 => chunk.data = Bytes::from(vec![7; chunk.data.len()]),
-                3 => chunk.last = !chunk.last,
-                _ => chunk.data.clear(),
-            },
-            Incoming::Activate { version, root_hash, policy } => match way {
-                0 => version.0 = number,
-                1 => root_hash.0[9] ^= 1,
-                2 => *policy = Policy::Unknown(7),
-                3 => *message = Incoming::Malformed("twisted".to_owned()),
-                _ => *message = Incoming::Unknown,
-            },
-            other => *other = Incoming::Malformed("twisted".to_owned()),
-        }
-    }
-
     fn step(&mut self, lies: bool) {
-        match self.random.below(12) {
+        match self.random.below(14) {
             0 if lies => self.publish(),
             0..=1 => self.push(),
             2..=6 => self.deliver(lies),
@@ -282,11 +298,32 @@ impl World {
                 self.now += Duration::from_millis(self.random.below(1_500) as u64);
                 self.tell(Event::Tick);
             }
-            10 if lies && self.random.chance(20) && self.connect.is_none() => {
+            10 if lies && self.random.chance(20) && self.up => {
                 self.tell(Event::Closed { reason: "cut".to_owned(), superseded: false });
             }
+            11 => self.end_writing(lies),
+            12 if lies && self.is_keeping && self.random.chance(15) => self.restart(),
+            12 if self.moving => self.end_moving(lies),
             _ => self.connect(lies),
         }
+    }
+
+    fn end_moving(&mut self, lies: bool) {
+        self.moving = false;
+        if lies && self.random.chance(50) {
+            self.tell(Event::NotMoved);
+            return;
+        }
+        self.on_the_way.clear();
+        self.greet();
+    }
+
+    /// A new stream is open.
+    fn greet(&mut self) {
+        self.control.greeted = false;
+        self.control.unanswered = None;
+        self.control.answered = None;
+        self.tell(Event::Connected);
     }
 
     fn tell_heartbeat(&mut self) {
@@ -305,10 +342,7 @@ impl World {
             return;
         }
         self.up = true;
-        self.control.greeted = false;
-        self.control.unanswered = None;
-        self.control.answered = None;
-        self.tell(Event::Connected);
+        self.greet();
     }
 
     /// With an honest control plane and a clean configuration the node comes to serve the newest.
@@ -320,25 +354,25 @@ impl World {
         }
         let newest = manifest(before.unwrap_or_default() + 1, &[("a", texts[0]), ("b", texts[1])]);
         let goal = Some((newest.version, newest.root_hash));
-        if self.connect.is_none() {
+        if self.up {
             // Words were lost; a control plane that waits in vain for an answer ends the stream.
             self.tell(Event::Closed { reason: "no answer".to_owned(), superseded: false });
         }
         self.control.newest = Some(newest);
         self.control.answered = None;
         for _ in 0..HONEST_STEPS_MAX {
-            if self.applied == goal {
+            if self.applied == goal && (!self.is_keeping || self.node.kept() == goal) {
                 return;
             }
             self.step(false);
         }
-        panic!("it never came to serve {goal:?}, but {:?}", self.node.serving());
+        panic!("it never came to {goal:?}, but serves {:?} and keeps {:?}", self.node.serving(), self.node.kept());
     }
 }
 
 #[test]
 fn no_life_breaks_an_invariant_and_each_recovers() {
-    let mut swaps = 0;
+    let (mut swaps, mut resumed) = (0, 0);
     for seed in 1..=SEEDS {
         let life = || {
             let mut world = World::new(seed);
@@ -347,12 +381,16 @@ fn no_life_breaks_an_invariant_and_each_recovers() {
             }
             let swapped = world.applied.is_some();
             world.recover();
-            swapped
+            (swapped, world.resumed)
         };
         match catch_unwind(AssertUnwindSafe(life)) {
-            Ok(swapped) => swaps += u64::from(swapped),
+            Ok((swapped, times)) => {
+                swaps += u64::from(swapped);
+                resumed += times;
+            }
             Err(_) => panic!("the life of seed {seed} broke"),
         }
     }
     assert!(swaps > SEEDS / 2, "only {swaps} lives of {SEEDS} applied anything: they test little");
+    assert!(resumed > SEEDS, "only {resumed} processes began with what was kept: they test little");
 }
