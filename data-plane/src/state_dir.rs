@@ -110,7 +110,8 @@ impl StateDir {
             Ok(Some(record)) => {
                 if opener.node_id.as_ref().is_some_and(|name| *name != record.node_id) {
                     let (path, owner) = (directory.display(), record.node_id);
-                    opened.problem = Some(format!("{path} is the state directory of node {owner}, and is left alone"));
+                    let advice = "give this node one of its own, or empty it";
+                    opened.problem = Some(format!("{path} is the state directory of node {owner}: {advice}"));
                     opened.node_id = opener.node_id.unwrap_or_default();
                     return Ok(opened);
                 }

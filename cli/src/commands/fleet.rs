@@ -34,7 +34,8 @@ Examples:
   penstock nodes
   penstock nodes --output json | jq '.version as $v | all(.items[]; .appliedVersion == $v)'
 
-KEPT is the version on the node's own disk, with which it would start without a control plane; - where it has none.")]
+KEPT is the version on the node's disk, with which it starts when no control
+plane answers; - where it has no state directory.")]
 pub(crate) struct Nodes {}
 
 /// Show which configuration is published
