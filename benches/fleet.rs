@@ -23,6 +23,12 @@ const ROUTES: usize = 20;
 const CHANGES: u64 = 20;
 /// Between two looks at the nodes, while they come.
 const LOOK: Duration = Duration::from_millis(50);
+/// Longer than two heartbeats.
+const IDLE: Duration = Duration::from_secs(12);
+/// Between two changes, so that each is measured alone.
+const BETWEEN: Duration = Duration::from_millis(200);
+/// Long enough that nodes have begun to wait longer, as they do when nobody starts a control plane again at once.
+const DOWN: Duration = Duration::from_secs(3);
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -37,7 +43,9 @@ fn api(upstream: &Upstream, mark: u64) -> serde_json::Value {
 async fn all_serve(world: &World, nodes: usize) -> Duration {
     let begun = Instant::now();
     let mut fleet = world.fleet().await;
+    let mut looks = tokio::time::interval(LOOK);
     loop {
+        looks.tick().await;
         let answer = fleet.list_nodes(ListNodesRequest {}).await.unwrap().into_inner();
         let serve =
             |version| answer.items.iter().filter(|node| node.connected && node.applied_version >= version).count();
@@ -45,7 +53,6 @@ async fn all_serve(world: &World, nodes: usize) -> Duration {
             return begun.elapsed();
         }
         assert!(begun.elapsed() < PATIENCE, "{} of {nodes} serve", serve(answer.version));
-        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -68,6 +75,11 @@ async fn change(world: &World, id: &str, document: &serde_json::Value, nodes: us
             state => panic!("{state:?}"),
         }
     }
+}
+
+/// Lets everything go on by itself.
+async fn idle_for(time: Duration) {
+    let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
 }
 
 fn millis(duration: Duration) -> f64 {
@@ -95,8 +107,7 @@ async fn run() {
         tokio::spawn(subscriber::run(settings, None, live_table, status, std::future::pending()));
     }
     println!("{nodes} nodes came within {:.1} s", all_serve(&world, nodes).await.as_secs_f64());
-    // Longer than two heartbeats.
-    tokio::time::sleep(Duration::from_secs(12)).await;
+    idle_for(IDLE).await;
     let idle = memory::resident_bytes(world.control.pid()).saturating_sub(alone);
     println!("an idle node costs the control plane {:.1} KiB", idle as f64 / 1024.0 / nodes as f64);
 
@@ -106,7 +117,7 @@ async fn run() {
         let (call, reach) = change(&world, &id, &api(&upstream, mark), nodes).await;
         answered.push(millis(call));
         reached.push(millis(reach));
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        idle_for(BETWEEN).await;
     }
     answered.sort_by(f64::total_cmp);
     reached.sort_by(f64::total_cmp);
@@ -117,8 +128,7 @@ async fn run() {
     );
 
     world.kill_control();
-    // Long enough that nodes have begun to wait longer, as they do when nobody restarts it at once.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    idle_for(DOWN).await;
     world.restart_control();
     let watch = memory::Watch::start(world.control.pid());
     let back = all_serve(&world, nodes).await;

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::time::MissedTickBehavior;
 
 /// Proxies, each with one worker.
 const NODES: usize = 10;
@@ -25,10 +26,10 @@ const NODES: usize = 10;
 const ROUTES: usize = 100;
 /// Clients, each with a connection to one of the proxies in turn.
 const CLIENTS: usize = 20;
-/// What a client waits between two requests.
+/// From one request of a client to the next.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Between two changes, so that each is measured alone.
-const BETWEEN: Duration = Duration::from_millis(20);
+/// From one change to the next at least, so that each is measured alone.
+const BETWEEN: Duration = Duration::from_millis(60);
 /// APIs and changes when nothing else is asked for.
 const APIS: usize = 100;
 const CHANGES: u64 = 1_000;
@@ -58,6 +59,8 @@ async fn load(proxies: Vec<SocketAddr>, number: usize, served: Arc<Served>) {
     };
     let proxy = proxies[number % proxies.len()];
     let mut connection = client::Connection::open(proxy).await;
+    let mut pace = tokio::time::interval(PAUSE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !served.stop.load(Ordering::Relaxed) {
         let (api, route) = (random(served.newest.len()), random(ROUTES));
         let at_least = served.newest[api].load(Ordering::SeqCst);
@@ -75,7 +78,7 @@ async fn load(proxies: Vec<SocketAddr>, number: usize, served: Arc<Served>) {
             served.wrong.lock().unwrap().push(format!("{path}: {fault}"));
             connection = client::Connection::open(proxy).await;
         }
-        tokio::time::sleep(PAUSE).await;
+        pace.tick().await;
     }
 }
 
@@ -141,13 +144,15 @@ async fn main() {
     let load: Vec<_> =
         (0..CLIENTS).map(|number| tokio::spawn(load(proxies.clone(), number, Arc::clone(&served)))).collect();
     let (mut answered, mut serving) = (Vec::new(), Vec::new());
+    let mut pace = tokio::time::interval(BETWEEN);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for number in 1..=changes {
+        pace.tick().await;
         let (mark, changed) = (COST_CHANGES + number, usize::try_from(number).unwrap() % apis);
         let (call, reach) = change(&world, &ids[changed], &api(up.address, changed, mark)).await;
         served.newest[changed].store(mark, Ordering::SeqCst);
         answered.push(call.as_secs_f64() * 1e3);
         serving.push(reach.as_secs_f64() * 1e3);
-        tokio::time::sleep(BETWEEN).await;
     }
     served.stop.store(true, Ordering::Relaxed);
     for task in load {
