@@ -136,7 +136,7 @@ impl DiscoveryService for Relay {
         let counted = heard.map(move |message| {
             match message.as_ref().ok().and_then(|message| message.kind.as_ref()) {
                 Some(Kind::BundleChunk(_)) => _ = chunks.fetch_add(1, Ordering::Relaxed),
-                Some(Kind::Manifest(_)) => _ = manifests.fetch_add(1, Ordering::Relaxed),
+                Some(Kind::Manifest(_) | Kind::ManifestDelta(_)) => _ = manifests.fetch_add(1, Ordering::Relaxed),
                 _ => {}
             }
             message

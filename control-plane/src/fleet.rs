@@ -316,9 +316,9 @@ impl Membership {
     }
 
     /// The node was sent a manifest of these bundles: what it refused of others does not matter any more.
-    pub fn offered(&self, bundles: &HashSet<Hash>) {
+    pub fn offered<T>(&self, bundles: &HashMap<Hash, T>) {
         self.change(|state| {
-            state.refusals.retain(|refusal| refusal.hash().is_none_or(|hash| bundles.contains(&hash)));
+            state.refusals.retain(|refusal| refusal.hash().is_none_or(|hash| bundles.contains_key(&hash)));
         });
     }
 

@@ -4,15 +4,16 @@
 //! bundles keep their bytes and their compiled tables. The publisher hands the newest one on. Nothing here does I/O.
 
 use bytes::Bytes;
-use penstock_model::bundle::{Bundle, BundleKey, BundleRef, Hash, Manifest};
+use penstock_model::bundle::{Bundle, BundleKey, BundleRef, Hash, Manifest, ManifestDelta};
 use penstock_model::domain::BasePathMapping;
 use penstock_model::id::Version;
 use penstock_model::limits::BUNDLE_BYTES_MAX;
 use penstock_model::table::StageTable;
 use penstock_model::violation::Violations;
-use penstock_proto::convert::{bundle_hash, encode_bundle, manifest_root_hash};
+use penstock_proto::convert::{bundle_hash, encode_bundle, manifest_delta_to_wire, manifest_root_hash};
+use penstock_proto::discovery::v1 as wire;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One published configuration. Immutable, shared behind an [`Arc`].
 ///
@@ -30,6 +31,18 @@ pub struct Publication {
     pub compiled: BTreeMap<BundleKey, Arc<StageTable>>,
     /// The newest version of which a node is to take all or nothing, up to this one; 0: none since the start.
     pub all_or_nothing: Version,
+    /// What makes it of the one that most nodes serve, once somebody has asked.
+    delta: OnceLock<Arc<Delta>>,
+}
+
+/// What makes a publication of an earlier one, as every node is told that serves that one.
+#[derive(Debug)]
+pub struct Delta {
+    base: (Version, Hash),
+    /// Bundles that are new or others.
+    pub bundles: Vec<Hash>,
+    /// Without their bytes.
+    pub message: wire::ManifestDelta,
 }
 
 /// A bundle, encoded and named, and compiled if it could be.
@@ -96,12 +109,20 @@ impl Publication {
         let references: Vec<_> = references.into_values().collect();
         let root_hash = manifest_root_hash(&references, &base_path_mappings);
         let manifest = Manifest { version: self.version, root_hash, bundles: references, base_path_mappings };
-        Self { version: self.version, manifest, bundles, compiled, all_or_nothing: self.all_or_nothing }
+        Self {
+            version: self.version,
+            manifest,
+            bundles,
+            compiled,
+            all_or_nothing: self.all_or_nothing,
+            delta: OnceLock::new(),
+        }
     }
 
     /// The same under another version.
     #[must_use]
     pub fn numbered(mut self, version: Version) -> Self {
+        self.delta = OnceLock::new();
         self.version = version;
         self.manifest.version = version;
         self
@@ -112,6 +133,24 @@ impl Publication {
     pub fn whole(mut self) -> Self {
         self.all_or_nothing = self.version;
         self
+    }
+
+    /// What makes this of `base`. Worked out once for the base that is asked for first, which is that of nearly all nodes.
+    pub fn delta_from(&self, base: &Self) -> Arc<Delta> {
+        let delta = self.delta.get_or_init(|| Arc::new(self.differing_from(base)));
+        if delta.base == (base.version, base.manifest.root_hash) {
+            return Arc::clone(delta);
+        }
+        Arc::new(self.differing_from(base))
+    }
+
+    fn differing_from(&self, base: &Self) -> Delta {
+        let delta = ManifestDelta::between(&base.manifest, &self.manifest);
+        Delta {
+            base: delta.base,
+            bundles: delta.bundles.iter().map(|bundle| bundle.hash).collect(),
+            message: manifest_delta_to_wire(&delta),
+        }
     }
 
     /// Number of (resource, method) pairs that serve.

@@ -230,6 +230,7 @@ impl<T: Clone> Subscription<T> {
         stream.heard_at = now;
         let actions = match message {
             Incoming::Manifest(manifest) => self.on_manifest(manifest)?,
+            Incoming::Delta(delta) => self.on_delta(&delta)?,
             Incoming::Chunk(chunk) => match &mut stream.stage {
                 Stage::Offered(offer) => offer.receive(chunk).map(|()| Vec::new())?,
                 Stage::Skipping(_) => Vec::new(),

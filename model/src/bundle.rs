@@ -1,5 +1,9 @@
 //! What travels to the nodes: a [`Bundle`] for each (API, stage) pair, and the [`Manifest`] that lists them.
 
+mod delta;
+
+pub use delta::ManifestDelta;
+
 use crate::definition::ApiDefinition;
 use crate::deployment::Stage;
 use crate::domain::BasePathMapping;

@@ -36,3 +36,10 @@ pub struct BasePathMapping {
     /// For optimistic locking.
     pub revision: Revision,
 }
+
+impl BasePathMapping {
+    /// Domain and base path: there is one mapping for each, and manifests list them in this order.
+    pub fn place(&self) -> (&str, &str) {
+        (&self.domain_name, &self.base_path)
+    }
+}

@@ -54,7 +54,7 @@ impl Stranger {
                             }
                         }
                     }
-                    Some(Said::BundleChunk(_) | Said::Heartbeat(_)) | None => {}
+                    Some(Said::ManifestDelta(_) | Said::BundleChunk(_) | Said::Heartbeat(_)) | None => {}
                 }
             }
         });

@@ -83,7 +83,7 @@ fn refusals_last_as_long_as_they_matter() {
     assert_eq!(shown(), ["two", "all", "one again"]);
     member.applied(serving(1));
     assert_eq!(shown(), ["two", "one again"], "an applied manifest is not refused");
-    member.offered(&HashSet::from([hash(1)]));
+    member.offered(&HashMap::from([(hash(1), ())]));
     assert_eq!(shown(), ["one again"]);
 }
 

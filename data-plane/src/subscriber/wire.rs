@@ -6,13 +6,15 @@ use crate::ledger::{Generation, Ledger};
 use crate::subscription::{BUNDLE_CHUNK_BYTES_MAX, Chunk, Incoming, Outgoing, Policy};
 use penstock_model::bundle::Hash;
 use penstock_model::id::Version;
-use penstock_proto::convert::manifest_from_wire;
+use penstock_proto::convert::{manifest_delta_from_wire, manifest_from_wire};
 use penstock_proto::discovery::v1 as wire;
 use wire::control_message::Kind as FromControl;
 use wire::node_message::Kind as FromNode;
 
 /// The feature that says: a hello lists every bundle that the node refused and knows of.
 const REFUSED_BUNDLES: &str = "refused_bundles";
+/// The feature that says: a manifest may come as what differs from the one that serves.
+const MANIFEST_DELTAS: &str = "manifest_deltas";
 /// Longest reason that is sent, in bytes.
 pub(super) const REASON_BYTES_MAX: usize = 1024;
 
@@ -23,6 +25,10 @@ pub(super) fn incoming(message: wire::ControlMessage) -> Incoming {
         Some(FromControl::Manifest(manifest)) => match manifest_from_wire(manifest) {
             Ok(manifest) => Incoming::Manifest(manifest),
             Err(violations) => Incoming::Malformed(shortened(format!("manifest: {violations}"))),
+        },
+        Some(FromControl::ManifestDelta(delta)) => match manifest_delta_from_wire(delta) {
+            Ok(delta) => Incoming::Delta(delta),
+            Err(violations) => Incoming::Malformed(shortened(format!("manifest delta: {violations}"))),
         },
         Some(FromControl::BundleChunk(chunk)) => match Hash::from_slice(&chunk.hash) {
             Some(hash) => Incoming::Chunk(Chunk { hash, offset: chunk.offset, data: chunk.data, last: chunk.last }),
@@ -59,7 +65,7 @@ pub(super) fn outgoing(
         Outgoing::Hello { serving, held_bundles, refused_bundles } => FromNode::Hello(wire::Hello {
             node_id: settings.node_id.clone(),
             build: settings.build.clone(),
-            features: vec![REFUSED_BUNDLES.to_owned()],
+            features: vec![REFUSED_BUNDLES.to_owned(), MANIFEST_DELTAS.to_owned()],
             held_version: version(serving),
             held_root_hash: root(serving),
             held_bundles: held_bundles.iter().map(bytes).collect(),

@@ -6,7 +6,7 @@ use super::offer::{Breach, Offer};
 use super::serving::Serving;
 use super::{Actions, Standing, Subscription, connect_at_once};
 use bytes::Bytes;
-use penstock_model::bundle::{BundleKey, Hash, Manifest};
+use penstock_model::bundle::{BundleKey, Hash, Manifest, ManifestDelta};
 use penstock_model::id::Version;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -37,8 +37,6 @@ pub(super) struct Build<T> {
 #[derive(Debug)]
 pub(super) struct Swapping<T> {
     next: Serving<T>,
-    /// What to keep of it; `None` when nothing is kept.
-    manifest: Option<Manifest>,
     origin: Origin,
 }
 
@@ -61,6 +59,17 @@ impl Origin {
 }
 
 impl<T: Clone> Subscription<T> {
+    /// A manifest by what differs from the one that serves. That it is the right one its root hash tells.
+    pub(super) fn on_delta(&mut self, delta: &ManifestDelta) -> Result<Actions<T>, Breach> {
+        let base = self.serving.as_ref().filter(|serving| (serving.version, serving.root_hash) == delta.base);
+        let Some(serving) = base else {
+            let (version, root_hash) = delta.base;
+            return Err(Breach(format!("version {version} with root hash {root_hash} does not serve here")));
+        };
+        let manifest = delta.apply(&serving.manifest);
+        self.on_manifest(manifest)
+    }
+
     pub(super) fn on_manifest(&mut self, manifest: Manifest) -> Result<Actions<T>, Breach> {
         let serving = self.serving.as_ref();
         let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
@@ -156,15 +165,18 @@ impl<T: Clone> Subscription<T> {
     /// Decides what becomes of a manifest of which everything is compiled that can be.
     fn finish(&mut self, mut build: Build<T>) -> Actions<T> {
         let version = build.manifest.version;
-        let mut stages = BTreeMap::new();
+        let mut stages = Vec::with_capacity(build.manifest.bundles.len());
         let mut quarantined = Vec::new();
+        // Both are in the order of their keys.
+        let mut before = self.serving.iter().flat_map(|serving| &serving.stages).peekable();
         for bundle in &build.manifest.bundles {
-            let previous = self.serving.as_ref().and_then(|serving| serving.stages.get(&bundle.key));
+            while before.next_if(|(key, _)| **key < bundle.key).is_some() {}
+            let previous = before.next_if(|(key, _)| **key == bundle.key).map(|(_, stage)| stage);
             let table = build.compiled.remove(&bundle.hash).map(|table| (bundle.hash, table));
             let held = || previous.filter(|(held, _)| *held == bundle.hash).cloned();
             match table.or_else(held) {
                 Some(stage) => {
-                    stages.insert(bundle.key.clone(), stage);
+                    stages.push((bundle.key.clone(), stage));
                 }
                 None => {
                     quarantined.push(bundle.hash);
@@ -182,14 +194,15 @@ impl<T: Clone> Subscription<T> {
             self.last_refusal = None;
         }
         let Build { manifest, activated_at, fresh, .. } = build;
-        actions.push(self.swap(&manifest, stages, quarantined, Origin::Stream { activated_at, fresh }));
+        let stages = stages.into_iter().collect();
+        actions.push(self.swap(manifest, stages, quarantined, Origin::Stream { activated_at, fresh }));
         actions
     }
 
     /// Asks for the swap to these stages of `manifest`.
     pub(super) fn swap(
         &mut self,
-        manifest: &Manifest,
+        manifest: Manifest,
         stages: BTreeMap<BundleKey, (Hash, T)>,
         quarantined: Vec<Hash>,
         origin: Origin,
@@ -202,15 +215,22 @@ impl<T: Clone> Subscription<T> {
             stages: stages.values().map(|(_, table)| table.clone()).collect(),
             base_path_mappings,
         };
-        let manifest = self.keeping.is_some().then(|| manifest.clone());
-        let next =
-            Serving { version, root_hash, stages, quarantined, route_count: 0, build_time_us: 0, from_disk: false };
-        self.swapping = Some(Swapping { next, manifest, origin });
+        let next = Serving {
+            version,
+            root_hash,
+            manifest,
+            stages,
+            quarantined,
+            route_count: 0,
+            build_time_us: 0,
+            from_disk: false,
+        };
+        self.swapping = Some(Swapping { next, origin });
         Action::Swap(table)
     }
 
     pub(super) fn on_swapped(&mut self, now: Duration, result: Result<u64, String>) -> Actions<T> {
-        let Some(Swapping { mut next, manifest, origin }) = self.swapping.take() else { return Vec::new() };
+        let Some(Swapping { mut next, origin }) = self.swapping.take() else { return Vec::new() };
         match (result, origin) {
             (Ok(route_count), origin) => {
                 next.route_count = route_count;
@@ -226,7 +246,7 @@ impl<T: Clone> Subscription<T> {
                         vec![connect_at_once()]
                     }
                     Origin::Stream { fresh, .. } => {
-                        let to_keep = manifest.map(|manifest| self.to_keep(&next, manifest));
+                        let to_keep = self.keeping.is_some().then(|| self.to_keep(&next));
                         self.serving = Some(next);
                         let mut actions = self.applied();
                         actions.extend(self.keep_next(now, to_keep, fresh));

@@ -111,7 +111,8 @@ impl ToKeep {
 
 impl<T: Clone> Subscription<T> {
     /// What a later process needs to serve `next`, apart from bundles.
-    pub(super) fn to_keep(&self, next: &Serving<T>, manifest: Manifest) -> ToKeep {
+    pub(super) fn to_keep(&self, next: &Serving<T>) -> ToKeep {
+        let manifest = next.manifest.clone();
         let keys = manifest.bundles.iter().map(|bundle| (bundle.hash, &bundle.key)).filter(|(hash, _)| {
             // A short list, nearly always empty.
             next.quarantined.contains(hash)

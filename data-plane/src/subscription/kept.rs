@@ -143,7 +143,7 @@ impl<T: Clone> Subscription<T> {
             };
             stages.insert(key, (hash, table));
         }
-        vec![self.swap(&manifest, stages, quarantined, Origin::Disk { resumed_at: begun_at })]
+        vec![self.swap(manifest, stages, quarantined, Origin::Disk { resumed_at: begun_at })]
     }
 
     pub(super) fn give_up_resuming(&mut self, reason: String) -> Actions<T> {

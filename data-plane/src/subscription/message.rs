@@ -1,7 +1,7 @@
 //! What node and control plane say to each other, in the model's words. The subscriber translates to and from the wire.
 
 use bytes::Bytes;
-use penstock_model::bundle::{Hash, Manifest};
+use penstock_model::bundle::{Hash, Manifest, ManifestDelta};
 use penstock_model::id::Version;
 
 /// What to do with a manifest of which a bundle is refused.
@@ -20,6 +20,8 @@ pub enum Policy {
 pub enum Incoming {
     /// What shall serve next.
     Manifest(Manifest),
+    /// The same, by what differs from what serves.
+    Delta(ManifestDelta),
     /// A piece of a bundle.
     Chunk(Chunk),
     /// Make the offered manifest serve.

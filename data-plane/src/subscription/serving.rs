@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 pub(super) struct Serving<T> {
     pub(super) version: Version,
     pub(super) root_hash: Hash,
+    /// What it is, for deltas to apply to.
+    pub(super) manifest: Manifest,
     /// What serves for each pair, under the hash of its own bundle: not the manifest's where that one is quarantined.
     pub(super) stages: BTreeMap<BundleKey, (Hash, T)>,
     /// Bundles of the manifest that do not serve.

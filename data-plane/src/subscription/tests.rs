@@ -1,5 +1,6 @@
 //! Stories with one node and a control plane of our making; [`simulation`] tells thousands at random.
 
+mod delta;
 mod deltas;
 mod keeping;
 mod simulation;

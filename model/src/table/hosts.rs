@@ -92,7 +92,7 @@ impl RoutingTable {
         stages: Vec<Arc<StageTable>>,
         base_path_mappings: &[BasePathMapping],
     ) -> Self {
-        let mut apis: HashMap<RestApiId, Stages> = HashMap::new();
+        let mut apis: HashMap<RestApiId, Stages> = HashMap::with_capacity(stages.len());
         let route_count = stages.iter().map(|stage| stage.route_count()).sum();
         let has_events = stages.iter().any(|stage| stage.has_events());
         for stage in stages {
@@ -107,7 +107,7 @@ impl RoutingTable {
                 None => domains.entry(domain.into()).or_default(),
             };
             base_paths.sorted.push(BasePath {
-                path: if mapping.base_path.is_empty() { "".into() } else { format!("/{}", mapping.base_path).into() },
+                path: if mapping.base_path.is_empty() { "".into() } else { ["/", &mapping.base_path].concat().into() },
                 api: mapping.rest_api_id.clone(),
                 stage: mapping.stage.clone(),
             });

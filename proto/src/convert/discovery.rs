@@ -149,19 +149,25 @@ fn put_always(out: &mut Vec<u8>, tag: u32, value: &[u8]) {
 }
 
 fn manifest_parts(bundles: &[BundleRef], base_path_mappings: &[BasePathMapping]) -> wire::Manifest {
-    let reference = |bundle: &BundleRef| wire::BundleRef {
+    wire::Manifest {
+        version: 0,
+        root_hash: Vec::new(),
+        bundles: bundles.iter().map(reference_to_wire).collect(),
+        base_path_mappings: base_path_mappings.iter().map(mapping_to_wire).collect(),
+    }
+}
+
+pub(super) fn reference_to_wire(bundle: &BundleRef) -> wire::BundleRef {
+    wire::BundleRef {
         rest_api_id: bundle.key.rest_api_id.to_string(),
         stage_name: bundle.key.stage_name.to_string(),
         hash: bundle.hash.0.to_vec(),
         size_bytes: bundle.size_bytes,
-    };
-    let mapping = |mapping: &BasePathMapping| management::BasePathMapping { revision: 0, ..mapping.clone().into() };
-    wire::Manifest {
-        version: 0,
-        root_hash: Vec::new(),
-        bundles: bundles.iter().map(reference).collect(),
-        base_path_mappings: base_path_mappings.iter().map(mapping).collect(),
     }
+}
+
+pub(super) fn mapping_to_wire(mapping: &BasePathMapping) -> management::BasePathMapping {
+    management::BasePathMapping { revision: 0, ..mapping.clone().into() }
 }
 
 /// The manifest as a message.
@@ -181,26 +187,43 @@ pub fn manifest_to_wire(manifest: &Manifest) -> wire::Manifest {
 pub fn manifest_from_wire(message: wire::Manifest) -> Result<Manifest, Violations> {
     let mut read = Reader::default();
     let root_hash = read.take(hash("rootHash", &message.root_hash)).unwrap_or_default();
-    let mut bundles = Vec::with_capacity(message.bundles.len());
-    for (at, bundle) in message.bundles.into_iter().enumerate() {
+    let bundles = references(&mut read, message.bundles);
+    let base_path_mappings = mappings(&mut read, message.base_path_mappings);
+    read.finish(Manifest { version: Version(message.version), root_hash, bundles, base_path_mappings })
+}
+
+pub(super) fn references(read: &mut Reader, messages: Vec<wire::BundleRef>) -> Vec<BundleRef> {
+    let mut bundles = Vec::with_capacity(messages.len());
+    for (at, bundle) in messages.into_iter().enumerate() {
         let Some(hash) = Hash::from_slice(&bundle.hash) else {
             read.take::<Hash>(hash(&format!("bundles[{at}].hash"), &bundle.hash));
             continue;
         };
-        let key = BundleKey { rest_api_id: bundle.rest_api_id.into(), stage_name: bundle.stage_name.into() };
-        bundles.push(BundleRef { key, hash, size_bytes: bundle.size_bytes });
+        bundles.push(BundleRef {
+            key: key(bundle.rest_api_id, bundle.stage_name),
+            hash,
+            size_bytes: bundle.size_bytes,
+        });
     }
-    let mut base_path_mappings = Vec::with_capacity(message.base_path_mappings.len());
-    for (at, mapping) in message.base_path_mappings.into_iter().enumerate() {
+    bundles
+}
+
+pub(super) fn key(rest_api_id: String, stage_name: String) -> BundleKey {
+    BundleKey { rest_api_id: rest_api_id.into(), stage_name: stage_name.into() }
+}
+
+pub(super) fn mappings(read: &mut Reader, messages: Vec<management::BasePathMapping>) -> Vec<BasePathMapping> {
+    let mut mappings = Vec::with_capacity(messages.len());
+    for (at, mapping) in messages.into_iter().enumerate() {
         match mapping.try_into() {
-            Ok(mapping) => base_path_mappings.push(mapping),
+            Ok(mapping) => mappings.push(mapping),
             Err(violations) => read.violations.add_below(&format!("basePathMappings[{at}]"), violations),
         }
     }
-    read.finish(Manifest { version: Version(message.version), root_hash, bundles, base_path_mappings })
+    mappings
 }
 
-fn hash(field: &str, bytes: &[u8]) -> Result<Hash, super::ConvertError> {
+pub(super) fn hash(field: &str, bytes: &[u8]) -> Result<Hash, super::ConvertError> {
     Hash::from_slice(bytes).ok_or_else(|| error(field, format!("must have 32 bytes, not {}", bytes.len())))
 }
 

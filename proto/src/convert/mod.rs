@@ -4,6 +4,7 @@
 //! value that we do not know is a rejection, never a default. It decides nothing about the meaning of a
 //! configuration: that is `penstock_model::validate`.
 
+mod delta;
 mod deployment;
 mod discovery;
 mod domain;
@@ -15,6 +16,7 @@ mod rest_api;
 #[cfg(test)]
 mod samples;
 
+pub use delta::{manifest_delta_from_wire, manifest_delta_to_wire};
 pub use deployment::number;
 pub use discovery::{
     BundleDecodeError, bundle_hash, decode_bundle, encode_bundle, manifest_from_wire, manifest_root_hash,

@@ -21,8 +21,8 @@ pub(super) struct Conversation {
     pub(super) member: Membership,
     limits: Limits,
     chunk_bytes: usize,
-    /// Bundles that the node certainly holds.
-    held: HashSet<Hash>,
+    held: Held,
+    takes_deltas: bool,
     /// Bundles of the newest manifest sent that the node refused.
     refused: HashSet<Hash>,
     /// The newest that was offered here, whatever the answer.
@@ -35,6 +35,24 @@ pub(super) struct Conversation {
     heard_at: Instant,
     /// When the stream last took a message, or had none to take.
     progress_at: Instant,
+}
+
+/// Bundles that a node certainly holds.
+#[derive(Default)]
+struct Held {
+    /// Those that it named when it came.
+    named: HashSet<Hash>,
+    /// What it has applied on this stream: the manifest that deltas build on.
+    serving: Option<Arc<Publication>>,
+    /// Bundles of that which it refused.
+    lacking: HashSet<Hash>,
+}
+
+impl Held {
+    fn contains(&self, hash: &Hash) -> bool {
+        let serves = |serving: &Arc<Publication>| serving.bundles.contains_key(hash) && !self.lacking.contains(hash);
+        self.named.contains(hash) || self.serving.as_ref().is_some_and(serves)
+    }
 }
 
 /// Whether a publication may be offered now.
@@ -55,7 +73,8 @@ impl Conversation {
             member,
             limits,
             chunk_bytes: hello.chunk_bytes,
-            held: hello.held,
+            held: Held { named: hello.held, ..Held::default() },
+            takes_deltas: hello.takes_deltas,
             refused,
             offered: None,
             answered: hello.joining.serving.map(|(version, _)| version),
@@ -74,17 +93,17 @@ impl Conversation {
             return Offer::NotNow;
         }
         let is_known = |hash: &Hash| self.held.contains(hash) || self.refused.contains(hash);
+        let base = self.held.serving.as_deref().filter(|_| self.takes_deltas);
         // A node that serves nothing has nothing to keep; and what a node has refused as a whole does not hold up what
         // comes behind it.
         let whole = self.answered.is_some_and(|answered| newest.all_or_nothing > answered);
         let policy = if whole { ActivationPolicy::AllOrNothing } else { ActivationPolicy::Quarantine };
-        let push = Push::new(Arc::clone(newest), self.chunk_bytes, policy, is_known);
+        let push = Push::new(Arc::clone(newest), self.chunk_bytes, policy, base, is_known);
         if push.missing_bytes() > SMALL_SYNC_BYTES_MAX && !admitted {
             return Offer::NeedsAdmission;
         }
-        let listed = push.listed();
-        self.member.offered(&listed);
-        self.refused.retain(|hash| listed.contains(hash));
+        self.member.offered(&newest.bundles);
+        self.refused.retain(|hash| newest.bundles.contains_key(hash));
         self.offered = Some(newest.version);
         self.push = Some(push);
         self.progress_at = now;
@@ -173,8 +192,8 @@ impl Conversation {
         };
         if let Some(push) = self.push.take_if(answers) {
             self.answered = Some(version);
-            self.held = push.listed();
-            self.held.retain(|hash| !self.refused.contains(hash));
+            let lacking = self.refused.clone();
+            self.held = Held { named: HashSet::new(), serving: Some(Arc::clone(push.publication())), lacking };
         }
         Ok(())
     }

@@ -11,11 +11,16 @@ use std::collections::HashSet;
 /// The feature of a node that names the bundles which it refused in `refused_bundles`: an empty list means none.
 pub(super) const REFUSED_BUNDLES: &str = "refused_bundles";
 
+/// The feature of a node that takes a manifest as what differs from the one that it serves.
+pub(super) const MANIFEST_DELTAS: &str = "manifest_deltas";
+
 /// What the hello says.
 #[derive(Debug)]
 pub(super) struct Hello {
     pub(super) joining: Joining,
     pub(super) held: HashSet<Hash>,
+    /// Whether it takes manifests as what differs.
+    pub(super) takes_deltas: bool,
     /// Largest chunk for this node, in bytes.
     pub(super) chunk_bytes: usize,
 }
@@ -47,6 +52,7 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
         }
     };
     let refused = hashes("hello.refused_bundles", &hello.refused_bundles)?;
+    let takes_deltas = hello.features.iter().any(|feature| feature == MANIFEST_DELTAS);
     let says = !refused.is_empty() || hello.features.iter().any(|feature| feature == REFUSED_BUNDLES);
     let joining = Joining {
         id: hello.node_id.into(),
@@ -58,7 +64,8 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
         kept: hello.kept.map(kept),
         unconfirmed_seconds: hello.unconfirmed_seconds,
     };
-    Ok(Hello { joining, held: hashes("hello.held_bundles", &hello.held_bundles)?, chunk_bytes })
+    let held = hashes("hello.held_bundles", &hello.held_bundles)?;
+    Ok(Hello { joining, held, takes_deltas, chunk_bytes })
 }
 
 fn hashes(field: &str, list: &[Vec<u8>]) -> Result<HashSet<Hash>, String> {

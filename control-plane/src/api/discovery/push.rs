@@ -1,15 +1,14 @@
 //! [`Push`]: one publication on its way to one node, as the messages that say it.
 
-use crate::publication::Publication;
+use crate::publication::{Delta, Publication};
 use bytes::Bytes;
 use penstock_model::bundle::Hash;
 use penstock_proto::convert::manifest_to_wire;
 use penstock_proto::discovery::v1 as wire;
-use std::collections::HashSet;
 use std::sync::Arc;
 use wire::control_message::Kind;
 
-/// Manifest, the missing bundles in chunks, activate. The bytes are the publication's own: every node is sent the same
+/// Manifest or what differs from the one that the node serves, the missing bundles in chunks, activate. The bytes are the publication's own: every node is sent the same
 /// ones, and nothing is prepared before it is asked for.
 #[derive(Debug)]
 pub(super) struct Push {
@@ -22,6 +21,8 @@ pub(super) struct Push {
     /// Sent of the last one of `missing`.
     offset: usize,
     next: Next,
+    /// `None`: the manifest is said as a whole.
+    delta: Option<Arc<Delta>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,25 +34,29 @@ enum Next {
 }
 
 impl Push {
-    /// Sends `publication` to a node that lacks what `is_known` does not name.
+    /// Sends `publication` to a node that lacks what `is_known` does not name. With `base`, the node serves that one, and
+    /// takes deltas.
     pub(super) fn new(
         publication: Arc<Publication>,
         chunk_bytes: usize,
         policy: wire::ActivationPolicy,
+        base: Option<&Publication>,
         is_known: impl Fn(&Hash) -> bool,
     ) -> Self {
-        let mut missing: Vec<(Hash, Bytes)> = publication
-            .manifest
-            .bundles
-            .iter()
-            .filter(|bundle| !is_known(&bundle.hash))
-            .filter_map(|bundle| publication.bundles.get(&bundle.hash).map(|bytes| (bundle.hash, bytes.clone())))
-            .collect();
+        let delta = base.map(|base| publication.delta_from(base));
+        let with_bytes = |hash: &Hash| publication.bundles.get(hash).map(|bytes| (*hash, bytes.clone()));
+        let mut missing: Vec<(Hash, Bytes)> = match &delta {
+            Some(delta) => delta.bundles.iter().filter(|hash| !is_known(hash)).filter_map(with_bytes).collect(),
+            None => {
+                let listed = publication.manifest.bundles.iter().map(|bundle| &bundle.hash);
+                listed.filter(|hash| !is_known(hash)).filter_map(with_bytes).collect()
+            }
+        };
         missing.reverse();
         let missing_bytes = missing.iter().map(|(_, bytes)| bytes.len()).sum();
         // The application bounds a bundle's size, so a chunk of at least one byte moves it on.
         let chunk_bytes = chunk_bytes.max(1);
-        Self { publication, chunk_bytes, policy, missing, missing_bytes, offset: 0, next: Next::Manifest }
+        Self { publication, chunk_bytes, policy, missing, missing_bytes, offset: 0, next: Next::Manifest, delta }
     }
 
     /// What is on its way.
@@ -64,11 +69,6 @@ impl Push {
         self.missing_bytes
     }
 
-    /// Every bundle of the manifest.
-    pub(super) fn listed(&self) -> HashSet<Hash> {
-        self.publication.manifest.bundles.iter().map(|bundle| bundle.hash).collect()
-    }
-
     /// Whether everything was said.
     pub(super) fn is_over(&self) -> bool {
         self.next == Next::Nothing
@@ -79,7 +79,10 @@ impl Push {
         let kind = match self.next {
             Next::Manifest => {
                 self.next = self.after_bundle();
-                Kind::Manifest(manifest_to_wire(&self.publication.manifest))
+                match &self.delta {
+                    Some(delta) => Kind::ManifestDelta(delta.message.clone()),
+                    None => Kind::Manifest(manifest_to_wire(&self.publication.manifest)),
+                }
             }
             Next::Chunk => Kind::BundleChunk(self.next_chunk()?),
             Next::Activate => {
@@ -137,8 +140,8 @@ mod tests {
         let bytes = &publication.bundles[&b.hash];
         let chunk_bytes = bytes.len() - 1;
 
-        let push = Push::new(Arc::clone(&publication), chunk_bytes, Quarantine, |hash| *hash == a.hash);
-        assert_eq!((push.missing_bytes(), push.listed().len()), (bytes.len(), 2));
+        let push = Push::new(Arc::clone(&publication), chunk_bytes, Quarantine, None, |hash| *hash == a.hash);
+        assert_eq!(push.missing_bytes(), bytes.len());
         let said = messages(push);
 
         let [Kind::Manifest(manifest), Kind::BundleChunk(first), Kind::BundleChunk(second), Kind::Activate(activate)] =
@@ -155,15 +158,35 @@ mod tests {
 
     #[test]
     fn a_node_that_lacks_nothing_is_only_told_to_activate() {
-        let said = messages(Push::new(publication(1, &[("a", "1")]), 100, Quarantine, |_| true));
+        let said = messages(Push::new(publication(1, &[("a", "1")]), 100, Quarantine, None, |_| true));
         assert!(matches!(said[..], [Kind::Manifest(_), Kind::Activate(_)]), "{said:?}");
+    }
+
+    #[test]
+    fn a_node_that_serves_another_one_is_told_what_differs() {
+        let base = publication(1, &[("a", "1"), ("b", "1"), ("c", "1")]);
+        let newest = publication(2, &[("a", "1"), ("b", "2")]);
+        for _ in 0..2 {
+            let push = Push::new(Arc::clone(&newest), 1 << 20, Quarantine, Some(&base), |_| false);
+            let said = messages(push);
+            let [Kind::ManifestDelta(delta), Kind::BundleChunk(chunk), Kind::Activate(_)] = &said[..] else {
+                panic!("{said:?}")
+            };
+            assert_eq!((delta.base_version, delta.version), (1, 2));
+            assert_eq!((delta.bundles.len(), delta.removed_bundles.len()), (1, 1));
+            assert_eq!(chunk.hash, delta.bundles[0].hash, "what is the same is not missing");
+        }
+        // Another base than that of the others.
+        let push = Push::new(Arc::clone(&newest), 1 << 20, Quarantine, Some(&publication(0, &[])), |_| true);
+        let Some(Kind::ManifestDelta(delta)) = messages(push).into_iter().next() else { panic!("a delta") };
+        assert_eq!((delta.base_version, delta.bundles.len()), (0, 2));
     }
 
     #[test]
     fn a_bundle_of_exactly_one_chunk_has_one_chunk() {
         let publication = publication(1, &[("a", "1")]);
         let size = usize::try_from(publication.manifest.bundles[0].size_bytes).unwrap();
-        assert_eq!(messages(Push::new(Arc::clone(&publication), size, Quarantine, |_| false)).len(), 3);
-        assert_eq!(messages(Push::new(publication, size - 1, Quarantine, |_| false)).len(), 4);
+        assert_eq!(messages(Push::new(Arc::clone(&publication), size, Quarantine, None, |_| false)).len(), 3);
+        assert_eq!(messages(Push::new(publication, size - 1, Quarantine, None, |_| false)).len(), 4);
     }
 }

@@ -20,7 +20,12 @@ impl Talk {
         let fleet = Arc::new(Fleet::default());
         let refused = Some(refused.iter().copied().collect());
         let joining = Joining { id: "n".into(), refused, ..Joining::default() };
-        let hello = Hello { joining: joining.clone(), held: held.iter().copied().collect(), chunk_bytes: 1 << 20 };
+        let hello = Hello {
+            joining: joining.clone(),
+            held: held.iter().copied().collect(),
+            takes_deltas: false,
+            chunk_bytes: 1 << 20,
+        };
         let member = fleet.join(joining, 0).unwrap();
         let start = Instant::now();
         let limits = Limits { heartbeat_ms: 1_000, answer_ms_max: 60_000, stall_ms_max: 30_000, ..Limits::default() };
@@ -89,6 +94,49 @@ fn at_most_one_offer_is_unanswered_and_bursts_coalesce() {
     talk.applied(&first);
     assert_eq!(talk.offer(&publication(50, &[("a", "2")])), Offer::Made);
     assert!(matches!(&talk.said()[0], Said::Manifest(manifest) if manifest.version == 50));
+}
+
+#[test]
+fn what_differs_is_said_to_a_node_that_has_answered_and_takes_it() {
+    let first = publication(1, &[("a", "1"), ("b", "1")]);
+    let second = publication(2, &[("a", "1"), ("b", "2")]);
+    let third = publication(3, &[("a", "1"), ("b", "3")]);
+    for takes_deltas in [false, true] {
+        let mut talk = Talk::with(&[], &[]);
+        talk.conversation.takes_deltas = takes_deltas;
+        talk.offer(&first);
+        assert!(matches!(talk.said()[0], Said::Manifest(_)), "what a node serves that has just come is not known");
+        talk.applied(&first);
+        talk.offer(&second);
+        let based = |said: &[Said]| match &said[0] {
+            Said::ManifestDelta(delta) => Some((delta.base_version, delta.version)),
+            _ => None,
+        };
+        let said = talk.said();
+        assert_eq!(based(&said), takes_deltas.then_some((1, 2)));
+        assert_eq!(said.len(), 3);
+        // What it refuses as a whole it does not serve.
+        talk.refused(2, None);
+        talk.offer(&third);
+        assert_eq!(based(&talk.said()), takes_deltas.then_some((1, 3)));
+    }
+}
+
+#[test]
+fn a_bundle_that_was_refused_is_not_held_once_it_is_forgotten() {
+    let mut talk = Talk::with(&[], &[]);
+    talk.conversation.takes_deltas = true;
+    let first = publication(1, &[("a", "1"), ("b", "bad")]);
+    talk.offer(&first);
+    talk.said();
+    talk.refused(1, Some(hash("b", "bad")));
+    talk.applied(&first);
+    let second = publication(2, &[("a", "1")]);
+    talk.offer(&second);
+    assert_eq!(talk.sent(), []);
+    talk.applied(&second);
+    talk.offer(&publication(3, &[("a", "1"), ("b", "bad")]));
+    assert_eq!(talk.sent(), [hash("b", "bad")]);
 }
 
 #[test]
