@@ -14,6 +14,7 @@ use crate::settings::Settings;
 use crate::subscriber::{self, SubscriberStatus};
 use crate::transform::collect::CollectBudget;
 use crate::upstream::{TlsClients, Upstreams};
+use penstock_link::{Link, LinkError};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -28,15 +29,25 @@ use tokio::sync::watch;
 /// What this program calls itself towards the control plane.
 const BUILD: &str = concat!("penstock-data-plane/", env!("CARGO_PKG_VERSION"));
 
-/// Binding a socket failed.
+/// The process could not start.
 #[derive(Debug, thiserror::Error)]
-#[error("binding {what} to {address} (change it with {flag})")]
-pub struct BindError {
-    what: &'static str,
-    address: SocketAddr,
-    flag: &'static str,
-    #[source]
-    source: io::Error,
+pub enum BindError {
+    /// An address is taken or not ours.
+    #[error("binding {what} to {address} (change it with {flag})")]
+    Address {
+        /// For which purpose.
+        what: &'static str,
+        /// Which.
+        address: SocketAddr,
+        /// The setting.
+        flag: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Certificates or tokens cannot be used.
+    #[error("preparing the link to the control plane")]
+    Link(#[source] LinkError),
 }
 
 /// The process could not run.
@@ -54,6 +65,7 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Bound {
     settings: Settings,
+    link: Arc<Link>,
     listeners: Vec<TcpListener>,
     admin: TcpListener,
     proxy_addr: SocketAddr,
@@ -63,9 +75,12 @@ pub struct Bound {
 /// Binds every socket of a proxy: one for each worker, all on the same address, and the operators' one.
 ///
 /// # Errors
-/// When an address is taken or not ours.
+/// When an address is taken or not ours, or a certificate or token cannot be used.
 pub fn bind(settings: Settings) -> Result<Bound, BindError> {
-    let proxy_error = |source| BindError { what: "the proxy", address: settings.listen, flag: "--listen", source };
+    let link = Link::open(settings.link.clone(), settings.join_token_file.clone(), &settings.control_plane)
+        .map_err(BindError::Link)?;
+    let proxy_error =
+        |source| BindError::Address { what: "the proxy", address: settings.listen, flag: "--listen", source };
     let first = listen(settings.listen, false).map_err(proxy_error)?;
     let proxy_addr = first.local_addr().map_err(proxy_error)?;
     drop(first);
@@ -73,7 +88,7 @@ pub fn bind(settings: Settings) -> Result<Bound, BindError> {
     for _ in 0..settings.worker_count() {
         listeners.push(listen(proxy_addr, true).map_err(proxy_error)?);
     }
-    let admin_error = |source| BindError {
+    let admin_error = |source| BindError::Address {
         what: "the admin listener",
         address: settings.admin_listen,
         flag: "--admin-listen",
@@ -81,7 +96,7 @@ pub fn bind(settings: Settings) -> Result<Bound, BindError> {
     };
     let admin = listen(settings.admin_listen, false).map_err(admin_error)?;
     let admin_addr = admin.local_addr().map_err(admin_error)?;
-    Ok(Bound { listeners, admin, proxy_addr, admin_addr, settings })
+    Ok(Bound { listeners, admin, proxy_addr, admin_addr, link: Arc::new(link), settings })
 }
 
 /// Several listeners share one address, and the kernel spreads connections over them, when each says so. The first
@@ -166,7 +181,8 @@ impl Bound {
             };
             workers.push(worker.start()?);
         }
-        let ended = control.block_on(supervise(&self.settings, self.admin, &shared, &drain, workers, shutdown));
+        let ended =
+            control.block_on(supervise(&self.settings, self.link, self.admin, &shared, &drain, workers, shutdown));
         control.shutdown_background();
         // The last sender goes with `shared`, which ends the writer once it has written everything.
         drop(shared);
@@ -181,6 +197,7 @@ impl Bound {
 /// Runs everything that is not on the request path, and waits for the workers.
 async fn supervise(
     settings: &Settings,
+    link: Arc<Link>,
     admin: TcpListener,
     shared: &Shared,
     drain: &watch::Sender<bool>,
@@ -205,6 +222,7 @@ async fn supervise(
     let subscription = subscriber::Settings {
         node_id,
         control_planes: settings.control_plane.clone(),
+        link,
         build: BUILD.to_owned(),
         labels: settings.labels.iter().cloned().collect(),
     };

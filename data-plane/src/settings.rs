@@ -3,9 +3,11 @@
 use crate::access_log::AccessLogFormat;
 use crate::limits::{COLLECT_BUDGET_BYTES, FUNCTION_PAYLOAD_BYTES_MAX};
 use crate::services::service_endpoint;
+use penstock_link::ClientSettings;
 use penstock_model::endpoint::Endpoint;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// What stands for a function in the path of its invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -47,6 +49,14 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub control_plane: Vec<tonic::transport::Uri>,
+
+    /// How it is reached
+    #[command(flatten)]
+    pub link: ClientSettings,
+
+    /// File whose first line is the token with which this node joins
+    #[arg(long, env = "PENSTOCK_JOIN_TOKEN_FILE", value_name = "FILE")]
+    pub join_token_file: Option<PathBuf>,
 
     /// Name of this node in the fleet [default: host name and process id]
     #[arg(long, env = "PENSTOCK_NODE_ID", value_name = "ID")]

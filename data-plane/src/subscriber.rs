@@ -16,6 +16,7 @@ pub use status::SubscriberStatus;
 use crate::live_table::LiveTable;
 use crate::subscription::{Action, Event, HEARTBEAT_MS, MANIFEST_BUNDLES_MAX, Outgoing, Subscription};
 use connection::{Connecting, Connection};
+use penstock_link::Link;
 use penstock_model::table::StageTable;
 use penstock_proto::discovery::v1 as wire_types;
 use std::collections::{BTreeMap, VecDeque};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub node_id: String,
     /// Tried in turn, from the first.
     pub control_planes: Vec<Uri>,
+    /// How they are reached.
+    pub link: Arc<Link>,
     /// Name and version of the program.
     pub build: String,
     /// For people and for choosing nodes.
@@ -209,7 +212,7 @@ impl Subscriber {
         self.connection = None;
         self.outbox.clear();
         let address = self.current_address().clone();
-        self.connecting = Some(connection::open(address, after));
+        self.connecting = Some(connection::open(address, after, Arc::clone(&self.settings.link)));
     }
 
     fn send(&mut self, message: Outgoing) {

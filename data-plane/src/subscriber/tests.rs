@@ -133,7 +133,13 @@ impl Node {
     fn start(control_planes: Vec<Uri>) -> Self {
         let (live_table, status) = (LiveTable::new(), SubscriberStatus::new());
         let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned())]);
-        let settings = Settings { node_id: "n1".to_owned(), control_planes, build: "test/1".to_owned(), labels };
+        let settings = Settings {
+            node_id: "n1".to_owned(),
+            control_planes,
+            link: Arc::default(),
+            build: "test/1".to_owned(),
+            labels,
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;
