@@ -70,6 +70,7 @@ ENTRYPOINT ["image-resizer"]
 
 FROM runtime AS control-plane
 COPY --from=build /out/penstock-control-plane /usr/local/bin/penstock-control-plane
+# On every address, so it starts only once it is told who may call: docs/security.md.
 ENV PENSTOCK_LISTEN=0.0.0.0:50051 \
     PENSTOCK_ADMIN_LISTEN=0.0.0.0:9090 \
     PENSTOCK_DATA_DIR=/var/lib/penstock

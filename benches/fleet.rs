@@ -13,6 +13,7 @@ use penstock_data_plane::live_table::LiveTable;
 use penstock_data_plane::subscriber::{self, Settings, SubscriberStatus};
 use penstock_proto::management::v1::{ListNodesRequest, RolloutState, WaitFor, WatchRolloutRequest};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Nodes when nothing else is asked for.
@@ -98,6 +99,7 @@ async fn run() {
         let settings = Settings {
             node_id: format!("node-{number}"),
             control_planes: vec![world.grpc_url().parse().unwrap()],
+            link: Arc::default(),
             build: "bench".to_owned(),
             labels: BTreeMap::new(),
             stale_after: PATIENCE,

@@ -3,7 +3,8 @@
 use prost::Message as _;
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
+    "penstock/management/v1/audit.proto",
     "penstock/management/v1/deployment.proto",
     "penstock/management/v1/domain_name.proto",
     "penstock/management/v1/explain.proto",

@@ -162,6 +162,7 @@ impl Node {
         let settings = subscriber::Settings {
             node_id: id.to_owned(),
             control_planes: control_planes.iter().copied().cloned().collect(),
+            link: Arc::default(),
             build: "test/1".to_owned(),
             labels: BTreeMap::new(),
             stream_age_max,

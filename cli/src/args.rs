@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use penstock_link::ClientSettings;
 
 use crate::client::DEFAULT_ADDRESS;
 use crate::commands::{
-    api, completions, deploy, deployment, domain, explain, fleet, gateway_response, healthcheck, integration, method,
-    resource, stage,
+    api, audit, completions, deploy, deployment, domain, explain, fleet, gateway_response, healthcheck, integration,
+    method, resource, stage,
 };
 use crate::exit::{EXIT_CODES_HELP, Failure};
 use crate::output::{Format, harmless};
@@ -50,13 +51,23 @@ impl Cli {
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let typed = |flag| matches.value_source(flag) == Some(ValueSource::CommandLine);
         match cli.command {
-            Command::Up(_) if typed("control_plane") => {
+            Command::Up(_) if CLIENT_FLAGS.into_iter().any(typed) => {
                 Err(Failure::Usage("`penstock up` starts a control plane of its own: --grpc-listen says where".into()))
             }
             _ => Ok(cli),
         }
     }
 }
+
+/// Flags about a control plane that is there already.
+const CLIENT_FLAGS: [&str; 6] = [
+    "control_plane",
+    "control_plane_ca",
+    "control_plane_certificate",
+    "control_plane_key",
+    "control_plane_server_name",
+    "token_file",
+];
 
 /// Flags of every command that talks to the control plane.
 #[derive(Debug, Clone, Args)]
@@ -65,6 +76,11 @@ pub(crate) struct Global {
     /// Where the control plane's management API listens
     #[arg(long, global = true, env = "PENSTOCK_CONTROL_PLANE", value_name = "URL", default_value = DEFAULT_ADDRESS)]
     pub(crate) control_plane: String,
+    #[command(flatten)]
+    pub(crate) link: ClientSettings,
+    /// File whose first line is the token that says who calls
+    #[arg(long, global = true, env = "PENSTOCK_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// How to write the answer: a table for people, or JSON for programs
     #[arg(long, short, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub(crate) output: Format,
@@ -90,6 +106,7 @@ pub(crate) enum Command {
     Routes(fleet::Routes),
     Nodes(fleet::Nodes),
     Config(fleet::Config),
+    Audit(audit::Audit),
     Healthcheck(healthcheck::Healthcheck),
     Completions(completions::Completions),
 }

@@ -4,9 +4,13 @@
 //! transport. It decides nothing about what a command does.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use penstock_link::client::{Authorized, Bearer};
+use penstock_link::{ClientSettings, Link, LinkError, words};
 use penstock_proto::management::v1 as pb;
+use penstock_proto::management::v1::audit_service_client::AuditServiceClient;
 use penstock_proto::management::v1::deployment_service_client::DeploymentServiceClient;
 use penstock_proto::management::v1::domain_name_service_client::DomainNameServiceClient;
 use penstock_proto::management::v1::explain_service_client::ExplainServiceClient;
@@ -34,16 +38,24 @@ pub(crate) const PAGE_SIZE: i32 = 500;
 /// Pages of one list, so that a confused server cannot hold us for ever.
 const PAGES_MAX: usize = 20_000;
 
+/// Who we are towards the control plane, and whom we trust.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Identity {
+    pub(crate) settings: ClientSettings,
+    pub(crate) token_file: Option<PathBuf>,
+}
+
 /// An open connection.
 #[derive(Debug, Clone)]
 pub(crate) struct ControlPlane {
     channel: Channel,
+    bearer: Bearer,
 }
 
 macro_rules! clients {
     ($($(#[$doc:meta])* $name:ident: $client:ident),+ $(,)?) => {
-        $($(#[$doc])* pub(crate) fn $name(&self) -> $client<Channel> {
-            $client::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+        $($(#[$doc])* pub(crate) fn $name(&self) -> $client<Authorized> {
+            $client::with_interceptor(self.channel.clone(), self.bearer.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
         })+
     };
 }
@@ -52,16 +64,23 @@ impl ControlPlane {
     /// Connects. `address` is a URL, or host and port alone.
     ///
     /// # Errors
-    /// [`Failure::Usage`] for what is no address, [`Failure::Unreachable`] where nothing listens.
-    pub(crate) async fn connect(address: &str, call_timeout: Duration) -> Result<Self, Failure> {
+    /// [`Failure::Usage`] for what is no address and for files that cannot be used, [`Failure::Unreachable`] where nothing
+    /// listens.
+    pub(crate) async fn connect(address: &str, identity: Identity, call_timeout: Duration) -> Result<Self, Failure> {
         let endpoint = endpoint(address)?
             .connect_timeout(Duration::from_millis(CONNECT_MS_MAX).min(call_timeout))
             .timeout(call_timeout);
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|error| Failure::Unreachable { address: address.to_owned(), reason: innermost(&error) })?;
-        Ok(Self { channel })
+        let link = Link::open(identity.settings, identity.token_file, std::slice::from_ref(endpoint.uri())).map_err(
+            |error| match error {
+                LinkError::File(error) => Failure::Failed(error.to_string()),
+                error => Failure::Usage(error.to_string()),
+            },
+        )?;
+        let channel = link.connect(endpoint).await.map_err(|error| {
+            let reason = words::for_client(&error).unwrap_or_else(|| innermost(&error));
+            Failure::Unreachable { address: address.to_owned(), reason }
+        })?;
+        Ok(Self { channel, bearer: link.bearer() })
     }
 
     clients! {
@@ -81,6 +100,8 @@ impl ControlPlane {
         gateway_responses: GatewayResponseServiceClient,
         /// What requests would meet.
         explanations: ExplainServiceClient,
+        /// Who changed what.
+        audit: AuditServiceClient,
         /// Published configuration and nodes.
         fleet: FleetServiceClient,
     }
@@ -234,8 +255,8 @@ where
 fn endpoint(address: &str) -> Result<Endpoint, Failure> {
     let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let usage = |why: &str| Failure::Usage(format!("{address:?} is no address of a control plane: {why}"));
-    if !url.starts_with("http://") {
-        return Err(usage("it has to start with http://"));
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(usage("it has to start with http:// or https://"));
     }
     let endpoint = Endpoint::from_shared(url).map_err(|error| usage(&innermost(&error)))?;
     if endpoint.uri().port_u16().is_none() {
@@ -271,7 +292,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_a_usage_error() {
-        for address in ["https://localhost:1", "localhost", "http://", "", "http://a b:1", "unix:///x"] {
+        for address in
+            ["ftp://localhost:1", "localhost", "https://localhost", "http://", "", "http://a b:1", "unix:///x"]
+        {
             assert_eq!(endpoint(address).unwrap_err().code(), 2, "{address}");
         }
     }

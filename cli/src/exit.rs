@@ -152,7 +152,9 @@ fn lines(text: &str) -> String {
 fn refusal(text: &mut String, status: &Status) {
     let details = status.get_error_details();
     let violations = details.bad_request().map_or(&[][..], |bad| &bad.field_violations);
+    let tls = penstock_link::words::for_client(status);
     let message = match (status.code(), status.message()) {
+        (..) if tls.is_some() => tls.as_deref().unwrap_or_default(),
         // The transport's words for our own deadline.
         (Code::Cancelled | Code::DeadlineExceeded, _) => "no answer in time; --timeout allows more",
         (code, "") => code.description(),

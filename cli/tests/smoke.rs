@@ -137,9 +137,23 @@ fn a_control_plane_that_stays_silent_is_unavailable_in_time() {
 
 #[test]
 fn an_address_that_is_none_is_a_usage_error() {
-    for address in ["https://localhost:50051", "localhost", "::"] {
+    for address in ["ftp://localhost:50051", "localhost", "::"] {
         assert_eq!(code(&run(&["api", "list", "--control-plane", address])), Some(2), "{address}");
     }
+}
+
+#[test]
+fn what_identifies_us_is_checked_before_anything_is_sent() {
+    let run = |flags: &[&str]| run(&[flags, &["api", "list"]].concat());
+    let missing = run(&["--token-file", "/nonexistent/token"]);
+    assert_eq!(code(&missing), Some(1));
+    assert!(text(&missing.stderr).contains("/nonexistent/token"), "{}", text(&missing.stderr));
+    let half = run(&["--control-plane", "https://localhost:1", "--control-plane-key", "key.pem"]);
+    assert_eq!(code(&half), Some(2));
+    assert!(text(&half.stderr).contains("--control-plane-certificate"), "{}", text(&half.stderr));
+    let plain = run(&["--control-plane", "http://localhost:1", "--control-plane-ca", "ca.pem"]);
+    assert_eq!(code(&plain), Some(2));
+    assert!(text(&plain.stderr).contains("https://"), "{}", text(&plain.stderr));
 }
 
 #[test]

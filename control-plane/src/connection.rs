@@ -1,7 +1,18 @@
-//! Accepting connections: so many at a time, and an error of one is never the end of the listener.
+//! Accepting connections, with TLS where it is configured: so many at a time, and an error of one is never the end of the
+//! listener.
+//!
+//! Handshakes run beside each other, so that a slow one holds up nobody. When there are too many of them the oldest goes:
+//! who means it has finished in milliseconds, and who only opens connections loses them one after another.
 
+use crate::security::{Names, Peer, Security};
+use crate::throttle::Throttle;
 use futures_util::stream::{self, Stream};
+use penstock_link::limits::HANDSHAKE_MS_MAX;
+use penstock_link::words;
+use rustls::ServerConfig;
+use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,57 +20,169 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// Most gRPC connections at a time: nodes hold one each. Further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 4_096;
+/// Most TLS handshakes at a time; with one more the oldest is cut.
+const HANDSHAKES_MAX: usize = 512;
 /// Wait after an accept that failed, in milliseconds: out of file descriptors, trying at once fails again.
 const ACCEPT_RETRY_MS: u64 = 100;
 
 /// An accepted connection, with its place among the others.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Wire,
+    info: ConnectInfo,
     _permit: OwnedSemaphorePermit,
 }
 
+#[derive(Debug)]
+enum Wire {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What calls know of their connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectInfo {
+    pub(crate) tcp: Option<TcpConnectInfo>,
+    pub(crate) peer: Peer,
+}
+
 /// Accepts for ever.
-pub(crate) fn accept(listener: TcpListener) -> impl Stream<Item = io::Result<Connection>> {
+pub(crate) fn accept(listener: TcpListener, security: Arc<Security>) -> impl Stream<Item = io::Result<Connection>> {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    stream::unfold((listener, places), |(listener, places)| async move {
-        let permit = Arc::clone(&places).acquire_owned().await.ok()?;
-        let stream = loop {
-            match listener.accept().await {
-                Ok((stream, _)) => break stream,
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a connection");
-                    tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
-                }
-            }
-        };
-        // Small answers must not wait for a full packet; a connection that refuses this works all the same.
-        let _ = stream.set_nodelay(true);
-        Some((Ok(Connection { stream, _permit: permit }), (listener, places)))
+    let acceptor = Acceptor {
+        listener,
+        security,
+        places,
+        handshakes: JoinSet::new(),
+        order: VecDeque::new(),
+        failures: Arc::default(),
+    };
+    stream::unfold(acceptor, |mut acceptor| async move {
+        let connection = acceptor.next().await?;
+        Some((Ok(connection), acceptor))
     })
 }
 
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+struct Acceptor {
+    listener: TcpListener,
+    security: Arc<Security>,
+    places: Arc<Semaphore>,
+    /// Those under way; `None` for one that failed, which was said already.
+    handshakes: JoinSet<Option<Connection>>,
+    /// The same, the oldest first, with some that have ended.
+    order: VecDeque<AbortHandle>,
+    failures: Arc<Throttle>,
+}
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+impl Acceptor {
+    async fn next(&mut self) -> Option<Connection> {
+        loop {
+            tokio::select! {
+                // What is done makes room before more is let in.
+                biased;
+                Some(done) = self.handshakes.join_next() => {
+                    // One that was cut to make room is an error here, and no news.
+                    if let Ok(Some(connection)) = done {
+                        return Some(connection);
+                    }
+                }
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, address)) => {
+                        // Small answers must not wait for a full packet; a connection that refuses this works all the same.
+                        let _ = stream.set_nodelay(true);
+                        match self.security.tls() {
+                            Some(config) => self.begin(stream, address, config),
+                            None => {
+                                let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
+                                return Some(Connection::plain(stream, address, permit));
+                            }
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "accepting a connection");
+                        tokio::time::sleep(Duration::from_millis(ACCEPT_RETRY_MS)).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins a handshake. The connection counts among the others once that is done.
+    fn begin(&mut self, stream: TcpStream, address: SocketAddr, config: Arc<ServerConfig>) {
+        while self.order.front().is_some_and(AbortHandle::is_finished) {
+            self.order.pop_front();
+        }
+        if self.handshakes.len() >= HANDSHAKES_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            oldest.abort();
+        }
+        let (places, failures) = (Arc::clone(&self.places), Arc::clone(&self.failures));
+        let task = self.handshakes.spawn(async move {
+            let bound = Duration::from_millis(HANDSHAKE_MS_MAX);
+            let reason = match tokio::time::timeout(bound, TlsAcceptor::from(config).accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let permit = places.acquire_owned().await.ok()?;
+                    return Some(Connection::tls(stream, address, permit));
+                }
+                Ok(Err(error)) => words::for_server(&error),
+                Err(_) => format!("it was not done within {HANDSHAKE_MS_MAX} ms"),
+            };
+            if let Some(unsaid) = failures.may_speak() {
+                tracing::warn!(peer = %address, reason, unsaid, "a TLS handshake failed");
+            }
+            None
+        });
+        self.order.push_back(task);
+    }
+}
+
+impl Connection {
+    fn plain(stream: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit) -> Self {
+        let peer = Peer { address: Some(address), certificate: None };
+        let info = ConnectInfo { tcp: Some(stream.connect_info()), peer };
+        Self { stream: Wire::Plain(stream), info, _permit: permit }
+    }
+
+    fn tls(stream: TlsStream<TcpStream>, address: SocketAddr, permit: OwnedSemaphorePermit) -> Self {
+        let (tcp, session) = stream.get_ref();
+        let end = session.peer_certificates().and_then(|chain| chain.first());
+        let certificate = end.map(|certificate| Arc::new(Names::read(certificate)));
+        let info = ConnectInfo { tcp: Some(tcp.connect_info()), peer: Peer { address: Some(address), certificate } };
+        Self { stream: Wire::Tls(Box::new(stream)), info, _permit: permit }
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ConnectInfo;
+
+    fn connect_info(&self) -> ConnectInfo {
+        self.info.clone()
     }
 }
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        match &mut self.stream {
+            Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        match &mut self.stream {
+            Wire::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
     }
 
     fn poll_write_vectored(
@@ -67,18 +190,30 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+        match &mut self.stream {
+            Wire::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Wire::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Wire::Plain(stream) => stream.is_write_vectored(),
+            Wire::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        match &mut self.stream {
+            Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        match &mut self.stream {
+            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }

@@ -2,10 +2,12 @@
 
 use crate::api::Management;
 use crate::api::discovery::{self, Discovery};
+use crate::api::guard::Guard;
 use crate::app::{self, App, Surroundings as _};
 use crate::connection;
 use crate::fleet::Fleet;
 use crate::ops::{self, Ops};
+use crate::security::{Security, SecurityError};
 use crate::settings::Settings;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -46,6 +48,9 @@ pub enum BindError {
         #[source]
         source: io::Error,
     },
+    /// The settings leave a door open, or a file of theirs cannot be used.
+    #[error("setting up who may call")]
+    Security(#[source] SecurityError),
     /// The database cannot be used.
     #[error("opening the database")]
     Store(#[source] StoreError),
@@ -79,6 +84,7 @@ pub struct Bound {
     fleet_settle: Duration,
     store: Arc<SqliteStore>,
     app: App,
+    security: Arc<Security>,
     reflection: Reflected,
 }
 
@@ -100,6 +106,8 @@ pub fn bind(settings: Settings) -> Boxed<Result<Bound, BindError>> {
 }
 
 async fn open(settings: Settings) -> Result<Bound, BindError> {
+    // Before anything listens.
+    let security = Security::open(&settings).map_err(BindError::Security)?;
     let (grpc, grpc_addr) = listen("gRPC", settings.listen, "--listen").await?;
     let (admin, admin_addr) = listen("the admin listener", settings.admin_listen, "--admin-listen").await?;
     let store = Arc::new(SqliteStore::open(&settings.data_dir).await.map_err(BindError::Store)?);
@@ -107,7 +115,7 @@ async fn open(settings: Settings) -> Result<Bound, BindError> {
     let reflection = reflection().map_err(BindError::Reflection)?;
     let drain_deadline = Duration::from_millis(settings.drain_deadline_ms);
     let fleet_settle = Duration::from_millis(settings.fleet_settle_ms);
-    Ok(Bound { grpc, admin, grpc_addr, admin_addr, drain_deadline, fleet_settle, store, app, reflection })
+    Ok(Bound { grpc, admin, grpc_addr, admin_addr, drain_deadline, fleet_settle, store, app, security, reflection })
 }
 
 async fn listen(
@@ -173,12 +181,15 @@ impl Bound {
         let discovery = Discovery::new(publisher, Arc::clone(&fleet), limits, clock, drain.subscribe());
         let services = discovery.add_to(Management::new(self.app, fleet, self.fleet_settle).add_to(Routes::default()));
         let routes = (self.reflection.0)(services.add_service(health_service));
+        let freshness = tokio::spawn(Arc::clone(&self.security).keep_fresh());
+        let incoming = connection::accept(self.grpc, Arc::clone(&self.security));
+        let guarded = Guard::new(routes.prepare(), self.security);
         let mut stop = drain.subscribe();
         let server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_millis(KEEPALIVE_INTERVAL_MS)))
             .http2_keepalive_timeout(Some(Duration::from_millis(KEEPALIVE_TIMEOUT_MS)))
             .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
-            .serve_with_incoming_shutdown(routes.prepare(), connection::accept(self.grpc), async move {
+            .serve_with_incoming_shutdown(guarded, incoming, async move {
                 // The sender lives until the server has ended.
                 let _ = stop.wait_for(|&stop| stop).await;
             });
@@ -194,15 +205,17 @@ impl Bound {
             }
         };
         ops.abort();
+        freshness.abort();
         self.store.close().await;
         ended.map_err(RunError::Serve)
     }
 }
 
 /// The names under which health checks ask for our services; the empty one, for the whole process, is always there.
-fn service_names() -> [&'static str; 10] {
+fn service_names() -> [&'static str; 11] {
     [
         "penstock.discovery.v1.DiscoveryService",
+        "penstock.management.v1.AuditService",
         "penstock.management.v1.RestApiService",
         "penstock.management.v1.ResourceService",
         "penstock.management.v1.MethodService",

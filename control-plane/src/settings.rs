@@ -18,6 +18,30 @@ pub struct Settings {
     #[arg(long, env = "PENSTOCK_DATA_DIR", default_value = "./data", value_name = "DIR")]
     pub data_dir: PathBuf,
 
+    /// Our certificate, PEM, with what lies between it and its authority: makes the gRPC address https://
+    #[arg(long, env = "PENSTOCK_TLS_CERTIFICATE", value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// The key of that certificate, PEM
+    #[arg(long, env = "PENSTOCK_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Authorities whose client certificates are taken, PEM
+    #[arg(long, env = "PENSTOCK_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
+
+    /// Who is who and may do what, by certificates and tokens: docs/security.md
+    #[arg(long, env = "PENSTOCK_ACCESS_FILE", value_name = "FILE")]
+    pub access_file: Option<PathBuf>,
+
+    /// Tokens with which nodes join, one a line; each is valid
+    #[arg(long, env = "PENSTOCK_JOIN_TOKEN_FILE", value_name = "FILE")]
+    pub join_token_file: Option<PathBuf>,
+
+    /// The network is protected otherwise: do without credentials or without TLS where they would be required
+    #[arg(long, env = "PENSTOCK_TRUST_NETWORK")]
+    pub trust_network: bool,
+
     /// Milliseconds that calls under way get to finish after SIGTERM
     #[arg(long, env = "PENSTOCK_DRAIN_DEADLINE_MS", default_value_t = 5_000, value_name = "MS")]
     pub drain_deadline_ms: u64,

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy sees helpers of tests as no tests")]
 
 use penstock_control_plane::store::sqlite::SqliteStore;
-use penstock_control_plane::store::{Counted, Store, StoreError};
+use penstock_control_plane::store::{AuditQuery, AuditRow, Counted, Store, StoreError};
 use penstock_model::bundle::Hash;
 use penstock_model::definition::ApiDefinition;
 use penstock_model::deployment::{CanarySettings, Deployment, Stage};
@@ -318,5 +318,63 @@ async fn versions_follow_commits() {
             let published = store.read().await.unwrap().published().await.unwrap();
             assert_eq!((published.version.0, published.root_hash), (u64::from(expected), Some(root)));
         }
+    }
+}
+
+fn audit_row(at_ms: i64, caller: &str, api: &str) -> AuditRow {
+    AuditRow { number: 0, at_ms, caller: caller.into(), rest_api_id: api.into(), body: format!("{{\"at\":{at_ms}}}") }
+}
+
+const ANY_ENTRY: AuditQuery<'static> =
+    AuditQuery { rest_api_id: "", caller: "", since_ms: i64::MIN, until_ms: i64::MAX, before: i64::MAX, limit: 100 };
+
+async fn audit(store: &dyn Store, query: AuditQuery<'_>) -> Vec<(i64, i64)> {
+    let rows = store.read().await.unwrap().audit(&query).await.unwrap();
+    rows.into_iter().map(|row| (row.number, row.at_ms)).collect()
+}
+
+#[tokio::test]
+async fn the_audit_log_is_numbered_filtered_and_cut_at_its_old_end() {
+    for (store, _directory) in stores().await {
+        let mut tx = store.begin().await.unwrap();
+        for row in
+            [audit_row(10, "ci", "a"), audit_row(20, "ops", "a"), audit_row(30, "ci", "b"), audit_row(40, "ci", "")]
+        {
+            tx.insert_audit_row(&row).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let store = store.as_ref();
+        assert_eq!(audit(store, ANY_ENTRY).await, [(4, 40), (3, 30), (2, 20), (1, 10)]);
+        assert_eq!(audit(store, AuditQuery { limit: 1, before: 4, ..ANY_ENTRY }).await, [(3, 30)]);
+        assert_eq!(audit(store, AuditQuery { rest_api_id: "a", ..ANY_ENTRY }).await, [(2, 20), (1, 10)]);
+        assert_eq!(audit(store, AuditQuery { rest_api_id: "a", caller: "ci", ..ANY_ENTRY }).await, [(1, 10)]);
+        assert_eq!(audit(store, AuditQuery { since_ms: 20, until_ms: 40, ..ANY_ENTRY }).await, [(3, 30), (2, 20)]);
+        let mut reads = store.read().await.unwrap();
+        let newest = reads.audit(&AuditQuery { limit: 1, ..ANY_ENTRY }).await.unwrap().remove(0);
+        assert_eq!(newest, AuditRow { number: 4, ..audit_row(40, "ci", "") });
+        drop(reads);
+
+        let mut tx = store.begin().await.unwrap();
+        tx.trim_audit(4).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(audit(store, ANY_ENTRY).await.len(), 4);
+        let mut tx = store.begin().await.unwrap();
+        tx.trim_audit(2).await.unwrap();
+        tx.insert_audit_row(&audit_row(50, "ci", "a")).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(audit(store, ANY_ENTRY).await, [(5, 50), (4, 40), (3, 30)]);
+    }
+}
+
+#[tokio::test]
+async fn an_audit_entry_goes_with_its_transaction() {
+    for (store, _directory) in stores().await {
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_audit_row(&audit_row(10, "ci", "a")).await.unwrap();
+        drop(tx);
+        assert_eq!(audit(store.as_ref(), ANY_ENTRY).await, []);
+        let mut tx = store.begin().await.unwrap();
+        tx.trim_audit(0).await.unwrap();
+        tx.commit().await.unwrap();
     }
 }

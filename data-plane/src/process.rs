@@ -16,6 +16,7 @@ use crate::state_dir::{InUse, Opened, Opener, StateDir};
 use crate::subscriber::{self, SubscriberStatus};
 use crate::transform::collect::CollectBudget;
 use crate::upstream::{TlsClients, Upstreams};
+use penstock_link::{Link, LinkError};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -48,6 +49,9 @@ pub enum BindError {
     /// Another process has the state directory.
     #[error(transparent)]
     StateDir(#[from] InUse),
+    /// Certificates or tokens cannot be used.
+    #[error("preparing the link to the control plane")]
+    Link(#[source] LinkError),
 }
 
 /// The process could not run.
@@ -65,6 +69,7 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Bound {
     settings: Settings,
+    link: Arc<Link>,
     listeners: Vec<TcpListener>,
     admin: TcpListener,
     proxy_addr: SocketAddr,
@@ -76,8 +81,10 @@ pub struct Bound {
 /// Binds every socket of a proxy: one for each worker, all on the same address, and the operators' one. Reads what was kept.
 ///
 /// # Errors
-/// When an address is taken or not ours, or the state directory in use.
+/// When an address is taken or not ours, the state directory in use, or a certificate or token not usable.
 pub fn bind(settings: Settings) -> Result<Bound, BindError> {
+    let link = Link::open(settings.link.clone(), settings.join_token_file.clone(), &settings.control_plane)
+        .map_err(BindError::Link)?;
     let opened = open_state(&settings)?;
     let proxy_error =
         |source| BindError::Socket { what: "the proxy", address: settings.listen, flag: "--listen", source };
@@ -96,7 +103,7 @@ pub fn bind(settings: Settings) -> Result<Bound, BindError> {
     };
     let admin = listen(settings.admin_listen, false).map_err(admin_error)?;
     let admin_addr = admin.local_addr().map_err(admin_error)?;
-    Ok(Bound { listeners, admin, proxy_addr, admin_addr, settings, opened })
+    Ok(Bound { listeners, admin, proxy_addr, admin_addr, link: Arc::new(link), settings, opened })
 }
 
 /// Takes the state directory into use, if there is to be one.
@@ -205,7 +212,8 @@ impl Bound {
             workers.push(worker.start()?);
         }
         let (settings, opened) = (&self.settings, self.opened);
-        let ended = control.block_on(supervise(settings, opened, self.admin, &shared, &drain, workers, shutdown));
+        let told = Told { settings, opened, link: self.link };
+        let ended = control.block_on(supervise(told, self.admin, &shared, &drain, workers, shutdown));
         control.shutdown_background();
         // The last sender goes with `shared`, which ends the writer once it has written everything.
         drop(shared);
@@ -217,16 +225,24 @@ impl Bound {
     }
 }
 
+/// What the process was told, and what was opened because of it.
+struct Told<'a> {
+    settings: &'a Settings,
+    /// `None`: the node keeps nothing.
+    opened: Option<Opened>,
+    link: Arc<Link>,
+}
+
 /// Runs everything that is not on the request path, and waits for the workers.
 async fn supervise(
-    settings: &Settings,
-    opened: Option<Opened>,
+    told: Told<'_>,
     admin: TcpListener,
     shared: &Shared,
     drain: &watch::Sender<bool>,
     workers: Vec<JoinHandle<Result<(), RunError>>>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    let Told { settings, opened, link } = told;
     let status = SubscriberStatus::new();
     let (node_id, state) = begin_keeping(settings, opened, &status);
     let admin =
@@ -246,6 +262,7 @@ async fn supervise(
     let subscription = subscriber::Settings {
         node_id,
         control_planes: settings.control_plane.clone(),
+        link,
         build: BUILD.to_owned(),
         labels: settings.labels.iter().cloned().collect(),
         stream_age_max: Duration::from_secs(settings.stream_age_seconds_max),

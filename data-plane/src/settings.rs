@@ -4,6 +4,7 @@ use crate::access_log::AccessLogFormat;
 use crate::limits::{COLLECT_BUDGET_BYTES, FUNCTION_PAYLOAD_BYTES_MAX};
 use crate::services::service_endpoint;
 use crate::subscription::STREAM_AGE_MS_MAX;
+use penstock_link::ClientSettings;
 use penstock_model::endpoint::Endpoint;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -89,6 +90,14 @@ pub struct Settings {
         value_parser = clap::value_parser!(u64).range(1..=31_536_000)
     )]
     pub stale_after_seconds: u64,
+
+    /// How it is reached
+    #[command(flatten)]
+    pub link: ClientSettings,
+
+    /// File whose first line is the token with which this node joins
+    #[arg(long, env = "PENSTOCK_JOIN_TOKEN_FILE", value_name = "FILE")]
+    pub join_token_file: Option<PathBuf>,
 
     /// Name of this node in the fleet [default: host name and process id; with a state directory, the name kept there]
     #[arg(long, env = "PENSTOCK_NODE_ID", value_name = "ID")]

@@ -24,6 +24,7 @@ use crate::subscription::{
 };
 use connection::{Connecting, Connection};
 use keeper::Keeper;
+use penstock_link::Link;
 use penstock_model::table::StageTable;
 use penstock_proto::discovery::v1 as wire_types;
 use status::Confirmed;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub node_id: String,
     /// Tried in turn, from the first.
     pub control_planes: Vec<Uri>,
+    /// How they are reached.
+    pub link: Arc<Link>,
     /// Name and version of the program.
     pub build: String,
     /// For people and for choosing nodes.
@@ -309,7 +312,8 @@ impl Subscriber {
 
     fn open(&mut self, address: usize, after: Duration) {
         let uri = self.uri(address).clone();
-        self.connecting = Some((address, connection::open(uri, after)));
+        let link = Arc::clone(&self.settings.link);
+        self.connecting = Some((address, connection::open(uri, after, link)));
     }
 
     fn send(&mut self, message: Outgoing) {

@@ -13,6 +13,7 @@ pub mod functions;
 pub mod lambda;
 pub mod memory;
 pub mod payload;
+pub mod pki;
 pub mod process;
 pub mod scale;
 pub mod stranger;

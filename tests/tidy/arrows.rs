@@ -24,6 +24,8 @@ const HOMES: &[Home] = &[
         names: &["tonic", "tonic_prost", "tonic_types", "tonic_health", "tonic_reflection"],
         only_in: &[
             "proto/src/lib.rs",
+            // Both ends of a channel: what identifies us in it, and what it runs over.
+            "link/src/",
             "control-plane/src/api/",
             // What serves the API: a router, and connections that know their peer.
             "control-plane/src/process.rs",
@@ -86,6 +88,16 @@ const BLIND: &[Blind] = &[
         places: &["control-plane/src/api/"],
         names: &["crate::store"],
         because: "the API asks the application, never the database",
+    },
+    Blind {
+        places: &["control-plane/src/security/"],
+        names: &["crate::api", "crate::store", "crate::fleet", "tonic"],
+        because: "who may call is decided by permissions and credentials, whatever the services are",
+    },
+    Blind {
+        places: &["link/src/"],
+        names: &["penstock_proto", "penstock_model"],
+        because: "certificates and tokens know no service and no configuration",
     },
     Blind {
         places: &["control-plane/src/publisher.rs", "control-plane/src/publication", "control-plane/src/fleet"],

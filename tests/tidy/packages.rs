@@ -11,11 +11,18 @@ use std::process::Command;
 const ARROWS: &[(&str, &[&str])] = &[
     ("penstock-model", &[]),
     ("penstock-proto", &["penstock-model"]),
-    ("penstock-control-plane", &["penstock-model", "penstock-proto"]),
-    ("penstock-data-plane", &["penstock-model", "penstock-proto"]),
-    ("penstock", &["penstock-proto", "penstock-control-plane", "penstock-data-plane", "image-resizer"]),
+    ("penstock-link", &[]),
+    ("penstock-control-plane", &["penstock-model", "penstock-proto", "penstock-link"]),
+    ("penstock-data-plane", &["penstock-model", "penstock-proto", "penstock-link"]),
+    (
+        "penstock",
+        &["penstock-proto", "penstock-link", "penstock-control-plane", "penstock-data-plane", "image-resizer"],
+    ),
     // The only package that sees both planes: one test holds both ends of their protocol.
-    ("penstock-tests", &["penstock-model", "penstock-proto", "penstock-control-plane", "penstock-data-plane"]),
+    (
+        "penstock-tests",
+        &["penstock-model", "penstock-proto", "penstock-link", "penstock-control-plane", "penstock-data-plane"],
+    ),
     ("image-resizer", &[]),
     ("image-function", &["image-resizer"]),
 ];

@@ -6,6 +6,7 @@
 pub(crate) mod api;
 mod api_content;
 mod api_update;
+pub(crate) mod audit;
 pub(crate) mod canary;
 pub(crate) mod completions;
 pub(crate) mod deploy;
@@ -31,7 +32,7 @@ use std::time::Duration;
 use penstock_proto::management::v1 as pb;
 
 use crate::args::{Command, Global};
-use crate::client::{CALL_MS_DEFAULT, ControlPlane};
+use crate::client::{CALL_MS_DEFAULT, ControlPlane, Identity};
 use crate::exit::Failure;
 use crate::output::Output;
 
@@ -39,6 +40,7 @@ use crate::output::Output;
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     address: String,
+    identity: Identity,
     timeout: Option<Duration>,
     /// Where answers go.
     pub(crate) output: Output,
@@ -47,7 +49,8 @@ pub(crate) struct Context {
 impl Context {
     /// As the global flags say.
     pub(crate) fn new(global: Global) -> Self {
-        Self { address: global.control_plane, timeout: global.timeout, output: Output::new(global.output) }
+        let identity = Identity { settings: global.link, token_file: global.token_file };
+        Self { address: global.control_plane, identity, timeout: global.timeout, output: Output::new(global.output) }
     }
 
     /// Opens the connection to the control plane.
@@ -56,7 +59,7 @@ impl Context {
     /// As [`ControlPlane::connect`].
     pub(crate) async fn connect(&self) -> Result<ControlPlane, Failure> {
         let timeout = self.timeout.unwrap_or(Duration::from_millis(CALL_MS_DEFAULT));
-        ControlPlane::connect(&self.address, timeout).await
+        ControlPlane::connect(&self.address, self.identity.clone(), timeout).await
     }
 }
 
@@ -66,7 +69,7 @@ impl Context {
 /// Whatever the command cannot do.
 pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failure> {
     match command {
-        Command::Up(up) => up.run().await,
+        Command::Up(up) => up.run(context.identity.settings.trust_network).await,
         Command::Api(api) => Box::pin(api.run(context)).await,
         Command::Resource(resource) => Box::pin(resource.run(context)).await,
         Command::Method(method) => Box::pin(method.run(context)).await,
@@ -80,6 +83,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Routes(routes) => Box::pin(routes.run(context)).await,
         Command::Nodes(nodes) => Box::pin(nodes.run(context)).await,
         Command::Config(config) => Box::pin(config.run(context)).await,
+        Command::Audit(audit) => Box::pin(audit.run(context)).await,
         Command::Healthcheck(healthcheck) => healthcheck.run(context.timeout),
         Command::Completions(completions) => completions.run(),
     }

@@ -28,6 +28,7 @@ macro_rules! wire {
 
 wire!(
     ApplyFragmentResponse,
+    AuditEntry,
     BasePathMapping,
     Configuration,
     Deployment,

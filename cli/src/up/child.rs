@@ -17,6 +17,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{self, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
+use super::link;
 use crate::exit::Failure;
 use crate::serve;
 
@@ -45,6 +46,7 @@ impl Child {
         name: &'static str,
         part: &str,
         log: &str,
+        trust_network: bool,
         flags: [(&str, OsString); N],
     ) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Failed(format!("starting the {name}: {error}"));
@@ -53,6 +55,10 @@ impl Child {
         for (flag, value) in flags {
             command.arg(flag).arg(value);
         }
+        for name in link::ELSEWHERE {
+            command.env_remove(name);
+        }
+        command.env(link::TRUST_NETWORK, trust_network.to_string());
         // A group of its own, or Ctrl-C would reach the child together with us and we could not choose the order.
         command.process_group(0).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().map_err(failed)?;

@@ -7,6 +7,7 @@ mod banner;
 mod child;
 mod demo;
 mod directory;
+mod link;
 mod ports;
 mod ready;
 mod stop;
@@ -21,7 +22,7 @@ use self::banner::Banner;
 use self::child::Child;
 use self::ports::Port;
 use self::stop::StopSignals;
-use crate::client::{CALL_MS_DEFAULT, ControlPlane};
+use crate::client::{CALL_MS_DEFAULT, ControlPlane, Identity};
 use crate::exit::Failure;
 
 /// What our proxy is called among the nodes.
@@ -83,7 +84,8 @@ impl Up {
     ///
     /// # Errors
     /// [`Failure::Ports`], [`Failure::Usage`] for unusable directories; [`Failure::Failed`] when a child ends by itself.
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(self, trust_network: bool) -> Result<(), Failure> {
+        link::check()?;
         // Before anything starts: a stop signal that comes early must not be lost.
         let mut signals = StopSignals::listen()?;
         let data_dir = directory::prepare(self.data_dir.clone())?;
@@ -91,7 +93,7 @@ impl Up {
         let mut tree = Tree::default();
         let ended = tokio::select! {
             () = signals.next() => Ok(()),
-            failed = Box::pin(self.serve(&mut tree, data_dir)) => failed,
+            failed = Box::pin(self.serve(&mut tree, data_dir, trust_network)) => failed,
         };
         let stopped = stop::all(tree.children, &mut signals).await;
         // Why we stop is more than how it went.
@@ -116,11 +118,12 @@ impl Up {
     }
 
     /// Starts everything, says so, and returns when a child has ended.
-    async fn serve(&self, tree: &mut Tree, data_dir: PathBuf) -> Result<(), Failure> {
-        let banner = self.start(tree, data_dir).await?;
+    async fn serve(&self, tree: &mut Tree, data_dir: PathBuf, trust_network: bool) -> Result<(), Failure> {
+        let banner = self.start(tree, data_dir, trust_network).await?;
         let grpc = format!("http://{}", ports::reachable(banner.grpc));
         let came_up = async {
-            let control_plane = ControlPlane::connect(&grpc, Duration::from_millis(CALL_MS_DEFAULT)).await?;
+            let control_plane =
+                ControlPlane::connect(&grpc, Identity::default(), Duration::from_millis(CALL_MS_DEFAULT)).await?;
             let version = match banner.resizer {
                 Some(resizer) => demo::register(&control_plane, resizer).await?,
                 None => ready::published(&control_plane).await?,
@@ -136,11 +139,12 @@ impl Up {
     }
 
     /// Starts the children one after another, each once the one that it needs has its socket.
-    async fn start(&self, tree: &mut Tree, data_dir: PathBuf) -> Result<Banner, Failure> {
+    async fn start(&self, tree: &mut Tree, data_dir: PathBuf, trust_network: bool) -> Result<Banner, Failure> {
         let control_plane = tree.add(Child::start(
             "control plane",
             "control-plane",
             &self.log,
+            trust_network,
             [
                 ("--data-dir", data_dir.as_os_str().to_owned()),
                 ("--listen", self.grpc_listen.to_string().into()),
@@ -151,7 +155,7 @@ impl Up {
         let grpc = control.get("grpc")?;
         let resizer = if self.demo {
             let listen = [("--listen", self.resizer_listen.to_string().into())];
-            let child = tree.add(Child::start("image resizer", "image-resizer", &self.log, listen)?);
+            let child = tree.add(Child::start("image resizer", "image-resizer", &self.log, trust_network, listen)?);
             Some(child.addresses().await?.get("http")?)
         } else {
             None
@@ -160,6 +164,7 @@ impl Up {
             "proxy",
             "data-plane",
             &self.log,
+            trust_network,
             [
                 ("--listen", self.listen.to_string().into()),
                 ("--admin-listen", self.admin_listen.to_string().into()),

@@ -1,17 +1,20 @@
 //! The gRPC services, one file for each noun: decode, call the application, encode. No rule and no SQL lives here.
 //!
-//! Built and served by `lib.rs`. Errors leave through `status`, lists through `page`, partial updates come in
+//! Built and served by `process`, behind the door of `guard`. Errors leave through `status`, lists through `page`, partial updates come in
 //! through `mask`.
 
+mod audit;
 mod deployment;
 pub mod discovery;
 mod domain_name;
 mod explain;
 mod fleet;
 mod gateway_response;
+pub(crate) mod guard;
 mod mask;
 mod method;
 mod page;
+mod permissions;
 mod resource;
 mod rest_api;
 mod rollout;
@@ -68,6 +71,7 @@ impl Management {
             .add_service(limited!(wire::gateway_response_service_server::GatewayResponseServiceServer<_>))
             .add_service(limited!(wire::explain_service_server::ExplainServiceServer<_>))
             .add_service(limited!(wire::fleet_service_server::FleetServiceServer<_>))
+            .add_service(limited!(wire::audit_service_server::AuditServiceServer<_>))
     }
 }
 

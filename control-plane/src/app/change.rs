@@ -1,11 +1,15 @@
-//! [`Change`]: the one write pipeline. Begin → apply → validate → compile → count the version → commit → publish.
+//! [`Change`]: the one write pipeline. Begin → apply → validate → compile → count the version → note who changed what →
+//! commit → publish.
 //!
 //! A use case begins a change, edits definitions and writes rows through it, and commits it. Dropped before that, it
 //! leaves nothing behind. The commit runs in a task of its own: a caller who hangs up cannot separate what is stored
 //! from what is published.
 
+use super::caller::Caller;
 use super::diff::{self, Diff};
 use super::error::{Error, Result};
+use super::limits::AUDIT_ENTRIES_MAX;
+use super::recorded::{self, SharedRecording};
 use super::{Shared, load};
 use crate::publication::{Built, Changes, Publication, encode};
 use crate::store::Writes;
@@ -26,6 +30,10 @@ pub(super) struct Change {
     /// The publication that this change builds on; replaced by the one that it makes.
     base: OwnedMutexGuard<Arc<Publication>>,
     pub(super) tx: Box<dyn Writes>,
+    /// What was written through `tx`.
+    recording: SharedRecording,
+    /// In whose name; taken when the change begins, since the commit runs in a task of its own.
+    caller: Caller,
     /// APIs whose definition changed, as they are now.
     pub(super) edited: BTreeMap<RestApiId, ApiDefinition>,
     /// Pairs that may serve something else now.
@@ -63,7 +71,9 @@ impl Change {
             shared.publisher.publish(Arc::clone(&base));
         }
         let (edited, touched) = (BTreeMap::new(), BTreeSet::new());
-        Ok(Self { shared, base, tx, edited, touched, mappings_touched: false, whole })
+        let (tx, recording) = recorded::record(tx);
+        let caller = Caller::current();
+        Ok(Self { shared, base, tx, recording, caller, edited, touched, mappings_touched: false, whole })
     }
 
     /// Takes an API's definition out to edit it.
@@ -147,16 +157,30 @@ impl Change {
         let automatic = self.deploy_automatically().await?;
         let next = self.next_publication().await?;
         let Some(next) = next else {
+            let version = self.base.version;
+            self.write_audit(version).await?;
             self.tx.commit().await?;
-            return Ok(Outcome { version: self.base.version, automatic });
+            return Ok(Outcome { version, automatic });
         };
         let version = self.tx.publish(next.manifest.root_hash).await?;
         let next = next.numbered(version);
         let next = Arc::new(if self.whole { next.whole() } else { next });
+        self.write_audit(version).await?;
         self.tx.commit().await?;
         *self.base = Arc::clone(&next);
         self.shared.publisher.publish(next);
         Ok(Outcome { version, automatic })
+    }
+
+    /// Notes who changed what, in the transaction that changes it.
+    async fn write_audit(&mut self, version: Version) -> Result<()> {
+        let recording = recorded::take(&self.recording);
+        let at_ms = self.shared.surroundings.now_ms();
+        if let Some(row) = recording.row(self.caller.clone(), at_ms, version)? {
+            self.tx.insert_audit_row(&row).await?;
+            self.tx.trim_audit(AUDIT_ENTRIES_MAX).await?;
+        }
+        Ok(())
     }
 
     /// What is served after this change, if that is something else than before.

@@ -26,3 +26,11 @@ pub const CHILD_ID_CHARS: usize = 6;
 pub const PAGE_SIZE_DEFAULT: u32 = 100;
 /// Most objects in one page of a list.
 pub const PAGE_SIZE_MAX: u32 = 500;
+/// Entries of the audit log that are kept; the oldest go.
+pub const AUDIT_ENTRIES_MAX: u32 = 10_000;
+/// Largest entry of the audit log, in bytes of JSON.
+pub const AUDIT_ENTRY_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of objects in one entry, before and after together; further objects are only named.
+pub const AUDIT_BODIES_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of kinds and keys in one entry; further objects are only counted.
+pub const AUDIT_KEYS_BYTES_MAX: usize = 16 * 1024;

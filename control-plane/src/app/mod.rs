@@ -4,6 +4,8 @@
 //! `change`: begin, apply, validate, compile, count the version, commit, publish. Time and identifiers come in
 //! through [`Surroundings`].
 
+mod audit;
+mod caller;
 mod change;
 mod deploy;
 mod deployments;
@@ -18,11 +20,14 @@ mod integrations;
 pub mod limits;
 mod load;
 mod methods;
+mod recorded;
 mod resources;
 mod rest_apis;
 mod routes;
 mod stages;
 
+pub use audit::{AuditEntry, AuditFilter, Object as AuditObject, ObjectChange};
+pub use caller::{Caller, Role};
 pub use documents::{ExportRequest, ImportRequest, Imported, PutRequest, StageSpec};
 pub use error::{Error, Result};
 pub use explain::{ExplainRequest, Explained};

@@ -47,6 +47,38 @@ pub enum Counted<'a> {
     Deployments(&'a RestApiId),
 }
 
+/// One entry of the audit log, as it is kept. What its body means is decided above.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Grows with every entry. Given by the store.
+    pub number: i64,
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// Who made the change.
+    pub caller: String,
+    /// The API that was changed; empty if none was.
+    pub rest_api_id: String,
+    /// JSON.
+    pub body: String,
+}
+
+/// Which entries of the audit log to read.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditQuery<'a> {
+    /// Of this API; empty: of any.
+    pub rest_api_id: &'a str,
+    /// Of this caller; empty: of any.
+    pub caller: &'a str,
+    /// Not before, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// Before, in milliseconds since 1970.
+    pub until_ms: i64,
+    /// Only those numbered below.
+    pub before: i64,
+    /// Most entries.
+    pub limit: u32,
+}
+
 /// A place to keep configuration.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -127,6 +159,9 @@ pub trait Reads: Send {
     ) -> Result<Vec<BasePathMapping>>;
     /// Every mapping that points at an API.
     async fn base_path_mappings_of_api(&mut self, api: &RestApiId) -> Result<Vec<BasePathMapping>>;
+
+    /// Entries of the audit log, the newest first.
+    async fn audit(&mut self, query: &AuditQuery<'_>) -> Result<Vec<AuditRow>>;
 }
 
 /// Writing. An insert fails with [`StoreError::Taken`] when the key is there; an update replaces exactly the revision
@@ -137,6 +172,10 @@ pub trait Writes: Reads {
     async fn commit(self: Box<Self>) -> Result<()>;
     /// Counts the version up and remembers the root hash that it has.
     async fn publish(&mut self, root_hash: Hash) -> Result<Version>;
+    /// Adds an entry to the audit log, as the newest.
+    async fn insert_audit_row(&mut self, row: &AuditRow) -> Result<()>;
+    /// Removes all but so many of the newest entries of the audit log.
+    async fn trim_audit(&mut self, keep: u32) -> Result<()>;
 
     /// Adds an API, without resources.
     async fn insert_rest_api(&mut self, api: &RestApi) -> Result<()>;

@@ -85,3 +85,11 @@ pub(super) const COUNT_STAGES: &str = "SELECT COUNT(*) FROM stages";
 pub(super) const COUNT_DOMAINS: &str = "SELECT COUNT(*) FROM domain_names";
 pub(super) const COUNT_MAPPINGS: &str = "SELECT COUNT(*) FROM base_path_mappings";
 pub(super) const COUNT_DEPLOYMENTS: &str = "SELECT COUNT(*) FROM deployments WHERE rest_api_id = $1 AND automatic = 0";
+
+pub(super) const AUDIT: &str = "SELECT number, at_ms, caller, rest_api_id, body FROM audit WHERE number < $1 \
+     AND ($2 = '' OR rest_api_id = $2) AND ($3 = '' OR caller = $3) AND at_ms >= $4 AND at_ms < $5 \
+     ORDER BY number DESC LIMIT $6";
+// Writers come one after another, so no number is given twice.
+pub(super) const AUDIT_INSERT: &str = "INSERT INTO audit (number, at_ms, caller, rest_api_id, body) \
+     SELECT (SELECT COALESCE(MAX(number), 0) + 1 FROM audit), $1, $2, $3, $4";
+pub(super) const AUDIT_TRIM: &str = "DELETE FROM audit WHERE number <= (SELECT MAX(number) FROM audit) - $1";

@@ -2,10 +2,12 @@
 
 use super::build::in_words;
 use super::wire::shortened;
+use penstock_link::{Link, words};
 use penstock_proto::discovery::v1 as wire;
 use penstock_proto::discovery::v1::discovery_service_client::DiscoveryServiceClient;
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -40,22 +42,29 @@ pub(super) struct End {
 }
 
 /// Opens a stream, after a while.
-pub(super) fn open(address: Uri, after: Duration) -> Connecting {
+pub(super) fn open(address: Uri, after: Duration, link: Arc<Link>) -> Connecting {
     Box::pin(async move {
         tokio::time::sleep(after).await;
         let bound = Duration::from_millis(OPEN_MS_MAX);
-        match tokio::time::timeout(bound, subscribe(&address)).await {
+        match tokio::time::timeout(bound, subscribe(&address, link)).await {
             Ok(opened) => opened.map_err(|reason| format!("{address}: {reason}")),
             Err(_) => Err(format!("{address}: no answer within {OPEN_MS_MAX} ms")),
         }
     })
 }
 
-async fn subscribe(address: &Uri) -> Result<Connection, String> {
+async fn subscribe(address: &Uri, link: Arc<Link>) -> Result<Connection, String> {
+    let files = Arc::clone(&link);
+    // Certificates and tokens may have become others since the last stream. A look that is lost leaves those in use.
+    let _ = tokio::task::spawn_blocking(move || files.look()).await;
     let endpoint =
         Endpoint::from(address.clone()).connect_timeout(Duration::from_millis(CONNECT_MS_MAX)).tcp_nodelay(true);
-    let channel = endpoint.connect().await.map_err(|error| in_words(&error))?;
-    let mut client = DiscoveryServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let channel = link.connect(endpoint).await.map_err(|error| match words::for_client(&error) {
+        Some(text) => shortened(text),
+        None => in_words(&error),
+    })?;
+    let mut client =
+        DiscoveryServiceClient::with_interceptor(channel, link.bearer()).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let (outgoing, requests) = mpsc::channel(WINDOW_MESSAGES);
     let response = client.subscribe(ReceiverStream::new(requests)).await.map_err(|status| End::of(&status).reason)?;
     Ok(Connection { outgoing: Some(outgoing), incoming: response.into_inner() })
@@ -89,7 +98,9 @@ impl Connection {
 
 impl End {
     fn of(status: &Status) -> Self {
-        let reason = match status.message() {
+        // A certificate that the control plane refuses shows only here, once the handshake is over on our side.
+        let tls = words::for_client(status);
+        let reason = match tls.as_deref().unwrap_or(status.message()) {
             "" => status.code().description().to_owned(),
             message => shortened(message.to_owned()),
         };

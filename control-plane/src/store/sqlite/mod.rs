@@ -31,13 +31,14 @@ const ACQUIRE_TIMEOUT_MS: u64 = 15_000;
 const READERS_MAX: u32 = 4;
 
 /// The migrations in their order. They are never edited once released.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "rest apis", include_str!("../../../../migrations/sqlite/0001_rest_apis.sql")),
     (2, "resources and methods", include_str!("../../../../migrations/sqlite/0002_resources_and_methods.sql")),
     (3, "deployments and stages", include_str!("../../../../migrations/sqlite/0003_deployments_and_stages.sql")),
     (4, "domain names", include_str!("../../../../migrations/sqlite/0004_domain_names.sql")),
     (5, "publication", include_str!("../../../../migrations/sqlite/0005_publication.sql")),
     (6, "canaries", include_str!("../../../../migrations/sqlite/0006_canaries.sql")),
+    (7, "audit", include_str!("../../../../migrations/sqlite/0007_audit.sql")),
 ];
 
 /// See the module.

@@ -1,6 +1,6 @@
 //! Reading from SQLite.
 
-use super::super::{Counted, Published, Reads, Result, StoreError, sql};
+use super::super::{AuditQuery, AuditRow, Counted, Published, Reads, Result, StoreError, sql};
 use super::{Session, decode, decode_all, decode_one};
 use async_trait::async_trait;
 use penstock_model::bundle::Hash;
@@ -158,5 +158,18 @@ impl Reads for Session {
     async fn base_path_mappings_of_api(&mut self, api: &RestApiId) -> Result<Vec<BasePathMapping>> {
         let query = query_scalar(sql::MAPPINGS_OF_API).bind(api.as_str());
         decode_all("a mapping", query.fetch_all(&mut *self.tx).await?)
+    }
+
+    async fn audit(&mut self, query: &AuditQuery<'_>) -> Result<Vec<AuditRow>> {
+        let statement = query_as(sql::AUDIT)
+            .bind(query.before)
+            .bind(query.rest_api_id)
+            .bind(query.caller)
+            .bind(query.since_ms)
+            .bind(query.until_ms)
+            .bind(query.limit);
+        let rows: Vec<(i64, i64, String, String, String)> = statement.fetch_all(&mut *self.tx).await?;
+        let row = |(number, at_ms, caller, rest_api_id, body)| AuditRow { number, at_ms, caller, rest_api_id, body };
+        Ok(rows.into_iter().map(row).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Writing to SQLite.
 
-use super::super::{Result, StoreError, Writes, sql};
+use super::super::{AuditRow, Result, StoreError, Writes, sql};
 use super::{Session, encode};
 use async_trait::async_trait;
 use penstock_model::bundle::Hash;
@@ -34,6 +34,16 @@ impl Writes for Session {
     async fn publish(&mut self, root_hash: Hash) -> Result<Version> {
         let version: i64 = query_scalar(sql::PUBLISH).bind(&root_hash.0[..]).fetch_one(&mut *self.tx).await?;
         Ok(Version(version.unsigned_abs()))
+    }
+
+    async fn insert_audit_row(&mut self, row: &AuditRow) -> Result<()> {
+        let statement = query(sql::AUDIT_INSERT).bind(row.at_ms).bind(row.caller.as_str());
+        self.touch(statement.bind(row.rest_api_id.as_str()).bind(row.body.as_str())).await
+    }
+
+    async fn trim_audit(&mut self, keep: u32) -> Result<()> {
+        query(sql::AUDIT_TRIM).bind(i64::from(keep)).execute(&mut *self.tx).await?;
+        Ok(())
     }
 
     async fn insert_rest_api(&mut self, api: &RestApi) -> Result<()> {
