@@ -7,6 +7,7 @@ use crate::connection;
 use crate::fleet::Fleet;
 use crate::ops::{self, Ops};
 use crate::settings::Settings;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::surroundings::System;
@@ -76,7 +77,7 @@ pub struct Bound {
     grpc_addr: SocketAddr,
     admin_addr: SocketAddr,
     drain_deadline: Duration,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     app: App,
     reflection: Reflected,
 }
@@ -101,11 +102,18 @@ pub fn bind(settings: Settings) -> Boxed<Result<Bound, BindError>> {
 async fn open(settings: Settings) -> Result<Bound, BindError> {
     let (grpc, grpc_addr) = listen("gRPC", settings.listen, "--listen").await?;
     let (admin, admin_addr) = listen("the admin listener", settings.admin_listen, "--admin-listen").await?;
-    let store = Arc::new(SqliteStore::open(&settings.data_dir).await.map_err(BindError::Store)?);
-    let app = App::start(Arc::<SqliteStore>::clone(&store), Arc::new(System)).await.map_err(BindError::Load)?;
+    let store = open_store(&settings).await.map_err(BindError::Store)?;
+    let app = App::start(Arc::clone(&store), Arc::new(System)).await.map_err(BindError::Load)?;
     let reflection = reflection().map_err(BindError::Reflection)?;
     let drain_deadline = Duration::from_millis(settings.drain_deadline_ms);
     Ok(Bound { grpc, admin, grpc_addr, admin_addr, drain_deadline, store, app, reflection })
+}
+
+async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match &settings.store {
+        Some(url) => Arc::new(PostgresStore::open(url.as_str()).await?),
+        None => Arc::new(SqliteStore::open(&settings.data_dir).await?),
+    })
 }
 
 async fn listen(
@@ -161,6 +169,8 @@ impl Bound {
         let fleet = Arc::new(Fleet::default());
         let ops = Ops { app: self.app.clone(), fleet: Arc::clone(&fleet), draining: drain.subscribe() };
         let ops = tokio::spawn(ops::serve(self.admin, ops));
+        let follower = self.app.clone();
+        let follower = tokio::spawn(async move { follower.follow().await });
         let (health, health_service) = tonic_health::server::health_reporter();
         for name in service_names() {
             health.set_service_status(name, ServingStatus::Serving).await;
@@ -192,6 +202,7 @@ impl Bound {
             }
         };
         ops.abort();
+        follower.abort();
         self.store.close().await;
         ended.map_err(RunError::Serve)
     }

@@ -16,6 +16,8 @@ pub const SPARE_DEPLOYMENTS_MAX: usize = 20;
 pub const WRITERS_WAITING_MAX: usize = 256;
 /// Longest wait of a change for its turn, in milliseconds.
 pub const WRITE_WAIT_MS_MAX: u64 = 30_000;
+/// Longest wait for this process's own writers before a look at what others wrote, in milliseconds.
+pub const FOLLOW_WAIT_MS_MAX: u64 = 100;
 /// Random identifiers tried until one is free.
 pub const ID_ATTEMPTS_MAX: usize = 16;
 /// Length of an API's identifier, in characters.

@@ -12,6 +12,7 @@ mod documents;
 mod domain_names;
 mod error;
 mod explain;
+mod follow;
 mod fragments;
 mod gateway_responses;
 mod integrations;
@@ -39,7 +40,7 @@ use change::Change;
 use penstock_model::id::{Revision, Version};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
 
@@ -71,11 +72,12 @@ struct Shared {
     store: Arc<dyn Store>,
     publisher: Arc<Publisher>,
     surroundings: Arc<dyn Surroundings>,
-    /// The newest publication. Whoever holds it is the one writer.
-    gate: Arc<Mutex<Arc<Publication>>>,
+    /// Whoever holds it is the one writer of this process.
+    gate: Arc<Mutex<()>>,
     /// Places in the queue for the gate.
     queue: Semaphore,
     compiles: AtomicU64,
+    is_following: AtomicBool,
 }
 
 impl fmt::Debug for App {
@@ -90,16 +92,16 @@ impl App {
     /// # Errors
     /// The store cannot be read.
     pub async fn start(store: Arc<dyn Store>, surroundings: Arc<dyn Surroundings>) -> Result<Self> {
-        let publication = Arc::new(load::recover(store.as_ref()).await?);
-        let publisher = Arc::new(Publisher::new(Arc::clone(&publication)));
         let shared = Shared {
             store,
-            publisher,
+            publisher: Arc::new(Publisher::new(Arc::default())),
             surroundings,
-            gate: Arc::new(Mutex::new(publication)),
+            gate: Arc::default(),
             queue: Semaphore::new(limits::WRITERS_WAITING_MAX),
             compiles: AtomicU64::new(0),
+            is_following: AtomicBool::new(true),
         };
+        shared.settle().await?;
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -128,10 +130,10 @@ impl App {
             return Err(Error::Unavailable("too many changes are waiting: try again".to_owned()));
         };
         let gate = Arc::clone(&self.shared.gate).lock_owned();
-        let Ok(base) = tokio::time::timeout(Duration::from_millis(limits::WRITE_WAIT_MS_MAX), gate).await else {
+        let Ok(turn) = tokio::time::timeout(Duration::from_millis(limits::WRITE_WAIT_MS_MAX), gate).await else {
             return Err(Error::Unavailable("earlier changes take too long: try again".to_owned()));
         };
-        Change::begin(Arc::clone(&self.shared), base).await
+        Change::begin(Arc::clone(&self.shared), turn).await
     }
 }
 
