@@ -210,6 +210,9 @@ async fn what_another_release_publishes_otherwise_is_left_to_that_release() {
     let Err(Error::FailedPrecondition(text)) = refused else { panic!("{refused:?}") };
     assert!(text.contains("another release"), "{text}");
     assert_eq!(replica.version(), served.version, "its nodes serve on");
+    let compiled = replica.app.compile_count();
+    assert!(replica.describe(served.value.rest_api.id.as_str(), "new").await.is_err());
+    assert_eq!(replica.app.compile_count(), compiled, "it is not tried again and again");
     // Whoever starts later takes over, and the older one follows again if it can.
     let newer = Replica::start(&url).await;
     assert_eq!(newer.version(), Version(served.version.0 + 2));

@@ -26,6 +26,22 @@ pub(super) enum Standing {
 }
 
 impl Shared {
+    /// Publishes what the store holds, for the first time in this process.
+    ///
+    /// It is only read, as long as this program makes of it what is published already: others on the same database are
+    /// not held up by a start.
+    pub(super) async fn start(&self) -> Result<()> {
+        let mut reads = self.store.read().await?;
+        let stored = reads.published().await?;
+        let publication = self.everything(&mut *reads, &self.publisher.newest()).await?;
+        drop(reads);
+        if stored.root_hash != Some(publication.manifest.root_hash) {
+            return self.settle().await;
+        }
+        self.publisher.publish(Arc::new(publication.numbered(stored.version)));
+        Ok(())
+    }
+
     /// Everything that is deployed, published under a version that no other content had.
     ///
     /// That is the stored version, unless this process has published as new a one, or nothing was ever published, or
@@ -57,6 +73,16 @@ impl Shared {
         if stored.version <= newest.version {
             return Ok(Standing::WentBack);
         }
+        let strange = || {
+            Error::FailedPrecondition(format!(
+                "version {} was published by another release of the control plane, and this one would publish it \
+                 otherwise: write through that one, or bring all to the same release",
+                stored.version
+            ))
+        };
+        if *self.strange.lock().await == Some(stored) {
+            return Err(strange());
+        }
         let fits = |next: &Publication| Some(next.manifest.root_hash) == stored.root_hash;
         let next = match reads.changes_since(newest.version).await? {
             Some(changed) => Some(self.changed(reads, &newest, &changed).await?).filter(fits),
@@ -67,11 +93,8 @@ impl Shared {
             None => self.everything(reads, &newest).await?,
         };
         if !fits(&next) {
-            return Err(Error::FailedPrecondition(format!(
-                "version {} was published by another release of the control plane, and this one would publish it \
-                 otherwise: write through that one, or bring all to the same release",
-                stored.version
-            )));
+            *self.strange.lock().await = Some(stored);
+            return Err(strange());
         }
         let next = Arc::new(next.numbered(stored.version));
         self.publisher.publish(Arc::clone(&next));
@@ -79,7 +102,11 @@ impl Shared {
     }
 
     /// Everything that is deployed, without a version.
-    async fn everything<R: Reads + ?Sized>(&self, reads: &mut R, base: &Arc<Publication>) -> Result<Publication> {
+    pub(super) async fn everything<R: Reads + ?Sized>(
+        &self,
+        reads: &mut R,
+        base: &Arc<Publication>,
+    ) -> Result<Publication> {
         let mut bundles = BTreeMap::new();
         let mut after = (String::new(), String::new());
         loop {

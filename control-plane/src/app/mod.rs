@@ -35,7 +35,7 @@ pub use routes::{ListedRoute, RouteKey};
 
 use crate::publication::Publication;
 use crate::publisher::Publisher;
-use crate::store::{Reads, Store};
+use crate::store::{Published, Reads, Store};
 use change::Change;
 use penstock_model::id::{Revision, Version};
 use std::fmt;
@@ -78,6 +78,8 @@ struct Shared {
     queue: Semaphore,
     compiles: AtomicU64,
     is_following: AtomicBool,
+    /// What is stored and cannot be published here as it is published elsewhere: once is enough to find out.
+    strange: Mutex<Option<Published>>,
 }
 
 impl fmt::Debug for App {
@@ -100,8 +102,9 @@ impl App {
             queue: Semaphore::new(limits::WRITERS_WAITING_MAX),
             compiles: AtomicU64::new(0),
             is_following: AtomicBool::new(true),
+            strange: Mutex::default(),
         };
-        shared.settle().await?;
+        shared.start().await?;
         Ok(Self { shared: Arc::new(shared) })
     }
 
