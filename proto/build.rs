@@ -3,7 +3,8 @@
 use prost::Message as _;
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
+    "penstock/management/v1/backup.proto",
     "penstock/management/v1/deployment.proto",
     "penstock/management/v1/domain_name.proto",
     "penstock/management/v1/explain.proto",

@@ -11,8 +11,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::client::DEFAULT_ADDRESS;
 use crate::commands::{
-    api, completions, deploy, deployment, domain, explain, fleet, gateway_response, healthcheck, integration, method,
-    resource, stage,
+    api, backup, completions, deploy, deployment, domain, explain, fleet, gateway_response, healthcheck, integration,
+    method, resource, stage,
 };
 use crate::exit::{EXIT_CODES_HELP, Failure};
 use crate::output::{Format, harmless};
@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Routes(fleet::Routes),
     Nodes(fleet::Nodes),
     Config(fleet::Config),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Healthcheck(healthcheck::Healthcheck),
     Completions(completions::Completions),
 }

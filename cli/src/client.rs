@@ -7,6 +7,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use penstock_proto::management::v1 as pb;
+use penstock_proto::management::v1::backup_service_client::BackupServiceClient;
 use penstock_proto::management::v1::deployment_service_client::DeploymentServiceClient;
 use penstock_proto::management::v1::domain_name_service_client::DomainNameServiceClient;
 use penstock_proto::management::v1::explain_service_client::ExplainServiceClient;
@@ -65,6 +66,8 @@ impl ControlPlane {
     }
 
     clients! {
+        /// Everything in one file.
+        backups: BackupServiceClient,
         /// APIs and whole documents.
         rest_apis: RestApiServiceClient,
         /// Path trees.

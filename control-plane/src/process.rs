@@ -209,8 +209,9 @@ impl Bound {
 }
 
 /// The names under which health checks ask for our services; the empty one, for the whole process, is always there.
-fn service_names() -> [&'static str; 10] {
+fn service_names() -> [&'static str; 11] {
     [
+        "penstock.management.v1.BackupService",
         "penstock.discovery.v1.DiscoveryService",
         "penstock.management.v1.RestApiService",
         "penstock.management.v1.ResourceService",

@@ -28,6 +28,7 @@ macro_rules! wire {
 
 wire!(
     ApplyFragmentResponse,
+    BackupSummary,
     BasePathMapping,
     Configuration,
     Deployment,
@@ -42,6 +43,7 @@ wire!(
     Node,
     Resource,
     RestApi,
+    RestoreResponse,
     Route,
     Stage,
 );

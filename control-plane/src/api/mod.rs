@@ -3,6 +3,7 @@
 //! Built and served by `lib.rs`. Errors leave through `status`, lists through `page`, partial updates come in
 //! through `mask`.
 
+mod backup;
 mod deployment;
 pub mod discovery;
 mod domain_name;
@@ -55,6 +56,7 @@ impl Management {
             };
         }
         routes
+            .add_service(limited!(wire::backup_service_server::BackupServiceServer<_>))
             .add_service(limited!(wire::rest_api_service_server::RestApiServiceServer<_>))
             .add_service(limited!(wire::resource_service_server::ResourceServiceServer<_>))
             .add_service(limited!(wire::method_service_server::MethodServiceServer<_>))

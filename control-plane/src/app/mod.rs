@@ -4,6 +4,7 @@
 //! `change`: begin, apply, validate, compile, count the version, commit, publish. Time and identifiers come in
 //! through [`Surroundings`].
 
+mod backup;
 mod change;
 mod deploy;
 mod deployments;
@@ -24,6 +25,7 @@ mod rest_apis;
 mod routes;
 mod stages;
 
+pub use backup::{Restored, Sink, Source};
 pub use documents::{ExportRequest, ImportRequest, Imported, PutRequest, StageSpec};
 pub use error::{Error, Result};
 pub use explain::{ExplainRequest, Explained};
@@ -42,7 +44,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, SemaphorePermit};
 
 /// What use cases take from the outside world.
 pub trait Surroundings: Send + Sync {
@@ -76,6 +78,8 @@ struct Shared {
     gate: Arc<Mutex<()>>,
     /// Places in the queue for the gate.
     queue: Semaphore,
+    /// Places for those who make backups.
+    backups: Semaphore,
     compiles: AtomicU64,
     is_following: AtomicBool,
     /// What is stored and cannot be published here as it is published elsewhere: once is enough to find out.
@@ -100,6 +104,7 @@ impl App {
             surroundings,
             gate: Arc::default(),
             queue: Semaphore::new(limits::WRITERS_WAITING_MAX),
+            backups: Semaphore::new(limits::BACKUPS_AT_ONCE_MAX),
             compiles: AtomicU64::new(0),
             is_following: AtomicBool::new(true),
             strange: Mutex::default(),
@@ -129,14 +134,24 @@ impl App {
 
     /// Begins a change, when all earlier ones are through.
     async fn begin(&self) -> Result<Change> {
-        let Ok(_place) = self.shared.queue.try_acquire() else {
-            return Err(Error::Unavailable("too many changes are waiting: try again".to_owned()));
-        };
-        let gate = Arc::clone(&self.shared.gate).lock_owned();
-        let Ok(turn) = tokio::time::timeout(Duration::from_millis(limits::WRITE_WAIT_MS_MAX), gate).await else {
-            return Err(Error::Unavailable("earlier changes take too long: try again".to_owned()));
-        };
+        // Held until the store has let it in too, where writers elsewhere are waited for.
+        let _place = self.place()?;
+        let turn = self.turn().await?;
         Change::begin(Arc::clone(&self.shared), turn).await
+    }
+
+    /// A place in the queue of those who want to write.
+    fn place(&self) -> Result<SemaphorePermit<'_>> {
+        let full = |_| Error::Unavailable("too many changes are waiting: try again".to_owned());
+        self.shared.queue.try_acquire().map_err(full)
+    }
+
+    /// The right to write, when all earlier writers of this process are through.
+    async fn turn(&self) -> Result<OwnedMutexGuard<()>> {
+        let gate = Arc::clone(&self.shared.gate).lock_owned();
+        let bound = Duration::from_millis(limits::WRITE_WAIT_MS_MAX);
+        let slow = |_| Error::Unavailable("earlier changes take too long: try again".to_owned());
+        tokio::time::timeout(bound, gate).await.map_err(slow)
     }
 }
 
