@@ -3,8 +3,9 @@
 use prost::Message as _;
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "penstock/management/v1/audit.proto",
+    "penstock/management/v1/backup.proto",
     "penstock/management/v1/deployment.proto",
     "penstock/management/v1/domain_name.proto",
     "penstock/management/v1/explain.proto",

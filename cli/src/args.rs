@@ -12,8 +12,8 @@ use penstock_link::ClientSettings;
 
 use crate::client::DEFAULT_ADDRESS;
 use crate::commands::{
-    api, audit, completions, deploy, deployment, domain, explain, fleet, gateway_response, healthcheck, integration,
-    method, resource, stage,
+    api, audit, backup, completions, deploy, deployment, domain, explain, fleet, gateway_response, healthcheck,
+    integration, method, resource, stage,
 };
 use crate::exit::{EXIT_CODES_HELP, Failure};
 use crate::output::{Format, harmless};
@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Nodes(fleet::Nodes),
     Config(fleet::Config),
     Audit(audit::Audit),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Healthcheck(healthcheck::Healthcheck),
     Completions(completions::Completions),
 }

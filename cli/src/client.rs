@@ -11,6 +11,7 @@ use penstock_link::client::{Authorized, Bearer};
 use penstock_link::{ClientSettings, Link, LinkError, words};
 use penstock_proto::management::v1 as pb;
 use penstock_proto::management::v1::audit_service_client::AuditServiceClient;
+use penstock_proto::management::v1::backup_service_client::BackupServiceClient;
 use penstock_proto::management::v1::deployment_service_client::DeploymentServiceClient;
 use penstock_proto::management::v1::domain_name_service_client::DomainNameServiceClient;
 use penstock_proto::management::v1::explain_service_client::ExplainServiceClient;
@@ -84,6 +85,8 @@ impl ControlPlane {
     }
 
     clients! {
+        /// Everything in one file.
+        backups: BackupServiceClient,
         /// APIs and whole documents.
         rest_apis: RestApiServiceClient,
         /// Path trees.

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod app;
+pub mod backup;
 mod connection;
 pub mod fleet;
 mod ops;

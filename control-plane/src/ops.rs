@@ -85,6 +85,8 @@ impl Ops {
         write("penstock_config_routes", "gauge", "Routes of all published stages.", publication.route_count() as u64);
         let nodes = self.fleet.connected_count() as u64;
         write("penstock_nodes_connected", "gauge", "Nodes whose stream is open.", nodes);
+        let following = self.app.is_following().into();
+        write("penstock_store_reachable", "gauge", "Whether the last look at a shared database succeeded.", following);
         write("penstock_stage_compiles_total", "counter", "Stages compiled since the start.", self.app.compile_count());
         text
     }

@@ -9,6 +9,7 @@ use crate::fleet::Fleet;
 use crate::ops::{self, Ops};
 use crate::security::{Security, SecurityError};
 use crate::settings::Settings;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::surroundings::System;
@@ -82,7 +83,7 @@ pub struct Bound {
     admin_addr: SocketAddr,
     drain_deadline: Duration,
     fleet_settle: Duration,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     app: App,
     security: Arc<Security>,
     reflection: Reflected,
@@ -110,12 +111,19 @@ async fn open(settings: Settings) -> Result<Bound, BindError> {
     let security = Security::open(&settings).map_err(BindError::Security)?;
     let (grpc, grpc_addr) = listen("gRPC", settings.listen, "--listen").await?;
     let (admin, admin_addr) = listen("the admin listener", settings.admin_listen, "--admin-listen").await?;
-    let store = Arc::new(SqliteStore::open(&settings.data_dir).await.map_err(BindError::Store)?);
-    let app = App::start(Arc::<SqliteStore>::clone(&store), Arc::new(System)).await.map_err(BindError::Load)?;
+    let store = open_store(&settings).await.map_err(BindError::Store)?;
+    let app = App::start(Arc::clone(&store), Arc::new(System)).await.map_err(BindError::Load)?;
     let reflection = reflection().map_err(BindError::Reflection)?;
     let drain_deadline = Duration::from_millis(settings.drain_deadline_ms);
     let fleet_settle = Duration::from_millis(settings.fleet_settle_ms);
     Ok(Bound { grpc, admin, grpc_addr, admin_addr, drain_deadline, fleet_settle, store, app, security, reflection })
+}
+
+async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match &settings.store {
+        Some(url) => Arc::new(PostgresStore::open(url.as_str()).await?),
+        None => Arc::new(SqliteStore::open(&settings.data_dir).await?),
+    })
 }
 
 async fn listen(
@@ -171,6 +179,8 @@ impl Bound {
         let fleet = Arc::new(Fleet::default());
         let ops = Ops { app: self.app.clone(), fleet: Arc::clone(&fleet), draining: drain.subscribe() };
         let ops = tokio::spawn(ops::serve(self.admin, ops));
+        let follower = self.app.clone();
+        let follower = tokio::spawn(async move { follower.follow().await });
         let (health, health_service) = tonic_health::server::health_reporter();
         for name in service_names() {
             health.set_service_status(name, ServingStatus::Serving).await;
@@ -206,14 +216,16 @@ impl Bound {
         };
         ops.abort();
         freshness.abort();
+        follower.abort();
         self.store.close().await;
         ended.map_err(RunError::Serve)
     }
 }
 
 /// The names under which health checks ask for our services; the empty one, for the whole process, is always there.
-fn service_names() -> [&'static str; 11] {
+fn service_names() -> [&'static str; 12] {
     [
+        "penstock.management.v1.BackupService",
         "penstock.discovery.v1.DiscoveryService",
         "penstock.management.v1.AuditService",
         "penstock.management.v1.RestApiService",

@@ -1,5 +1,6 @@
 //! What a process is told once, at its start. The only reader of flags and environment.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -41,6 +42,9 @@ pub struct Settings {
     /// The network is protected otherwise: do without credentials or without TLS where they would be required
     #[arg(long, env = "PENSTOCK_TRUST_NETWORK")]
     pub trust_network: bool,
+    /// PostgreSQL database to use instead of the directory, for example postgres://penstock@db.example.com/penstock
+    #[arg(long, env = "PENSTOCK_STORE", hide_env_values = true, value_name = "URL")]
+    pub store: Option<StoreUrl>,
 
     /// Milliseconds that calls under way get to finish after SIGTERM
     #[arg(long, env = "PENSTOCK_DRAIN_DEADLINE_MS", default_value_t = 5_000, value_name = "MS")]
@@ -54,4 +58,27 @@ pub struct Settings {
     /// Write the bound addresses to standard output as one line of JSON
     #[arg(long, hide = true)]
     pub print_addresses: bool,
+}
+
+/// Where a database is, perhaps with a password: it is never shown.
+#[derive(Clone)]
+pub struct StoreUrl(String);
+
+impl StoreUrl {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+// Takes any text: what refuses an argument prints it, and it may hold a password.
+impl From<String> for StoreUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://…")
+    }
 }

@@ -3,9 +3,10 @@
 mod support;
 
 use penstock_control_plane::app::{Error, MethodKey, StageSpec};
+use penstock_control_plane::publication::{Changes, Publication};
 use penstock_control_plane::store::Store as _;
 use penstock_model::deployment::Stage;
-use penstock_model::id::Revision;
+use penstock_model::id::{Revision, Version};
 use penstock_model::integration::{Integration, IntegrationType};
 use penstock_model::method::{AuthorizationType, Method, Verb};
 use penstock_model::resource::Resource;
@@ -245,7 +246,8 @@ async fn what_another_writer_published_is_seen_before_the_next_change() {
     // Another control plane on the same database, as a replicated one would have it, or a commit that seemed to fail.
     let mut tx = world.store.begin().await.unwrap();
     tx.delete_stage(&api, &"v1".into()).await.unwrap();
-    let elsewhere = tx.publish(penstock_model::bundle::Hash([9; 32])).await.unwrap();
+    let nothing = Publication::default().with(Changes { base_path_mappings: Some(Vec::new()), ..Changes::default() });
+    let elsewhere = tx.publish(nothing.manifest.root_hash, Version(0), None).await.unwrap();
     tx.commit().await.unwrap();
 
     let next = world.app.create_rest_api(named("draft")).await.unwrap();

@@ -2,86 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy sees helpers of tests as no tests")]
 
-use penstock_control_plane::store::sqlite::SqliteStore;
-use penstock_control_plane::store::{AuditQuery, AuditRow, Counted, Store, StoreError};
+mod support;
+
+use penstock_control_plane::store::{AuditQuery, AuditRow, Counted, Reads, Store, StoreError};
 use penstock_model::bundle::Hash;
 use penstock_model::definition::ApiDefinition;
-use penstock_model::deployment::{CanarySettings, Deployment, Stage};
+use penstock_model::deployment::Stage;
 use penstock_model::domain::{BasePathMapping, DomainName};
-use penstock_model::id::Revision;
+use penstock_model::id::{Revision, Version};
 use penstock_model::method::{Method, Verb};
 use penstock_model::resource::Resource;
 use penstock_model::rest_api::RestApi;
 use std::time::Duration;
-
-/// A store of each kind, with what must live as long as it does.
-async fn stores() -> Vec<(Box<dyn Store>, tempfile::TempDir)> {
-    let directory = tempfile::tempdir().unwrap();
-    let sqlite = SqliteStore::open(directory.path()).await.unwrap();
-    vec![(Box::new(sqlite), directory)]
-}
-
-fn api(id: &str) -> RestApi {
-    RestApi { id: id.into(), name: format!("name of {id}"), revision: Revision::FIRST, ..RestApi::default() }
-}
-
-fn resource(id: &str) -> Resource {
-    let revision = Revision::FIRST;
-    Resource { id: id.into(), rest_api_id: "a".into(), path: "/x".into(), revision, ..Resource::default() }
-}
-
-fn method(resource: &str, verb: Verb) -> Method {
-    Method { revision: Revision::FIRST, ..Method::new("a".into(), resource.into(), verb) }
-}
-
-fn deployment(id: &str, automatic: bool) -> Deployment {
-    Deployment { id: id.into(), rest_api_id: "a".into(), automatic, ..Deployment::default() }
-}
-
-fn stage(name: &str, deployment: &str) -> Stage {
-    let (rest_api_id, revision) = ("a".into(), Revision::FIRST);
-    Stage { rest_api_id, stage_name: name.into(), deployment_id: deployment.into(), revision, ..Stage::default() }
-}
-
-fn stage_with_canary(name: &str, deployment: &str, canary: &str) -> Stage {
-    let canary = CanarySettings { deployment_id: canary.into(), ..CanarySettings::default() };
-    Stage { canary_settings: Some(canary), ..stage(name, deployment) }
-}
-
-fn domain(name: &str) -> DomainName {
-    DomainName { domain_name: name.into(), revision: Revision::FIRST, ..DomainName::default() }
-}
-
-fn mapping(domain: &str, base_path: &str) -> BasePathMapping {
-    let (domain_name, base_path, rest_api_id) = (domain.into(), base_path.into(), "a".into());
-    BasePathMapping { domain_name, base_path, rest_api_id, stage: None, revision: Revision::FIRST }
-}
-
-/// API `a` with two resources, three methods, three deployments and two stages, and three mappings of it.
-async fn fill(store: &dyn Store) {
-    let mut tx = store.begin().await.unwrap();
-    tx.insert_rest_api(&api("a")).await.unwrap();
-    for id in ["r1", "r2"] {
-        tx.insert_resource(&resource(id)).await.unwrap();
-    }
-    for (id, verb) in [("r2", Verb::Get), ("r1", Verb::Put), ("r1", Verb::Get)] {
-        tx.insert_method(&method(id, verb)).await.unwrap();
-    }
-    let snapshot = ApiDefinition { rest_api: api("a"), ..ApiDefinition::default() };
-    for (id, automatic) in [("d1", true), ("d2", false), ("d3", true)] {
-        tx.insert_deployment(&deployment(id, automatic), &snapshot).await.unwrap();
-    }
-    for name in ["v2", "v1"] {
-        tx.insert_stage(&stage(name, "d1")).await.unwrap();
-    }
-    for name in ["*", "example.com"] {
-        tx.insert_domain_name(&domain(name)).await.unwrap();
-    }
-    for (name, path) in [("example.com", "v1"), ("example.com", ""), ("*", "")] {
-        tx.insert_base_path_mapping(&mapping(name, path)).await.unwrap();
-    }
-    tx.commit().await.unwrap();
-}
+use support::stores::{api, deployment, domain, fill, mapping, method, resource, stage, stage_with_canary, stores};
 
 #[tokio::test]
 async fn what_was_written_is_read() {
@@ -172,19 +105,39 @@ async fn everything_is_counted() {
     }
 }
 
+/// Runs one statement in a transaction of its own, which must fail like this.
+macro_rules! refused {
+    ($store:expr, $error:pat, $($call:tt)+) => {{
+        let mut tx = $store.begin().await.unwrap();
+        let result = tx.$($call)+.await;
+        assert!(matches!(result, Err($error)), "{}: {result:?}", stringify!($($call)+));
+    }};
+}
+
 #[tokio::test]
 async fn a_key_is_taken_once() {
     for (store, _directory) in stores().await {
         fill(&*store).await;
+        refused!(store, StoreError::Taken, insert_rest_api(&api("a")));
+        refused!(store, StoreError::Taken, insert_resource(&resource("r1")));
+        refused!(store, StoreError::Taken, insert_method(&method("r1", Verb::Get)));
+        refused!(store, StoreError::Taken, insert_deployment(&deployment("d1", false), &ApiDefinition::default()));
+        refused!(store, StoreError::Taken, insert_stage(&stage("v1", "d1")));
+        refused!(store, StoreError::Taken, insert_domain_name(&domain("*")));
+        refused!(store, StoreError::Taken, insert_base_path_mapping(&mapping("*", "")));
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_in_which_a_statement_failed_is_not_committed() {
+    for (store, _directory) in stores().await {
+        fill(&*store).await;
         let mut tx = store.begin().await.unwrap();
-        let taken = |result| assert!(matches!(result, Err(StoreError::Taken)), "{result:?}");
-        taken(tx.insert_rest_api(&api("a")).await);
-        taken(tx.insert_resource(&resource("r1")).await);
-        taken(tx.insert_method(&method("r1", Verb::Get)).await);
-        taken(tx.insert_deployment(&deployment("d1", false), &ApiDefinition::default()).await);
-        taken(tx.insert_stage(&stage("v1", "d1")).await);
-        taken(tx.insert_domain_name(&domain("*")).await);
-        taken(tx.insert_base_path_mapping(&mapping("*", "")).await);
+        tx.insert_rest_api(&api("b")).await.unwrap();
+        assert!(tx.insert_rest_api(&api("b")).await.is_err());
+        let committed = tx.commit().await;
+        assert!(matches!(committed, Err(StoreError::Failed(_))), "{committed:?}");
+        assert_eq!(store.read().await.unwrap().rest_api(&"b".into()).await.unwrap(), None);
     }
 }
 
@@ -243,14 +196,13 @@ async fn what_is_gone_cannot_be_deleted_again() {
 async fn references_hold() {
     for (store, _directory) in stores().await {
         fill(&*store).await;
-        let refused = |result| assert!(matches!(result, Err(StoreError::Reference)), "{result:?}");
-        let mut tx = store.begin().await.unwrap();
-        refused(tx.delete_deployment(&"a".into(), &"d1".into()).await);
-        refused(tx.insert_stage(&stage("v3", "nowhere")).await);
-        refused(tx.insert_stage(&stage_with_canary("v3", "d1", "nowhere")).await);
-        refused(tx.insert_method(&method("nowhere", Verb::Get)).await);
-        refused(tx.insert_base_path_mapping(&mapping("nowhere", "")).await);
-        refused(tx.delete_rest_api(&"a".into()).await);
+        let a = "a".into();
+        refused!(store, StoreError::Reference, delete_deployment(&a, &"d1".into()));
+        refused!(store, StoreError::Reference, insert_stage(&stage("v3", "nowhere")));
+        refused!(store, StoreError::Reference, insert_stage(&stage_with_canary("v3", "d1", "nowhere")));
+        refused!(store, StoreError::Reference, insert_method(&method("nowhere", Verb::Get)));
+        refused!(store, StoreError::Reference, insert_base_path_mapping(&mapping("nowhere", "")));
+        refused!(store, StoreError::Reference, delete_rest_api(&a));
     }
 }
 
@@ -263,13 +215,15 @@ async fn a_canary_holds_its_deployment_until_it_goes() {
         assert_eq!(tx.spare_deployments(&a).await.unwrap(), ["d3".into()]);
         tx.insert_stage(&stage_with_canary("v3", "d1", "d3")).await.unwrap();
         assert_eq!(tx.spare_deployments(&a).await.unwrap(), []);
-        let held = tx.delete_deployment(&a, &"d3".into()).await;
-        assert!(matches!(held, Err(StoreError::Reference)), "{held:?}");
+        tx.commit().await.unwrap();
+        refused!(store, StoreError::Reference, delete_deployment(&a, &"d3".into()));
+        let mut tx = store.begin().await.unwrap();
         let revision = Revision(2);
         tx.update_stage(&Stage { revision, ..stage_with_canary("v3", "d1", "d2") }).await.unwrap();
         tx.delete_deployment(&a, &"d3".into()).await.unwrap();
-        let held = tx.delete_deployment(&a, &"d2".into()).await;
-        assert!(matches!(held, Err(StoreError::Reference)), "{held:?}");
+        tx.commit().await.unwrap();
+        refused!(store, StoreError::Reference, delete_deployment(&a, &"d2".into()));
+        let mut tx = store.begin().await.unwrap();
         tx.update_stage(&Stage { revision: Revision(3), ..stage("v3", "d1") }).await.unwrap();
         tx.delete_deployment(&a, &"d2".into()).await.unwrap();
     }
@@ -280,7 +234,7 @@ async fn what_is_not_committed_never_was() {
     for (store, _directory) in stores().await {
         let mut tx = store.begin().await.unwrap();
         tx.insert_rest_api(&api("a")).await.unwrap();
-        tx.publish(Hash([1; 32])).await.unwrap();
+        tx.publish(Hash([1; 32]), Version(0), None).await.unwrap();
         drop(tx);
         let mut tx = store.begin().await.unwrap();
         assert_eq!(tx.rest_api(&"a".into()).await.unwrap(), None);
@@ -308,15 +262,31 @@ async fn a_reader_sees_one_state_and_does_not_wait_for_a_writer() {
 }
 
 #[tokio::test]
-async fn versions_follow_commits() {
+async fn texts_compare_by_their_bytes_whatever_language_the_database_speaks() {
     for (store, _directory) in stores().await {
-        for expected in 1..=3 {
-            let mut tx = store.begin().await.unwrap();
-            let root = Hash([expected; 32]);
-            assert_eq!(tx.publish(root).await.unwrap().0, u64::from(expected));
-            tx.commit().await.unwrap();
-            let published = store.read().await.unwrap().published().await.unwrap();
-            assert_eq!((published.version.0, published.root_hash), (u64::from(expected), Some(root)));
+        let mut tx = store.begin().await.unwrap();
+        let ordered = ["*", "B.test", "_.test", "a.test", "\u{e4}.test"];
+        for name in ["a.test", "_.test", "\u{e4}.test", "B.test", "*"] {
+            tx.insert_domain_name(&domain(name)).await.unwrap();
+        }
+        let names = async |tx: &mut dyn Reads, after: &str| -> Vec<String> {
+            tx.domain_names(after, 10).await.unwrap().into_iter().map(|domain| domain.domain_name).collect()
+        };
+        assert_eq!(names(&mut *tx, "").await, ordered);
+        assert_eq!(names(&mut *tx, "B.test").await, ordered[2..]);
+    }
+}
+
+#[tokio::test]
+async fn every_character_is_kept_or_refused_by_name() {
+    for (store, _directory) in stores().await {
+        let mut tx = store.begin().await.unwrap();
+        let odd = RestApi { name: "\u{1}\u{7f}\u{ffff}\u{10ffff}'\"\\".into(), description: "\0".into(), ..api("a") };
+        tx.insert_rest_api(&odd).await.unwrap();
+        assert_eq!(tx.rest_api(&"a".into()).await.unwrap(), Some(odd));
+        match tx.insert_rest_api(&RestApi { name: "\0".into(), ..api("b") }).await {
+            Ok(()) => assert_eq!(tx.rest_api(&"b".into()).await.unwrap().unwrap().name, "\0"),
+            Err(error) => assert!(matches!(error, StoreError::Nul(_)), "{error:?}"),
         }
     }
 }

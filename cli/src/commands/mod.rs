@@ -7,6 +7,7 @@ pub(crate) mod api;
 mod api_content;
 mod api_update;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod canary;
 pub(crate) mod completions;
 pub(crate) mod deploy;
@@ -58,7 +59,15 @@ impl Context {
     /// # Errors
     /// As [`ControlPlane::connect`].
     pub(crate) async fn connect(&self) -> Result<ControlPlane, Failure> {
-        let timeout = self.timeout.unwrap_or(Duration::from_millis(CALL_MS_DEFAULT));
+        self.connect_for(Duration::from_millis(CALL_MS_DEFAULT)).await
+    }
+
+    /// The same for calls that may take so long, if the user does not say how long.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::connect`].
+    pub(crate) async fn connect_for(&self, default: Duration) -> Result<ControlPlane, Failure> {
+        let timeout = self.timeout.unwrap_or(default);
         ControlPlane::connect(&self.address, self.identity.clone(), timeout).await
     }
 }
@@ -84,6 +93,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<(), Failu
         Command::Nodes(nodes) => Box::pin(nodes.run(context)).await,
         Command::Config(config) => Box::pin(config.run(context)).await,
         Command::Audit(audit) => Box::pin(audit.run(context)).await,
+        Command::Backup(backup) => Box::pin(backup.run(context)).await,
+        Command::Restore(restore) => Box::pin(restore.run(context)).await,
         Command::Healthcheck(healthcheck) => healthcheck.run(context.timeout),
         Command::Completions(completions) => completions.run(),
     }

@@ -29,6 +29,7 @@ macro_rules! wire {
 wire!(
     ApplyFragmentResponse,
     AuditEntry,
+    BackupSummary,
     BasePathMapping,
     Configuration,
     Deployment,
@@ -43,6 +44,7 @@ wire!(
     Node,
     Resource,
     RestApi,
+    RestoreResponse,
     Route,
     Stage,
 );

@@ -43,7 +43,7 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum Part {
     /// The management API over its database, and the publisher
-    ControlPlane(penstock_control_plane::Settings),
+    ControlPlane(Box<penstock_control_plane::Settings>),
     /// The proxy
     DataPlane(Box<penstock_data_plane::Settings>),
     /// The example upstream
@@ -85,7 +85,7 @@ impl Part {
             Self::ControlPlane(settings) => {
                 let print = settings.print_addresses;
                 runtime()?.block_on(async {
-                    let bound = penstock_control_plane::bind(settings).await?;
+                    let bound = penstock_control_plane::bind(*settings).await?;
                     announce(print, &json!({ "grpc": bound.grpc_addr(), "admin": bound.admin_addr() }))?;
                     bound.run(lifeline.cut()).await?;
                     Ok(())

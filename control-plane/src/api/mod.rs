@@ -4,6 +4,7 @@
 //! through `mask`.
 
 mod audit;
+mod backup;
 mod deployment;
 pub mod discovery;
 mod domain_name;
@@ -62,6 +63,7 @@ impl Management {
             };
         }
         routes
+            .add_service(limited!(wire::backup_service_server::BackupServiceServer<_>))
             .add_service(limited!(wire::rest_api_service_server::RestApiServiceServer<_>))
             .add_service(limited!(wire::resource_service_server::ResourceServiceServer<_>))
             .add_service(limited!(wire::method_service_server::MethodServiceServer<_>))

@@ -8,6 +8,7 @@ use crate::security::Permission::{self, Administer, Known, Open, Read, Subscribe
 const TABLE: &[(&str, &[(&str, Permission)])] = &[
     ("penstock.discovery.v1.DiscoveryService", &[("Subscribe", Subscribe)]),
     ("penstock.management.v1.AuditService", &[("ListAuditEntries", Administer)]),
+    ("penstock.management.v1.BackupService", &[("Backup", Administer), ("Restore", Administer)]),
     (
         "penstock.management.v1.DeploymentService",
         &[("CreateDeployment", Write), ("GetDeployment", Read), ("ListDeployments", Read), ("DeleteDeployment", Write)],

@@ -60,7 +60,7 @@ impl Caller {
     }
 
     /// In whose name the running task works.
-    pub(super) fn current() -> Self {
+    pub fn current() -> Self {
         CALLER.try_with(Clone::clone).unwrap_or_else(|_| Self::ourselves())
     }
 }

@@ -5,14 +5,15 @@
 //! leaves nothing behind. The commit runs in a task of its own: a caller who hangs up cannot separate what is stored
 //! from what is published.
 
+use super::Shared;
 use super::caller::Caller;
 use super::diff::{self, Diff};
 use super::error::{Error, Result};
 use super::limits::AUDIT_ENTRIES_MAX;
+use super::load::{self, Standing};
 use super::recorded::{self, SharedRecording};
-use super::{Shared, load};
 use crate::publication::{Built, Changes, Publication, encode};
-use crate::store::Writes;
+use crate::store::{Changed, Writes};
 use penstock_model::bundle::{Bundle, BundleKey};
 use penstock_model::definition::ApiDefinition;
 use penstock_model::deployment::{Deployment, Stage};
@@ -27,8 +28,10 @@ use tokio::sync::OwnedMutexGuard;
 /// One change, and the right to make it.
 pub(super) struct Change {
     pub(super) shared: Arc<Shared>,
-    /// The publication that this change builds on; replaced by the one that it makes.
-    base: OwnedMutexGuard<Arc<Publication>>,
+    /// Held until the end: one writer at a time.
+    _turn: OwnedMutexGuard<()>,
+    /// The publication that this change builds on: what the store holds.
+    base: Arc<Publication>,
     pub(super) tx: Box<dyn Writes>,
     /// What was written through `tx`.
     recording: SharedRecording,
@@ -59,21 +62,27 @@ pub(super) struct Outcome {
 }
 
 impl Change {
-    pub(super) async fn begin(
-        shared: Arc<Shared>,
-        mut base: OwnedMutexGuard<Arc<Publication>>,
-        whole: bool,
-    ) -> Result<Self> {
+    pub(super) async fn begin(shared: Arc<Shared>, turn: OwnedMutexGuard<()>, whole: bool) -> Result<Self> {
         let mut tx = shared.store.begin().await?;
-        if tx.published().await?.version != base.version {
-            // A commit that failed in its last step may have happened all the same, and so may another writer's.
-            *base = Arc::new(load::everything(&mut *tx).await?);
-            shared.publisher.publish(Arc::clone(&base));
-        }
+        // A commit that failed in its last step may have happened all the same, and so may another writer's.
+        let base = match shared.catch_up(&mut *tx).await? {
+            Standing::Newest(base) => base,
+            Standing::WentBack => {
+                drop(tx);
+                shared.settle().await?;
+                let went_back = || Error::Unavailable("the database went back to an older state: try again".to_owned());
+                tx = shared.store.begin().await?;
+                match shared.catch_up(&mut *tx).await? {
+                    Standing::Newest(base) => base,
+                    Standing::WentBack => return Err(went_back()),
+                }
+            }
+        };
         let (edited, touched) = (BTreeMap::new(), BTreeSet::new());
         let (tx, recording) = recorded::record(tx);
         let caller = Caller::current();
-        Ok(Self { shared, base, tx, recording, caller, edited, touched, mappings_touched: false, whole })
+        let mappings_touched = false;
+        Ok(Self { shared, _turn: turn, base, tx, recording, caller, edited, touched, mappings_touched, whole })
     }
 
     /// Takes an API's definition out to edit it.
@@ -155,20 +164,18 @@ impl Change {
 
     async fn finish(mut self) -> Result<Outcome> {
         let automatic = self.deploy_automatically().await?;
-        let next = self.next_publication().await?;
-        let Some(next) = next else {
+        let Some((next, changed)) = self.next_publication().await? else {
             let version = self.base.version;
             self.write_audit(version).await?;
             self.tx.commit().await?;
             return Ok(Outcome { version, automatic });
         };
-        let version = self.tx.publish(next.manifest.root_hash).await?;
+        let version = self.tx.publish(next.manifest.root_hash, self.base.version, Some(&changed)).await?;
         let next = next.numbered(version);
-        let next = Arc::new(if self.whole { next.whole() } else { next });
+        let next = if self.whole { next.whole() } else { next };
         self.write_audit(version).await?;
         self.tx.commit().await?;
-        *self.base = Arc::clone(&next);
-        self.shared.publisher.publish(next);
+        self.shared.publisher.publish(Arc::new(next));
         Ok(Outcome { version, automatic })
     }
 
@@ -184,10 +191,11 @@ impl Change {
     }
 
     /// What is served after this change, if that is something else than before.
-    async fn next_publication(&mut self) -> Result<Option<Publication>> {
+    async fn next_publication(&mut self) -> Result<Option<(Publication, Changed)>> {
         if self.touched.is_empty() && !self.mappings_touched {
             return Ok(None);
         }
+        let changed = Changed::new(&self.touched, self.mappings_touched);
         let mut bundles = Vec::new();
         for key in std::mem::take(&mut self.touched) {
             let stage = self.tx.stage(&key.rest_api_id, &key.stage_name).await?;
@@ -206,7 +214,7 @@ impl Change {
         let built = tokio::task::spawn_blocking(move || {
             let changes = Changes { bundles: build(&shared, &base, bundles)?, base_path_mappings };
             let next = base.with(changes);
-            Ok((next.manifest.root_hash != base.manifest.root_hash).then_some(next))
+            Ok((next.manifest.root_hash != base.manifest.root_hash).then_some((next, changed)))
         });
         built.await.map_err(|error| Error::internal("building a publication", error))?
     }

@@ -67,9 +67,23 @@ impl From<StoreError> for Error {
                 Self::Stale("the object changed meanwhile: read it again".to_owned())
             }
             StoreError::Busy(_) => Self::Unavailable("the database is busy: try again".to_owned()),
-            StoreError::Full(_) => Self::Exhausted("the control plane's disk is full".to_owned()),
+            StoreError::Unreachable(cause) => {
+                tracing::warn!(%cause, "the database cannot be reached");
+                let text = "the database cannot be reached, so nothing was read or changed; nodes serve on. Try again";
+                Self::Unavailable(text.to_owned())
+            }
+            StoreError::Uncertain(cause) => {
+                tracing::warn!(%cause, "the database was lost during a commit");
+                let text = "the database was lost while it stored the change, which may be there or not: read it \
+                            before you repeat it";
+                Self::Unavailable(text.to_owned())
+            }
+            StoreError::Nul(_) => Self::invalid("", "a text has the character U+0000, which PostgreSQL cannot hold"),
+            StoreError::Full(_) => Self::Exhausted("the disk of the database is full".to_owned()),
             StoreError::Directory { .. }
             | StoreError::InUse { .. }
+            | StoreError::Address(_)
+            | StoreError::Unsuitable(_)
             | StoreError::NewerFormat { .. }
             | StoreError::AlteredFormat { .. }
             | StoreError::Corrupt { .. }

@@ -16,6 +16,17 @@ pub const SPARE_DEPLOYMENTS_MAX: usize = 20;
 pub const WRITERS_WAITING_MAX: usize = 256;
 /// Longest wait of a change for its turn, in milliseconds.
 pub const WRITE_WAIT_MS_MAX: u64 = 30_000;
+/// Longest wait for this process's own writers before a look at what others wrote, in milliseconds.
+pub const FOLLOW_WAIT_MS_MAX: u64 = 100;
+/// Backups that are made at the same time: each holds one of the connections that read.
+pub const BACKUPS_AT_ONCE_MAX: usize = 2;
+/// Objects that a backup reads at once.
+pub const BACKUP_PAGE: u32 = 100;
+/// Largest piece of a backup on its way to who asked for it, in bytes.
+pub const BACKUP_PIECE_BYTES: usize = 256 * 1024;
+/// Versions that a restore leaves out behind the backup's own: what was published between the backup and the loss of the
+/// database is above its version, and nodes that saw it take nothing older.
+pub const RESTORED_VERSIONS_SKIPPED: u64 = 1_000_000;
 /// Random identifiers tried until one is free.
 pub const ID_ATTEMPTS_MAX: usize = 16;
 /// Length of an API's identifier, in characters.

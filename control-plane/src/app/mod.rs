@@ -5,6 +5,7 @@
 //! through [`Surroundings`].
 
 mod audit;
+mod backup;
 mod caller;
 mod change;
 mod deploy;
@@ -14,6 +15,7 @@ mod documents;
 mod domain_names;
 mod error;
 mod explain;
+mod follow;
 mod fragments;
 mod gateway_responses;
 mod integrations;
@@ -27,6 +29,7 @@ mod routes;
 mod stages;
 
 pub use audit::{AuditEntry, AuditFilter, Object as AuditObject, ObjectChange};
+pub use backup::{Restored, Sink, Source};
 pub use caller::{Caller, Role};
 pub use documents::{ExportRequest, ImportRequest, Imported, PutRequest, StageSpec};
 pub use error::{Error, Result};
@@ -39,14 +42,14 @@ pub use routes::{ListedRoute, RouteKey};
 
 use crate::publication::Publication;
 use crate::publisher::Publisher;
-use crate::store::{Reads, Store};
+use crate::store::{Published, Reads, Store};
 use change::Change;
 use penstock_model::id::{Revision, Version};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore, SemaphorePermit};
 
 /// What use cases take from the outside world.
 pub trait Surroundings: Send + Sync {
@@ -78,11 +81,16 @@ struct Shared {
     store: Arc<dyn Store>,
     publisher: Arc<Publisher>,
     surroundings: Arc<dyn Surroundings>,
-    /// The newest publication. Whoever holds it is the one writer.
-    gate: Arc<Mutex<Arc<Publication>>>,
+    /// Whoever holds it is the one writer of this process.
+    gate: Arc<Mutex<()>>,
     /// Places in the queue for the gate.
     queue: Semaphore,
+    /// Places for those who make backups.
+    backups: Semaphore,
     compiles: AtomicU64,
+    is_following: AtomicBool,
+    /// What is stored and cannot be published here as it is published elsewhere: once is enough to find out.
+    strange: Mutex<Option<Published>>,
 }
 
 impl fmt::Debug for App {
@@ -97,16 +105,18 @@ impl App {
     /// # Errors
     /// The store cannot be read.
     pub async fn start(store: Arc<dyn Store>, surroundings: Arc<dyn Surroundings>) -> Result<Self> {
-        let publication = Arc::new(load::recover(store.as_ref()).await?);
-        let publisher = Arc::new(Publisher::new(Arc::clone(&publication)));
         let shared = Shared {
             store,
-            publisher,
+            publisher: Arc::new(Publisher::new(Arc::default())),
             surroundings,
-            gate: Arc::new(Mutex::new(publication)),
+            gate: Arc::default(),
             queue: Semaphore::new(limits::WRITERS_WAITING_MAX),
+            backups: Semaphore::new(limits::BACKUPS_AT_ONCE_MAX),
             compiles: AtomicU64::new(0),
+            is_following: AtomicBool::new(true),
+            strange: Mutex::default(),
         };
+        shared.start().await?;
         Ok(Self { shared: Arc::new(shared), whole: false })
     }
 
@@ -143,14 +153,24 @@ impl App {
 
     /// Begins a change, when all earlier ones are through.
     async fn begin(&self) -> Result<Change> {
-        let Ok(_place) = self.shared.queue.try_acquire() else {
-            return Err(Error::Unavailable("too many changes are waiting: try again".to_owned()));
-        };
+        // Held until the store has let it in too, where writers elsewhere are waited for.
+        let _place = self.place()?;
+        let turn = self.turn().await?;
+        Change::begin(Arc::clone(&self.shared), turn, self.whole).await
+    }
+
+    /// A place in the queue of those who want to write.
+    fn place(&self) -> Result<SemaphorePermit<'_>> {
+        let full = |_| Error::Unavailable("too many changes are waiting: try again".to_owned());
+        self.shared.queue.try_acquire().map_err(full)
+    }
+
+    /// The right to write, when all earlier writers of this process are through.
+    async fn turn(&self) -> Result<OwnedMutexGuard<()>> {
         let gate = Arc::clone(&self.shared.gate).lock_owned();
-        let Ok(base) = tokio::time::timeout(Duration::from_millis(limits::WRITE_WAIT_MS_MAX), gate).await else {
-            return Err(Error::Unavailable("earlier changes take too long: try again".to_owned()));
-        };
-        Change::begin(Arc::clone(&self.shared), base, self.whole).await
+        let bound = Duration::from_millis(limits::WRITE_WAIT_MS_MAX);
+        let slow = |_| Error::Unavailable("earlier changes take too long: try again".to_owned());
+        tokio::time::timeout(bound, gate).await.map_err(slow)
     }
 }
 

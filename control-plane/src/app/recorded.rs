@@ -4,7 +4,7 @@
 //! is read from the same transaction.
 
 use super::audit::{Object, Recording};
-use crate::store::{AuditQuery, AuditRow, Counted, Published, Reads, Result, Writes};
+use crate::store::{AuditQuery, AuditRow, Changed, Counted, Published, Reads, Result, Writes};
 use async_trait::async_trait;
 use penstock_model::bundle::Hash;
 use penstock_model::definition::ApiDefinition;
@@ -60,8 +60,8 @@ impl Writes for Recorded {
         self.inner.commit().await
     }
 
-    async fn publish(&mut self, root_hash: Hash) -> Result<Version> {
-        self.inner.publish(root_hash).await
+    async fn publish(&mut self, root_hash: Hash, above: Version, changed: Option<&Changed>) -> Result<Version> {
+        self.inner.publish(root_hash, above, changed).await
     }
 
     async fn insert_audit_row(&mut self, row: &AuditRow) -> Result<()> {
@@ -222,6 +222,10 @@ impl Writes for Recorded {
 impl Reads for Recorded {
     async fn published(&mut self) -> Result<Published> {
         self.inner.published().await
+    }
+
+    async fn changes_since(&mut self, known: Version) -> Result<Option<Changed>> {
+        self.inner.changes_since(known).await
     }
 
     async fn count(&mut self, what: Counted<'_>) -> Result<u64> {

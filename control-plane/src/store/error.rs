@@ -1,5 +1,7 @@
 //! [`StoreError`], and the only place that reads meaning out of a database error.
 
+use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::postgres::PgDatabaseError;
 use std::path::PathBuf;
 
 /// Whatever the database said, for the log.
@@ -23,6 +25,12 @@ pub enum StoreError {
         /// Which.
         path: PathBuf,
     },
+    /// The setting names no database.
+    #[error("reading the address of the database")]
+    Address(#[source] Cause),
+    /// The database is there, and cannot hold what we write.
+    #[error("the database cannot be used: {0}")]
+    Unsuitable(String),
     /// Only a newer program can read it.
     #[error(
         "the database was written by a newer program: it has migration {migration}, which this one does not know; \
@@ -59,6 +67,15 @@ pub enum StoreError {
     /// No connection or lock within the bound; trying again may help.
     #[error("waiting for the database")]
     Busy(#[source] Cause),
+    /// The database is not there, or does not let us in. What was begun is rolled back.
+    #[error("reaching the database")]
+    Unreachable(#[source] Cause),
+    /// The database went away while it committed: the change is there as a whole, or not at all.
+    #[error("hearing how a commit ended")]
+    Uncertain(#[source] Cause),
+    /// A text with the character U+0000, which PostgreSQL cannot hold.
+    #[error("writing a text with the character U+0000")]
+    Nul(#[source] Cause),
     /// The disk is full.
     #[error("writing to a full disk")]
     Full(#[source] Cause),
@@ -68,6 +85,13 @@ pub enum StoreError {
     /// Anything else.
     #[error("using the database")]
     Failed(#[source] Cause),
+}
+
+impl StoreError {
+    /// A wait that was longer than its bound, in milliseconds.
+    pub(super) fn silent(doing: &str, limit_ms: u64) -> Self {
+        Self::Unreachable(format!("{doing} took longer than {limit_ms} ms").into())
+    }
 }
 
 /// Primary result codes of SQLite (the low byte of an extended code).
@@ -82,27 +106,59 @@ mod code {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(database) => {
-                let primary = database.code().and_then(|text| text.parse::<u32>().ok()).map(|code| code & 0xff);
-                match (database.kind(), primary) {
-                    (sqlx::error::ErrorKind::UniqueViolation, _) => Self::Taken,
-                    (sqlx::error::ErrorKind::ForeignKeyViolation, _) => Self::Reference,
-                    (_, Some(code::BUSY | code::LOCKED)) => Self::Busy(error.into()),
-                    (_, Some(code::FULL)) => Self::Full(error.into()),
-                    (_, Some(code::CORRUPT | code::NOT_A_DATABASE)) => {
-                        Self::Corrupt { what: "the file".to_owned(), source: Some(error.into()) }
-                    }
-                    _ => Self::Failed(error.into()),
-                }
-            }
+            sqlx::Error::Database(database) => of_database(database.as_ref())(error),
             // Closed means that this process is stopping: its successor will answer.
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::Busy(error.into()),
             sqlx::Error::ColumnDecode { index, .. } => {
                 Self::Corrupt { what: format!("column {index}"), source: Some(error.into()) }
             }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed => {
+                Self::Unreachable(error.into())
+            }
             _ => Self::Failed(error.into()),
         }
     }
+}
+
+/// What a refusal of the database means.
+fn of_database(database: &dyn DatabaseError) -> fn(sqlx::Error) -> StoreError {
+    match database.kind() {
+        ErrorKind::UniqueViolation => return |_| StoreError::Taken,
+        ErrorKind::ForeignKeyViolation => return |_| StoreError::Reference,
+        _ => {}
+    }
+    if let Some(postgres) = database.try_downcast_ref::<PgDatabaseError>() {
+        return of_postgres(postgres.code());
+    }
+    match database.code().and_then(|text| text.parse::<u32>().ok()).map(|code| code & 0xff) {
+        Some(code::BUSY | code::LOCKED) => |error| StoreError::Busy(error.into()),
+        Some(code::FULL) => |error| StoreError::Full(error.into()),
+        Some(code::CORRUPT | code::NOT_A_DATABASE) => corrupt,
+        _ => |error| StoreError::Failed(error.into()),
+    }
+}
+
+/// What a SQLSTATE of PostgreSQL means.
+fn of_postgres(state: &str) -> fn(sqlx::Error) -> StoreError {
+    match state {
+        // Serialization failures, deadlocks, a lock or a statement that took too long, all connections in use. The last
+        // one: this process held its transaction for too long.
+        "40001" | "40P01" | "55P03" | "57014" | "53300" | "25P03" => |error| StoreError::Busy(error.into()),
+        "53100" => |error| StoreError::Full(error.into()),
+        "22021" | "22P05" => |error| StoreError::Nul(error.into()),
+        "XX001" | "XX002" => corrupt,
+        // Stopping, crashed, starting; the database is gone; only a standby is left.
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "3D000" | "25006" => {
+            |error| StoreError::Unreachable(error.into())
+        }
+        // Connection failures, and credentials that are refused.
+        _ if state.starts_with("08") || state.starts_with("28") => |error| StoreError::Unreachable(error.into()),
+        _ => |error| StoreError::Failed(error.into()),
+    }
+}
+
+fn corrupt(error: sqlx::Error) -> StoreError {
+    StoreError::Corrupt { what: "the file".to_owned(), source: Some(error.into()) }
 }
 
 impl From<sqlx::migrate::MigrateError> for StoreError {
@@ -114,5 +170,25 @@ impl From<sqlx::migrate::MigrateError> for StoreError {
             E::Execute(error) | E::ExecuteMigration(error, _) => error.into(),
             other => Self::Failed(other.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_postgresql_means_the_same_in_every_sentence() {
+        let meant = |state| of_postgres(state)(sqlx::Error::RowNotFound);
+        for state in ["40001", "40P01", "55P03", "57014", "53300", "25P03"] {
+            assert!(matches!(meant(state), StoreError::Busy(_)), "{state}");
+        }
+        for state in ["57P01", "57P02", "57P03", "08006", "28P01", "3D000", "25006"] {
+            assert!(matches!(meant(state), StoreError::Unreachable(_)), "{state}");
+        }
+        assert!(matches!(meant("53100"), StoreError::Full(_)));
+        assert!(matches!(meant("22021"), StoreError::Nul(_)));
+        assert!(matches!(meant("XX001"), StoreError::Corrupt { .. }));
+        assert!(matches!(meant("42601"), StoreError::Failed(_)));
     }
 }

@@ -1,13 +1,22 @@
 //! Where configuration is kept, as the app layer sees it: three traits that name no database.
 //!
 //! A [`Store`] hands out sessions: [`Reads`] see one consistent state and never wait for a writer; a [`Writes`] session
-//! is one transaction, and there is one at a time. Nothing here knows a rule: what may be written is decided above,
-//! and the only refusals from below are a taken key, a stale revision and a broken reference.
+//! is one transaction, and there is one at a time, over all processes on one database. Nothing here knows a rule: what
+//! may be written is decided above, and the only refusals from below are a taken key, a stale revision and a broken
+//! reference.
+//!
+//! Both traits are implemented once, by `session`. A database only opens, runs statements, and translates its errors.
 
+mod changes;
 mod error;
+mod migrations;
+pub mod postgres;
+mod rows;
+mod session;
 mod sql;
 pub mod sqlite;
 
+pub use changes::Changed;
 pub use error::{Cause, StoreError};
 
 use async_trait::async_trait;
@@ -79,14 +88,38 @@ pub struct AuditQuery<'a> {
     pub limit: u32,
 }
 
+/// Why it is worth looking whether another process has published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// It said that it published this version.
+    Told(Version),
+    /// What was said until now may have been missed.
+    Listening,
+    /// Nobody said anything for a while.
+    Due,
+}
+
+/// Hears of what other processes publish in the same database.
+#[async_trait]
+pub trait Watch: Send {
+    /// Waits for a reason to look.
+    async fn next(&mut self) -> Hint;
+
+    /// Says that there was something to see when nobody had said so: what listens may be deaf.
+    fn missed(&mut self);
+}
+
 /// A place to keep configuration.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: std::fmt::Debug + Send + Sync {
     /// Begins to read. What the session sees does not change under it.
     async fn read(&self) -> Result<Box<dyn Reads>>;
 
     /// Begins the one write transaction; dropped without a commit it leaves nothing behind.
     async fn begin(&self) -> Result<Box<dyn Writes>>;
+
+    /// Hears of other processes; `None` where there can be none.
+    fn watch(&self) -> Option<Box<dyn Watch>>;
 
     /// Ends all sessions and lets go of the data.
     async fn close(&self);
@@ -97,6 +130,8 @@ pub trait Store: Send + Sync {
 pub trait Reads: Send {
     /// What was published last.
     async fn published(&mut self) -> Result<Published>;
+    /// What was published behind a version; `None` if that is not known (any more).
+    async fn changes_since(&mut self, known: Version) -> Result<Option<Changed>>;
     /// How many there are.
     async fn count(&mut self, what: Counted<'_>) -> Result<u64>;
 
@@ -165,17 +200,19 @@ pub trait Reads: Send {
 }
 
 /// Writing. An insert fails with [`StoreError::Taken`] when the key is there; an update replaces exactly the revision
-/// before the object's own, and fails with [`StoreError::Stale`] when there is no such row.
+/// before the object's own, and fails with [`StoreError::Stale`] when there is no such row. After any other error the
+/// session is good for nothing but being dropped.
 #[async_trait]
 pub trait Writes: Reads {
     /// Makes everything durable and visible. Only after this has answered has anything happened.
     async fn commit(self: Box<Self>) -> Result<()>;
-    /// Counts the version up and remembers the root hash that it has.
-    async fn publish(&mut self, root_hash: Hash) -> Result<Version>;
     /// Adds an entry to the audit log, as the newest.
     async fn insert_audit_row(&mut self, row: &AuditRow) -> Result<()>;
     /// Removes all but so many of the newest entries of the audit log.
     async fn trim_audit(&mut self, keep: u32) -> Result<()>;
+    /// Counts the version up, to more than it was and more than `above`, and remembers the root hash that it has and
+    /// what it `changed`; `None`: perhaps everything.
+    async fn publish(&mut self, root_hash: Hash, above: Version, changed: Option<&Changed>) -> Result<Version>;
 
     /// Adds an API, without resources.
     async fn insert_rest_api(&mut self, api: &RestApi) -> Result<()>;

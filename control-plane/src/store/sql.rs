@@ -1,4 +1,4 @@
-//! The SQL texts. Each is valid on SQLite and on PostgreSQL; an implementation of the store only runs them.
+//! The SQL texts. Each but the lock is valid on SQLite and on PostgreSQL; an implementation of the store only runs them.
 //!
 //! Lists continue behind a key, so a page is one range of an index however far the caller has come. Updates name the
 //! revision that they replace, so a lost update cannot happen whatever the isolation.
@@ -77,8 +77,16 @@ pub(super) const MAPPING_UPDATE: &str = "UPDATE base_path_mappings SET rest_api_
 pub(super) const MAPPING_DELETE: &str = "DELETE FROM base_path_mappings WHERE domain_name = $1 AND base_path = $2";
 
 pub(super) const PUBLISHED: &str = "SELECT version, root_hash FROM publication WHERE id = 1";
-pub(super) const PUBLISH: &str =
-    "UPDATE publication SET version = version + 1, root_hash = $1 WHERE id = 1 RETURNING version";
+/// A session that writes waits here until it is the only one, whatever process the others are in.
+pub(super) const LOCK: &str = "SELECT version FROM publication WHERE id = 1 FOR UPDATE";
+pub(super) const PUBLISH: &str = "UPDATE publication SET version = CASE WHEN version > $2 THEN version ELSE $2 END + 1, \
+     root_hash = $1 WHERE id = 1 RETURNING version";
+pub(super) const NOTIFY: &str = "SELECT pg_notify($1, $2)";
+pub(super) const CHANGES: &str = "SELECT version, previous, changes FROM publication_changes WHERE version > $1 \
+     ORDER BY version LIMIT $2";
+pub(super) const CHANGES_INSERT: &str =
+    "INSERT INTO publication_changes (version, previous, changes) VALUES ($1, $2, $3)";
+pub(super) const CHANGES_PRUNE: &str = "DELETE FROM publication_changes WHERE version <= $1";
 
 pub(super) const COUNT_REST_APIS: &str = "SELECT COUNT(*) FROM rest_apis";
 pub(super) const COUNT_STAGES: &str = "SELECT COUNT(*) FROM stages";

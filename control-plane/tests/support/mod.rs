@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "clippy sees helpers of tests as no tests")]
 
 pub mod client;
+#[path = "../../../tests/harness/postgres.rs"]
+pub mod postgres;
+pub mod stores;
 
 use penstock_control_plane::app::{App, Error, ImportRequest, Imported, StageSpec, Surroundings, Written};
 use penstock_control_plane::store::Store;

@@ -3,18 +3,20 @@
 //! Opened once by `lib.rs`. A lock file keeps a second process away from the directory: two of them would publish
 //! the same versions with different contents.
 
-mod reads;
 #[cfg(test)]
 mod tests;
-mod writes;
 
-use super::{Cause, Reads, Result, Store, StoreError, Writes};
+use super::migrations::{self, migrator};
+use super::rows::{Columns, Rows, Value};
+use super::session::Session;
+use super::{Reads, Result, Store, StoreError, Watch, Writes};
 use async_trait::async_trait;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, SqlSafeStr as _, Sqlite, Transaction};
+use sqlx::query::Query;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Connection as _, Row as _, Sqlite, Transaction, query};
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
@@ -31,7 +33,7 @@ const ACQUIRE_TIMEOUT_MS: u64 = 15_000;
 const READERS_MAX: u32 = 4;
 
 /// The migrations in their order. They are never edited once released.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [migrations::Text; 8] = [
     (1, "rest apis", include_str!("../../../../migrations/sqlite/0001_rest_apis.sql")),
     (2, "resources and methods", include_str!("../../../../migrations/sqlite/0002_resources_and_methods.sql")),
     (3, "deployments and stages", include_str!("../../../../migrations/sqlite/0003_deployments_and_stages.sql")),
@@ -39,6 +41,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "publication", include_str!("../../../../migrations/sqlite/0005_publication.sql")),
     (6, "canaries", include_str!("../../../../migrations/sqlite/0006_canaries.sql")),
     (7, "audit", include_str!("../../../../migrations/sqlite/0007_audit.sql")),
+    (8, "publication changes", include_str!("../../../../migrations/sqlite/0008_publication_changes.sql")),
 ];
 
 /// See the module.
@@ -74,7 +77,7 @@ impl SqliteStore {
             )
             .await?;
         check(&writer).await?;
-        migrator().run(&writer).await?;
+        migrator(&MIGRATIONS).run(&writer).await?;
         let readers = pool(READERS_MAX).connect_with(options.read_only(true)).await?;
         Ok(Self { writer, readers, _lock: lock })
     }
@@ -83,11 +86,16 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn read(&self) -> Result<Box<dyn Reads>> {
-        Ok(Box::new(Session { tx: self.readers.begin().await? }))
+        Ok(Box::new(Session::new(SqliteRows(self.readers.begin().await?))))
     }
 
     async fn begin(&self) -> Result<Box<dyn Writes>> {
-        Ok(Box::new(Session { tx: self.writer.begin_with("BEGIN IMMEDIATE").await? }))
+        Ok(Box::new(Session::new(SqliteRows(self.writer.begin_with("BEGIN IMMEDIATE").await?))))
+    }
+
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        // The lock keeps everybody else away.
+        None
     }
 
     async fn close(&self) {
@@ -96,10 +104,51 @@ impl Store for SqliteStore {
     }
 }
 
-/// One transaction; rolled back when it is dropped.
 #[derive(Debug)]
-struct Session {
-    tx: Transaction<'static, Sqlite>,
+struct SqliteRows(Transaction<'static, Sqlite>);
+
+#[async_trait]
+impl Rows for SqliteRows {
+    type Row = SqliteRow;
+
+    async fn fetch(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<SqliteRow>> {
+        Ok(statement(sql, values).fetch_all(&mut *self.0).await?)
+    }
+
+    async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
+        Ok(statement(sql, values).execute(&mut *self.0).await?.rows_affected())
+    }
+
+    async fn announce(&mut self, _version: i64) -> Result<()> {
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<()> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+impl Columns for SqliteRow {
+    fn text(&self, at: usize) -> Result<String> {
+        Ok(self.try_get(at)?)
+    }
+
+    fn number(&self, at: usize) -> Result<i64> {
+        Ok(self.try_get(at)?)
+    }
+
+    fn bytes(&self, at: usize) -> Result<Vec<u8>> {
+        Ok(self.try_get(at)?)
+    }
+}
+
+fn statement<'q>(sql: &'static str, values: &[Value<'q>]) -> Query<'q, Sqlite, SqliteArguments> {
+    values.iter().fold(query(sql), |statement, value| match *value {
+        Value::Text(text) => statement.bind(text),
+        Value::Maybe(text) => statement.bind(text),
+        Value::Number(number) => statement.bind(number),
+        Value::Bytes(bytes) => statement.bind(bytes),
+    })
 }
 
 fn lock(directory: &Path) -> Result<File> {
@@ -130,28 +179,4 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 async fn check(pool: &SqlitePool) -> Result<()> {
     let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(pool).await?;
     if verdict == "ok" { Ok(()) } else { Err(StoreError::Corrupt { what: verdict, source: None }) }
-}
-
-fn migrator() -> Migrator {
-    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
-        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    Migrator::with_migrations(MIGRATIONS.map(migration).to_vec())
-}
-
-fn decode<T: DeserializeOwned>(what: &str, body: &str) -> Result<T> {
-    serde_json::from_str(body)
-        .map_err(|error| StoreError::Corrupt { what: what.to_owned(), source: Some(Cause::from(error)) })
-}
-
-fn decode_one<T: DeserializeOwned>(what: &str, body: Option<String>) -> Result<Option<T>> {
-    body.map(|body| decode(what, &body)).transpose()
-}
-
-fn decode_all<T: DeserializeOwned>(what: &str, bodies: Vec<String>) -> Result<Vec<T>> {
-    bodies.iter().map(|body| decode(what, body)).collect()
-}
-
-fn encode<T: Serialize>(object: &T) -> Result<String> {
-    serde_json::to_string(object).map_err(StoreError::Encode)
 }

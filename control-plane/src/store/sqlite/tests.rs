@@ -1,9 +1,11 @@
 //! What is special about a file: who may open it, in which state, and how it grows older.
 
+use super::super::session::encode;
 use super::*;
 use penstock_model::deployment::Stage;
 use penstock_model::id::Revision;
 use penstock_model::rest_api::RestApi;
+use sqlx::migrate::Migrator;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use tempfile::TempDir;
 
@@ -60,7 +62,7 @@ async fn readers_cannot_write() {
 async fn an_old_file_is_brought_to_the_newest_format_and_keeps_its_objects() {
     let directory = directory();
     let old = file(&directory).await;
-    let first = Migrator::with_migrations(migrator().iter().take(1).cloned().collect());
+    let first = Migrator::with_migrations(migrator(&MIGRATIONS).iter().take(1).cloned().collect());
     first.run(&old).await.unwrap();
     let insert = sqlx::query("INSERT INTO rest_apis (id, name, revision, body) VALUES ('a', 'name', 1, $1)");
     insert.bind(encode(&api("a")).unwrap()).execute(&old).await.unwrap();
@@ -77,7 +79,7 @@ async fn an_old_file_is_brought_to_the_newest_format_and_keeps_its_objects() {
 async fn stages_from_before_canaries_stay_with_their_references() {
     let directory = directory();
     let old = file(&directory).await;
-    let before = Migrator::with_migrations(migrator().iter().take(5).cloned().collect());
+    let before = Migrator::with_migrations(migrator(&MIGRATIONS).iter().take(5).cloned().collect());
     before.run(&old).await.unwrap();
     let stage = Stage {
         rest_api_id: "a".into(),
@@ -202,10 +204,5 @@ async fn a_directory_that_cannot_be_made_is_named() {
 
 #[tokio::test]
 async fn the_migrations_are_all_there_and_in_order() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    let numbers: Vec<i64> = names.iter().map(|name| name[..4].parse().unwrap()).collect();
-    assert_eq!(numbers, MIGRATIONS.map(|(number, _, _)| number));
+    assert_eq!(migrations::numbers_in("sqlite"), MIGRATIONS.map(|(number, _, _)| number));
 }
