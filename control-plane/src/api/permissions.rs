@@ -165,7 +165,7 @@ mod tests {
     fn reading_calls_are_for_viewers_and_the_others_are_not() {
         for rpc in served().iter().filter(|rpc| rpc.starts_with("penstock.management.v1.")) {
             let method = rpc.split('/').next_back().unwrap();
-            let reads = ["Get", "List", "Export", "Explain"].iter().any(|verb| method.starts_with(verb));
+            let reads = ["Get", "List", "Export", "Explain", "Watch"].iter().any(|verb| method.starts_with(verb));
             match needed(rpc) {
                 Read => assert!(reads, "{rpc} does not read"),
                 Write => assert!(!reads, "{rpc} reads"),
