@@ -135,8 +135,8 @@ impl Node {
         let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned())]);
         let (stream_age_max, stale_after) = (Duration::from_secs(600), Duration::from_secs(600));
         let build = "test/1".to_owned();
-        let settings =
-            Settings { node_id: "n1".to_owned(), control_planes, build, labels, stream_age_max, stale_after };
+        let (node_id, recent) = ("n1".to_owned(), RecentRequests::default());
+        let settings = Settings { node_id, control_planes, build, labels, stream_age_max, stale_after, recent };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;

@@ -11,6 +11,9 @@ use std::collections::HashSet;
 /// The feature of a node that names the bundles which it refused in `refused_bundles`: an empty list means none.
 pub(super) const REFUSED_BUNDLES: &str = "refused_bundles";
 
+/// The feature of a node that remembers requests and answers who asks for them.
+pub(super) const RECENT_REQUESTS: &str = "recent_requests";
+
 /// What the hello says.
 #[derive(Debug)]
 pub(super) struct Hello {
@@ -47,7 +50,8 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
         }
     };
     let refused = hashes("hello.refused_bundles", &hello.refused_bundles)?;
-    let says = !refused.is_empty() || hello.features.iter().any(|feature| feature == REFUSED_BUNDLES);
+    let has = |wanted: &str| hello.features.iter().any(|feature| feature == wanted);
+    let (says, answers_recent) = (!refused.is_empty() || has(REFUSED_BUNDLES), has(RECENT_REQUESTS));
     let joining = Joining {
         id: hello.node_id.into(),
         build: hello.build,
@@ -57,6 +61,7 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
         refused: says.then_some(refused),
         kept: hello.kept.map(kept),
         unconfirmed_seconds: hello.unconfirmed_seconds,
+        answers_recent,
     };
     Ok(Hello { joining, held: hashes("hello.held_bundles", &hello.held_bundles)?, chunk_bytes })
 }
