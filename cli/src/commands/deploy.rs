@@ -4,7 +4,7 @@ use clap::Args;
 use penstock_proto::management::v1 as pb;
 
 use super::rollout::{self, Waiting, Watched};
-use super::{Context, count, map};
+use super::{Context, count, map, preview};
 use crate::args::{ApiArg, key_value};
 use crate::exit::{Doing, Failure};
 
@@ -17,6 +17,7 @@ Examples:
   penstock deploy image-api --stage test --variable resizer=10.0.0.7:9000
   penstock deploy image-api --stage prod --canary 5
   penstock deploy image-api --stage prod --wait all
+  penstock deploy image-api --stage prod --preview
 
 The stage is created if it is missing, and only then takes the variables; later
 they change with `penstock stage update`. `penstock stage rollback` goes back.
@@ -44,6 +45,12 @@ pub(crate) struct Deploy {
     /// Stage variable that is other for the canary; repeat for more
     #[arg(long = "canary-variable", value_name = "KEY=VALUE", value_parser = key_value, requires = "canary")]
     canary_variables: Vec<(String, String)>,
+    /// Deploy nothing, and show which recent requests would meet something else
+    #[arg(long, conflicts_with_all = ["wait", "wait_deadline", "all_or_nothing"])]
+    preview: bool,
+    /// Request lines of each proxy that a preview looks at, at most 4096
+    #[arg(long, value_name = "N", requires = "preview", default_value = "1000", value_parser = clap::value_parser!(i32).range(1..=4096))]
+    preview_lines: i32,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -68,6 +75,11 @@ impl Deploy {
             policy: self.waiting.policy(),
             ..Default::default()
         };
+        if self.preview {
+            let request =
+                pb::PreviewDeploymentRequest { deployment: Some(request), lines_per_node_max: self.preview_lines };
+            return preview::show(context, &control_plane, request, &api.name).await;
+        }
         let doing = format!("deploying {}", api.name);
         let answer = control_plane.deployments().create_deployment(request).await;
         let version = answer.as_ref().ok().map(rollout::version_of).transpose()?;

@@ -31,6 +31,7 @@ wire!(
     BasePathMapping,
     Configuration,
     Deployment,
+    DeploymentPreview,
     DomainName,
     Explanation,
     GatewayResponse,

@@ -25,7 +25,7 @@ impl Answering {
             tracing::warn!("a control plane asks for recent requests faster than it is answered");
             return;
         }
-        let (recent, question) = (recent.clone(), question.clone());
+        let (recent, question) = (recent.clone(), *question);
         self.tasks.spawn(async move {
             let lines_max = RECENT_ANSWER_LINES_MAX.min(question.lines_max as usize);
             messages(question.question, recent.ask(lines_max).await)
