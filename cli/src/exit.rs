@@ -21,9 +21,9 @@ Exit codes:
   4  conflict: it exists already, changed meanwhile, or is in use
   5  invalid: the control plane names what is wrong, one line for each field
   6  unavailable: the control plane does not answer
-  7  not everywhere: it is published, and not served by as many as --wait says; or a
-     proxy did not answer a preview
-  8  would refuse: a preview shows requests that are served now, and would not be";
+  7  not everywhere: it is published, and not served by as many as --wait says;
+     or a proxy has not answered a preview
+  8  would refuse: a preview shows that requests would not be served any more";
 
 /// Why a command ends without having done its work.
 #[derive(Debug, thiserror::Error)]

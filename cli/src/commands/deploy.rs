@@ -26,7 +26,14 @@ the new one; `penstock stage canary` says what becomes of it.
 
 With --wait it says which proxies serve it, and ends with 7 if they are not as
 many: a proxy refused it, or has not answered when the time is over. It stays
-published, and proxies that come later serve it.")]
+published, and proxies that come later serve it.
+
+With --preview nothing is deployed. The requests that the proxies had lately are
+looked up in what serves and in what would serve, and listed if they would meet
+something else. It ends with 8 if requests that are served now would be refused,
+with 7 if a proxy has not answered, and otherwise with 0. Looked at are method,
+host and path: not what an integration makes of a request, and not the draw of a
+canary. With --canary it is about the requests that meet the canary.")]
 pub(crate) struct Deploy {
     #[command(flatten)]
     api: ApiArg,
