@@ -10,6 +10,7 @@ use harness::upstream::Upstream;
 use harness::world::document;
 use harness::{World, cpu, memory};
 use penstock_data_plane::live_table::LiveTable;
+use penstock_data_plane::recent::RecentRequests;
 use penstock_data_plane::subscriber::{self, Settings, SubscriberStatus};
 use penstock_proto::management::v1::{ListNodesRequest, RolloutState, WaitFor, WatchRolloutRequest};
 use std::collections::BTreeMap;
@@ -104,6 +105,7 @@ async fn run() {
             labels: BTreeMap::new(),
             stale_after: PATIENCE,
             stream_age_max: Duration::from_secs(1_800),
+            recent: RecentRequests::default(),
         };
         let (live_table, status) = (LiveTable::new(), SubscriberStatus::new());
         tokio::spawn(subscriber::run(settings, None, live_table, status, std::future::pending()));

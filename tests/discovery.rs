@@ -11,6 +11,7 @@ use penstock_control_plane::fleet::{Fleet, NodeState};
 use penstock_control_plane::publication::{Built, Changes, Publication, encode};
 use penstock_control_plane::publisher::Publisher;
 use penstock_data_plane::live_table::LiveTable;
+use penstock_data_plane::recent::RecentRequests;
 use penstock_data_plane::subscriber::{self, SubscriberStatus};
 use penstock_model::bundle::{Bundle, BundleKey};
 use penstock_model::definition::ApiDefinition;
@@ -167,6 +168,7 @@ impl Node {
             labels: BTreeMap::new(),
             stream_age_max,
             stale_after: Duration::from_secs(600),
+            recent: RecentRequests::default(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(subscriber::run(settings, None, live_table.clone(), status.clone(), async {

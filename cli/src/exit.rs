@@ -21,7 +21,9 @@ Exit codes:
   4  conflict: it exists already, changed meanwhile, or is in use
   5  invalid: the control plane names what is wrong, one line for each field
   6  unavailable: the control plane does not answer
-  7  not everywhere: it is published, and not served by as many as --wait says";
+  7  not everywhere: it is published, and not served by as many as --wait says;
+     or a proxy has not answered a preview
+  8  would refuse: a preview shows that requests would not be served any more";
 
 /// Why a command ends without having done its work.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,9 @@ pub(crate) enum Failure {
     /// It is published, and not served by as many as was waited for.
     #[error("{0}")]
     NotEverywhere(String),
+    /// A preview shows that requests which are served would be refused.
+    #[error("{0}")]
+    WouldRefuse(String),
     /// Anything else, in a whole sentence.
     #[error("{0}")]
     Failed(String),
@@ -105,6 +110,7 @@ impl Failure {
             Self::Unreachable { .. } | Self::Unanswered { .. } => 6,
             Self::Refused { status, .. } => status_code(status.code()),
             Self::NotEverywhere(_) => 7,
+            Self::WouldRefuse(_) => 8,
         }
     }
 
@@ -136,6 +142,7 @@ impl Failure {
             | Self::Ports(_)
             | Self::Unanswered { .. }
             | Self::NotEverywhere(_)
+            | Self::WouldRefuse(_)
             | Self::Failed(_) => {}
         }
         text.push('\n');
@@ -227,9 +234,10 @@ mod tests {
         let codes: Vec<u8> = EXIT_CODES_HELP
             .lines()
             .skip(1)
+            .filter(|line| !line.starts_with("     "))
             .map(|line| line.trim().split(' ').next().unwrap().parse().unwrap())
             .collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
@@ -239,6 +247,7 @@ mod tests {
         assert_eq!(Failure::Conflict(String::new()).code(), 4);
         assert_eq!(Failure::Failed(String::new()).code(), 1);
         assert_eq!(Failure::NotEverywhere(String::new()).code(), 7);
+        assert_eq!(Failure::WouldRefuse(String::new()).code(), 8);
         assert_eq!(Failure::Unreachable { address: String::new(), reason: String::new() }.code(), 6);
         assert_eq!(Failure::Unanswered { url: String::new(), reason: String::new() }.code(), 6);
     }

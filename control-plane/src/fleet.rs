@@ -3,12 +3,14 @@
 //! Each subscriber's stream writes through its [`Membership`]; the management API reads. Nothing here decides what is
 //! sent, and nothing is stored: a control plane that starts anew learns everything from the nodes' first words.
 
+pub mod recent;
+
 use crate::rollout::{Tally, Target};
 use penstock_model::bundle::{BundleKey, Hash};
 use penstock_model::id::{NodeId, Version};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most nodes that are connected at a time.
 pub const CONNECTED_NODES_MAX: usize = 10_000;
@@ -113,6 +115,8 @@ pub struct Joining {
     pub kept: Option<Kept>,
     /// How long ago a control plane confirmed what it serves, in seconds.
     pub unconfirmed_seconds: u64,
+    /// Whether it can be asked for the requests that came lately.
+    pub answers_recent: bool,
 }
 
 /// There are [`CONNECTED_NODES_MAX`] nodes already.
@@ -142,6 +146,8 @@ struct Entry {
     stream: u64,
     /// Dropped when another stream takes the node over.
     place: Option<oneshot::Sender<()>>,
+    /// Where it is asked for recent requests; `None`: it cannot be asked.
+    questions: Option<mpsc::Sender<recent::Question>>,
 }
 
 /// A stream's place in the fleet; dropping it says that the node left.
@@ -152,6 +158,7 @@ pub struct Membership {
     stream: u64,
     superseded: oneshot::Receiver<()>,
     refused: HashSet<Hash>,
+    questions: mpsc::Receiver<recent::Question>,
 }
 
 impl Fleet {
@@ -173,6 +180,8 @@ impl Fleet {
         nodes.streams += 1;
         nodes.connected += usize::from(!was_connected);
         let (place, superseded) = oneshot::channel();
+        let (asking, questions) = mpsc::channel(recent::QUESTIONS_MAX);
+        let asking = joining.answers_recent.then_some(asking);
         let serving = joining.serving.map(|(version, root_hash)| Serving::reported(version, root_hash));
         let state = NodeState {
             id: joining.id.clone(),
@@ -189,10 +198,10 @@ impl Fleet {
             unconfirmed_seconds: joining.unconfirmed_seconds,
         };
         let stream = nodes.streams;
-        nodes.entries.insert(joining.id.clone(), Entry { state, stream, place: Some(place) });
+        nodes.entries.insert(joining.id.clone(), Entry { state, stream, place: Some(place), questions: asking });
         drop(nodes);
         self.changed.send_replace(());
-        Ok(Membership { fleet: Arc::clone(self), id: joining.id, stream, superseded, refused })
+        Ok(Membership { fleet: Arc::clone(self), id: joining.id, stream, superseded, refused, questions })
     }
 
     /// Every node: connected ones first, then by id.
@@ -227,6 +236,7 @@ impl Fleet {
         let Some(entry) = nodes.entries.get_mut(id).filter(|entry| entry.stream == stream) else { return };
         entry.state.connected = false;
         entry.place = None;
+        entry.questions = None;
         tracing::info!(node = %id, "a node left");
         nodes.connected -= 1;
         nodes.forget_the_oldest();

@@ -122,6 +122,7 @@ impl Call<'_> {
         self.gateway.live_table.read(|table| {
             let path = self.head.uri.path();
             found.method = effective_method(&self.head.method, &self.head.headers);
+            self.gateway.recent.note(&found.method, host, path);
             let located = table.locate(host, path);
             let stage = located.as_ref().ok().map(|found| found.stage.choose(|| self.gateway.ids.percent()));
             let route_path = located.as_ref().map_or(path, |found| found.route_path);

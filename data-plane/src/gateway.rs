@@ -9,6 +9,7 @@ use crate::identity::IdSource;
 use crate::ledger::WorkerLedger;
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
+use crate::recent::WorkerRecent;
 use crate::record::Record;
 use crate::request_side::Holding;
 use crate::response_side::{Answer, AnswerBody};
@@ -40,6 +41,7 @@ const STALE_WARNING: HeaderValue = HeaderValue::from_static(r#"299 - "Configurat
 pub(crate) struct Gateway {
     pub(crate) live_table: LiveTable,
     pub(crate) ledger: WorkerLedger,
+    pub(crate) recent: WorkerRecent,
     pub(crate) upstreams: Upstreams,
     pub(crate) ids: IdSource,
     pub(crate) log: AccessLog,

@@ -25,6 +25,7 @@ mod metrics;
 mod ops;
 mod outgoing;
 mod process;
+pub mod recent;
 mod record;
 mod request_side;
 mod response_side;

@@ -232,3 +232,16 @@ pub(crate) const FUNCTION_RESULT_EXTRA_BYTES: usize = 100;
 
 /// Text that is written into an event at a time, in bytes: what the escapes may add to it is bounded by a multiple of this.
 pub(crate) const EVENT_TEXT_PIECE_BYTES: usize = 64 * 1024;
+
+/// Longest request line that is remembered, in bytes of method, host and path together. With the default of
+/// `--recent-requests` that is 1 MiB for each worker at most.
+pub(crate) const RECENT_LINE_BYTES_MAX: usize = 1024;
+
+/// Questions for the lines of a worker that wait for it; whoever asks one more waits too.
+pub(crate) const RECENT_QUESTIONS_MAX: usize = 4;
+
+/// Most lines of one answer.
+pub(crate) const RECENT_ANSWER_LINES_MAX: usize = 4_096;
+
+/// Lines in one message of an answer, in bytes; the last of them may go beyond.
+pub(crate) const RECENT_MESSAGE_BYTES: usize = 256 * 1024;

@@ -8,6 +8,7 @@ use crate::limits::LISTEN_BACKLOG;
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
+use crate::recent::{Questions, RecentRequests, WorkerRecent};
 use crate::request_side::Holding;
 use crate::server;
 use crate::services::{self, Services};
@@ -148,6 +149,7 @@ struct Shared {
     tls: Arc<TlsClients>,
     holding: Holding,
     services: Services,
+    recent: RecentRequests,
 }
 
 impl Bound {
@@ -182,7 +184,9 @@ impl Bound {
             credentials,
             holding: Holding { collect_bytes_max: self.settings.lambda_payload_bytes_max, ..holding.clone() },
         };
-        let shared = Shared { live_table: LiveTable::new(), metrics, log, tls, holding, services };
+        let recent_lines = self.settings.recent_requests.into();
+        let (recent, questions) = RecentRequests::new(self.listeners.len(), recent_lines);
+        let shared = Shared { live_table: LiveTable::new(), metrics, log, tls, holding, services, recent };
         let control = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("control")
@@ -194,7 +198,7 @@ impl Bound {
         let mut workers = Vec::with_capacity(self.listeners.len());
         let connections_max = (self.settings.connections_max as usize).div_ceil(self.listeners.len());
         let drain_deadline = Duration::from_millis(self.settings.drain_deadline_ms);
-        for listener in self.listeners {
+        for (listener, questions) in self.listeners.into_iter().zip(questions) {
             let worker = Worker {
                 listener,
                 port: self.proxy_addr.port(),
@@ -205,6 +209,8 @@ impl Bound {
                 holding: shared.holding.clone(),
                 services: shared.services.clone(),
                 stale_policy: self.settings.stale_policy,
+                recent_lines,
+                questions,
                 connections_max,
                 drain: drain.subscribe(),
                 drain_deadline,
@@ -267,6 +273,7 @@ async fn supervise(
         labels: settings.labels.iter().cloned().collect(),
         stream_age_max: Duration::from_secs(settings.stream_age_seconds_max),
         stale_after: Duration::from_secs(settings.stale_after_seconds),
+        recent: shared.recent.clone(),
     };
     let subscriber =
         tokio::spawn(subscriber::run(subscription, state, shared.live_table.clone(), status, async move {
@@ -320,6 +327,9 @@ struct Worker {
     holding: Holding,
     services: Services,
     stale_policy: StalePolicy,
+    recent_lines: usize,
+    /// `None`: nothing is remembered.
+    questions: Option<Questions>,
     connections_max: usize,
     drain: watch::Receiver<bool>,
     drain_deadline: Duration,
@@ -344,6 +354,7 @@ impl Worker {
             let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
             let gateway = Rc::new(Gateway {
                 ledger: WorkerLedger::new(self.live_table.ledger().clone()),
+                recent: WorkerRecent::new(self.recent_lines),
                 live_table: self.live_table,
                 upstreams: Upstreams::new(self.tls),
                 ids: IdSource::new(seed),
@@ -354,6 +365,11 @@ impl Worker {
                 services: self.services,
                 stale_policy: self.stale_policy,
             });
+            if let Some(questions) = self.questions {
+                let asked = Rc::clone(&gateway);
+                // It goes with this runtime.
+                tokio::task::spawn_local(async move { asked.recent.answer(questions).await });
+            }
             server::serve(listener, gateway, self.connections_max, self.drain, self.drain_deadline).await;
             Ok(())
         })

@@ -125,6 +125,16 @@ pub struct Settings {
     #[arg(long, env = "PENSTOCK_DRAIN_DEADLINE_MS", default_value_t = 30_000, value_name = "MS")]
     pub drain_deadline_ms: u64,
 
+    /// Request lines (method, host, path) that each worker remembers for `penstock deploy --preview`; 0: none
+    #[arg(
+        long,
+        env = "PENSTOCK_RECENT_REQUESTS",
+        default_value_t = 1_024,
+        value_name = "N",
+        value_parser = clap::value_parser!(u16).range(0..=16_384)
+    )]
+    pub recent_requests: u16,
+
     /// Largest body that is collected for a template, a mapping or a document, in bytes
     #[arg(long, env = "PENSTOCK_COLLECT_BYTES_MAX", default_value_t = 10_485_760, value_name = "BYTES")]
     pub collect_bytes_max: usize,

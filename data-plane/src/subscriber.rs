@@ -7,6 +7,7 @@
 pub(crate) mod build;
 mod connection;
 mod keeper;
+mod recent;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ pub(crate) use status::Keeping;
 pub use status::SubscriberStatus;
 
 use crate::live_table::LiveTable;
+use crate::recent::RecentRequests;
 use crate::state_dir::StateDir;
 use crate::subscription::{
     Action, Address, Event, HEARTBEAT_MS, Kept, MANIFEST_BUNDLES_MAX, Outgoing, Subscription, Table,
@@ -27,6 +29,7 @@ use keeper::Keeper;
 use penstock_link::Link;
 use penstock_model::table::StageTable;
 use penstock_proto::discovery::v1 as wire_types;
+use recent::Answering;
 use status::Confirmed;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
@@ -60,6 +63,8 @@ pub struct Settings {
     pub stream_age_max: Duration,
     /// How long what serves may go without a confirmation before it counts as stale.
     pub stale_after: Duration,
+    /// What a control plane may ask for.
+    pub recent: RecentRequests,
 }
 
 /// Where a node keeps what it serves, and what it found there.
@@ -123,6 +128,7 @@ struct Subscriber {
     outbox: VecDeque<wire_types::NodeMessage>,
     compiling: Option<(u64, Compiling)>,
     keeper: Option<Keeper>,
+    answering: Answering,
 }
 
 impl Subscriber {
@@ -143,6 +149,7 @@ impl Subscriber {
             outbox: VecDeque::new(),
             compiling: None,
             keeper: None,
+            answering: Answering::default(),
         }
     }
 
@@ -179,7 +186,10 @@ impl Subscriber {
                 }
                 said = next_message(self.connection.as_mut()) => {
                     return match said {
-                        Ok(message) => Event::Received(wire::incoming(message)),
+                        Ok(message) => {
+                            self.answering.hear(&message, &self.settings.recent);
+                            Event::Received(wire::incoming(message))
+                        }
                         Err(end) => {
                             self.connection = None;
                             Event::Closed { reason: end.reason, superseded: end.superseded }
@@ -197,6 +207,7 @@ impl Subscriber {
                     return Event::Compiled { build, results };
                 }
                 event = kept(self.keeper.as_mut()) => return event,
+                answer = self.answering.answered() => self.outbox.extend(answer),
             }
         }
     }
@@ -325,6 +336,7 @@ impl Subscriber {
         if let Outgoing::Hello { .. } = &message {
             self.closing = None;
             self.outbox.clear();
+            self.answering = Answering::default();
         }
         let ledger = self.live_table.ledger();
         self.outbox.push_back(wire::outgoing(message, &self.settings, &self.status, ledger));

@@ -15,6 +15,7 @@
 //! | [`headers`], [`exchange`], [`gateway_response`] | what happens to heads, and the gateway's own answers |
 //! | [`function`] | events for functions, and what they return |
 //! | [`explain`] | what a request would meet, told without sending it |
+//! | [`impact`] | what a change would mean for requests, told without making it |
 //! | [`openapi`], [`fragment`] | documents in and out |
 //!
 //! Deliberately absent: I/O, async, clocks, randomness, the environment, wire types and SQL. Time and identifiers come
@@ -34,6 +35,7 @@ pub mod function;
 pub mod gateway_response;
 pub mod headers;
 pub mod id;
+pub mod impact;
 pub mod integration;
 pub mod json_path;
 pub mod limits;

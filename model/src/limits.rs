@@ -91,6 +91,8 @@ pub const BASE_PATH_DEPTH_MAX: usize = 16;
 pub const CONTENT_CODINGS_MAX: usize = 2;
 /// Most candidates that the explanation of a lookup lists; the rest is counted, not listed.
 pub const EXPLAINED_CANDIDATES_MAX: usize = 64;
+/// Most lookups of a search for routes that no request can meet. Each takes about as long as that of a request.
+pub const REACH_LOOKUPS_MAX: u32 = 1_000_000;
 /// Largest encoded bundle, in bytes.
 pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Most steps of one route lookup. A tree of resources can be built in which fall-through visits every branch; a lookup

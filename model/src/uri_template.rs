@@ -2,6 +2,7 @@
 //! a request runs.
 
 use crate::mapping::{CompiledSource, RequestFacts, SourceProblem, percent_encode_into};
+use crate::resource::segments;
 use http::uri::Authority;
 use std::collections::BTreeMap;
 
@@ -136,6 +137,25 @@ impl UriTemplate {
             Piece::Literal(_) => None,
             Piece::Value(source) => Some(source),
         })
+    }
+
+    /// The address for people, with the names that `resource_path` gives to what a request fills in.
+    pub fn shown(&self, resource_path: &str) -> String {
+        let named = |number: usize| segments(resource_path).nth(number).unwrap_or("{}");
+        let mut text = format!("{}://{}", self.scheme.as_str(), self.authority);
+        let query = self.query.iter().enumerate().map(|(at, piece)| (if at == 0 { "?" } else { "" }, piece));
+        for (before, piece) in self.path.iter().map(|piece| ("", piece)).chain(query) {
+            text.push_str(before);
+            match piece {
+                Piece::Literal(literal) => text.push_str(literal),
+                Piece::Value(CompiledSource::Fixed(value)) => text.push_str(value),
+                Piece::Value(CompiledSource::Segment(number) | CompiledSource::SegmentsFrom(number)) => {
+                    text.push_str(named(*number));
+                }
+                Piece::Value(source) => text.push_str(&format!("{{{source:?}}}")),
+            }
+        }
+        text
     }
 
     /// The port to connect to.

@@ -34,8 +34,14 @@ pub struct Stranger {
 impl Stranger {
     /// Subscribes as `id`.
     pub async fn subscribe(channel: Channel, id: &str, manner: Manner) -> Self {
+        Self::subscribe_with(channel, id, manner, &[]).await
+    }
+
+    /// The same, and says that it has these features. It answers no question.
+    pub async fn subscribe_with(channel: Channel, id: &str, manner: Manner, features: &[&str]) -> Self {
         let (sender, requests) = mpsc::channel(16);
-        let hello = Hello { node_id: id.to_owned(), build: "stranger".to_owned(), ..Hello::default() };
+        let features = features.iter().map(|feature| (*feature).to_owned()).collect();
+        let hello = Hello { node_id: id.to_owned(), build: "stranger".to_owned(), features, ..Hello::default() };
         sender.send(message(Kind::Hello(hello))).await.unwrap();
         let mut client = DiscoveryServiceClient::new(channel);
         let mut stream = client.subscribe(ReceiverStream::new(requests)).await.unwrap().into_inner();
@@ -54,7 +60,10 @@ impl Stranger {
                             }
                         }
                     }
-                    Some(Said::ManifestDelta(_) | Said::BundleChunk(_) | Said::Heartbeat(_)) | None => {}
+                    Some(
+                        Said::ManifestDelta(_) | Said::BundleChunk(_) | Said::Heartbeat(_) | Said::AskRecentRequests(_),
+                    )
+                    | None => {}
                 }
             }
         });

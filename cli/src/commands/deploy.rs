@@ -4,7 +4,7 @@ use clap::Args;
 use penstock_proto::management::v1 as pb;
 
 use super::rollout::{self, Waiting, Watched};
-use super::{Context, count, map};
+use super::{Context, count, map, preview};
 use crate::args::{ApiArg, key_value};
 use crate::exit::{Doing, Failure};
 
@@ -17,6 +17,7 @@ Examples:
   penstock deploy image-api --stage test --variable resizer=10.0.0.7:9000
   penstock deploy image-api --stage prod --canary 5
   penstock deploy image-api --stage prod --wait all
+  penstock deploy image-api --stage prod --preview
 
 The stage is created if it is missing, and only then takes the variables; later
 they change with `penstock stage update`. `penstock stage rollback` goes back.
@@ -25,7 +26,14 @@ the new one; `penstock stage canary` says what becomes of it.
 
 With --wait it says which proxies serve it, and ends with 7 if they are not as
 many: a proxy refused it, or has not answered when the time is over. It stays
-published, and proxies that come later serve it.")]
+published, and proxies that come later serve it.
+
+With --preview nothing is deployed. The requests that the proxies had lately are
+looked up in what serves and in what would serve, and listed if they would meet
+something else. It ends with 8 if requests that are served now would be refused,
+with 7 if a proxy has not answered, and otherwise with 0. Looked at are method,
+host and path: not what an integration makes of a request, and not the draw of a
+canary. With --canary it is about the requests that meet the canary.")]
 pub(crate) struct Deploy {
     #[command(flatten)]
     api: ApiArg,
@@ -44,6 +52,12 @@ pub(crate) struct Deploy {
     /// Stage variable that is other for the canary; repeat for more
     #[arg(long = "canary-variable", value_name = "KEY=VALUE", value_parser = key_value, requires = "canary")]
     canary_variables: Vec<(String, String)>,
+    /// Deploy nothing, and show which recent requests would meet something else
+    #[arg(long, conflicts_with_all = ["wait", "wait_deadline", "all_or_nothing"])]
+    preview: bool,
+    /// Request lines of each proxy that a preview looks at, at most 4096
+    #[arg(long, value_name = "N", requires = "preview", default_value = "1000", value_parser = clap::value_parser!(i32).range(1..=4096))]
+    preview_lines: i32,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -68,6 +82,11 @@ impl Deploy {
             policy: self.waiting.policy(),
             ..Default::default()
         };
+        if self.preview {
+            let request =
+                pb::PreviewDeploymentRequest { deployment: Some(request), lines_per_node_max: self.preview_lines };
+            return preview::show(context, &control_plane, request, &api.name).await;
+        }
         let doing = format!("deploying {}", api.name);
         let answer = control_plane.deployments().create_deployment(request).await;
         let version = answer.as_ref().ok().map(rollout::version_of).transpose()?;

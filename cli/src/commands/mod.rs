@@ -21,6 +21,7 @@ pub(crate) mod healthcheck;
 pub(crate) mod integration;
 pub(crate) mod method;
 pub(crate) mod method_settings;
+mod preview;
 pub(crate) mod resource;
 pub(crate) mod responses;
 pub(crate) mod rollback;

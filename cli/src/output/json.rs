@@ -33,6 +33,7 @@ wire!(
     BasePathMapping,
     Configuration,
     Deployment,
+    DeploymentPreview,
     DomainName,
     Explanation,
     GatewayResponse,

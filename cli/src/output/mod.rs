@@ -72,6 +72,14 @@ impl Output {
         }
     }
 
+    /// One object that people read as a table, or its JSON.
+    pub(crate) fn report<M: Wire>(&self, message: &M, table: impl FnOnce() -> Table) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => emit(&table().render(self.width, self.paint)),
+            Format::Json => emit_json(&json::value(message)?),
+        }
+    }
+
     /// What a write changed: a sentence, or the JSON of the new state.
     pub(crate) fn done<M: Wire>(&self, message: &M, sentence: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.format {

@@ -32,6 +32,13 @@ impl DeploymentService for Management {
         versioned(wire::Deployment { rollout, ..made.value.into() }, made.version)
     }
 
+    async fn preview_deployment(
+        &self,
+        request: Request<wire::PreviewDeploymentRequest>,
+    ) -> Answer<wire::DeploymentPreview> {
+        Ok(Response::new(self.preview(request.into_inner()).await?))
+    }
+
     async fn get_deployment(&self, request: Request<wire::GetDeploymentRequest>) -> Answer<wire::Deployment> {
         let request = request.into_inner();
         read(self.app.deployment(&request.rest_api_id.into(), &request.deployment_id.into()).await?)
@@ -63,7 +70,7 @@ impl DeploymentService for Management {
 }
 
 /// The canary that a call asks for; the deployment that it makes is not there yet.
-fn canary_of(asked: wire::DeploymentCanarySettings) -> Result<CanarySettings, Error> {
+pub(super) fn canary_of(asked: wire::DeploymentCanarySettings) -> Result<CanarySettings, Error> {
     let wire::DeploymentCanarySettings { percent_traffic, stage_variable_overrides, use_stage_cache } = asked;
     let deployment_id = String::new();
     let canary = wire::CanarySettings { percent_traffic, deployment_id, stage_variable_overrides, use_stage_cache };

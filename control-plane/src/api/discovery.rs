@@ -8,6 +8,7 @@ mod conversation;
 mod hello;
 mod limits;
 mod push;
+mod questions;
 #[cfg(test)]
 mod samples;
 mod session;

@@ -16,6 +16,7 @@ mod mask;
 mod method;
 mod page;
 mod permissions;
+mod preview;
 mod resource;
 mod rest_api;
 mod rollout;
@@ -31,6 +32,7 @@ use penstock_proto::management::v1 as wire;
 use rollout::Barrier;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tonic::Response;
 use tonic::metadata::MetadataValue;
 use tonic::service::Routes;
@@ -47,12 +49,14 @@ pub struct Management {
     app: App,
     fleet: Arc<Fleet>,
     barrier: Arc<Barrier>,
+    previews: Arc<Semaphore>,
 }
 
 impl Management {
     /// Serves `app`, and shows `fleet`, of which nobody knows before `settle` has passed who all are.
     pub fn new(app: App, fleet: Arc<Fleet>, settle: Duration) -> Self {
-        Self { app, fleet, barrier: Arc::new(Barrier::new(settle)) }
+        let previews = Arc::new(Semaphore::new(preview::PREVIEWS_MAX));
+        Self { app, fleet, barrier: Arc::new(Barrier::new(settle)), previews }
     }
 
     /// Adds the services to what a server answers.

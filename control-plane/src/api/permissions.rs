@@ -11,7 +11,14 @@ const TABLE: &[(&str, &[(&str, Permission)])] = &[
     ("penstock.management.v1.BackupService", &[("Backup", Administer), ("Restore", Administer)]),
     (
         "penstock.management.v1.DeploymentService",
-        &[("CreateDeployment", Write), ("GetDeployment", Read), ("ListDeployments", Read), ("DeleteDeployment", Write)],
+        &[
+            ("CreateDeployment", Write),
+            // Changes nothing, and shows paths that clients have asked for.
+            ("PreviewDeployment", Write),
+            ("GetDeployment", Read),
+            ("ListDeployments", Read),
+            ("DeleteDeployment", Write),
+        ],
     ),
     (
         "penstock.management.v1.DomainNameService",

@@ -162,6 +162,12 @@ impl Change {
         task.await.map_err(|error| Error::internal("committing a change", error))?
     }
 
+    /// What is published, and what would be after this change, which does not happen. `None`: the same.
+    pub(super) async fn foresee(mut self) -> Result<(Arc<Publication>, Option<Publication>)> {
+        let next = self.next_publication().await?;
+        Ok((Arc::clone(&self.base), next.map(|(next, _)| next)))
+    }
+
     async fn finish(mut self) -> Result<Outcome> {
         let automatic = self.deploy_automatically().await?;
         let Some((next, changed)) = self.next_publication().await? else {

@@ -1,5 +1,6 @@
 //! Deployments: immutable snapshots that operators ask for.
 
+use super::change::Change;
 use super::deploy::{Origin, snapshot};
 use super::error::{Error, Result};
 use super::{App, Written, check_revision, rest_apis};
@@ -33,20 +34,7 @@ impl App {
         variables: BTreeMap<String, String>,
     ) -> Result<Written<Deployment>> {
         let mut change = self.begin().await?;
-        let definition = change.tx.definition(api).await?.ok_or_else(|| rest_apis::unknown(api))?;
-        let value = change.deploy(&snapshot(&definition, Origin::Asked)?, Origin::Asked, description).await?;
-        if let Some(stage_name) = stage_name {
-            let deployment_id = value.id.clone();
-            match change.tx.stage(api, &stage_name).await? {
-                Some(before) if before.canary_settings.is_some() => return Err(has_canary(&stage_name)),
-                Some(before) => change.replace_stage(&before, Stage { deployment_id, ..before.clone() }).await?,
-                None => {
-                    let rest_api_id = api.clone();
-                    let stage = Stage { rest_api_id, stage_name, deployment_id, variables, ..Stage::default() };
-                    change.add_stage(stage).await?
-                }
-            };
-        }
+        let value = change.deploy_to_stage(api, stage_name, description, variables).await?;
         Ok(Written { value, version: change.commit().await?.version })
     }
 
@@ -61,23 +49,7 @@ impl App {
         canary: CanarySettings,
     ) -> Result<Written<Deployment>> {
         let mut change = self.begin().await?;
-        let definition = change.tx.definition(api).await?.ok_or_else(|| rest_apis::unknown(api))?;
-        let stage_name = match stage_name {
-            Some(name) if !name.is_empty() => StageName::from(name),
-            other => {
-                let given = if other.is_none() { "null" } else { "" };
-                let reason =
-                    "Non null and non empty stageName must be provided for canary deployment. Provided value is";
-                return Err(no_stage(&format!("{reason} {given}")));
-            }
-        };
-        let Some(before) = change.tx.stage(api, &stage_name).await? else {
-            let reason = "must already be created before making a canary release deployment";
-            return Err(no_stage(&format!("Stage {stage_name} {reason}")));
-        };
-        let value = change.deploy(&snapshot(&definition, Origin::Asked)?, Origin::Asked, description).await?;
-        let canary = CanarySettings { deployment_id: value.id.clone(), ..canary };
-        change.replace_stage(&before, Stage { canary_settings: Some(canary), ..before.clone() }).await?;
+        let value = change.deploy_to_canary(api, stage_name, description, canary).await?;
         Ok(Written { value, version: change.commit().await?.version })
     }
 
@@ -124,5 +96,60 @@ impl App {
         }
         change.tx.delete_deployment(api, id).await?;
         Ok(Written { value: (), version: change.commit().await?.version })
+    }
+}
+
+impl Change {
+    /// As [`App::create_deployment`], up to the commit.
+    pub(super) async fn deploy_to_stage(
+        &mut self,
+        api: &RestApiId,
+        stage_name: Option<StageName>,
+        description: &str,
+        variables: BTreeMap<String, String>,
+    ) -> Result<Deployment> {
+        let definition = self.tx.definition(api).await?.ok_or_else(|| rest_apis::unknown(api))?;
+        let value = self.deploy(&snapshot(&definition, Origin::Asked)?, Origin::Asked, description).await?;
+        if let Some(stage_name) = stage_name {
+            let deployment_id = value.id.clone();
+            match self.tx.stage(api, &stage_name).await? {
+                Some(before) if before.canary_settings.is_some() => return Err(has_canary(&stage_name)),
+                Some(before) => self.replace_stage(&before, Stage { deployment_id, ..before.clone() }).await?,
+                None => {
+                    let rest_api_id = api.clone();
+                    let stage = Stage { rest_api_id, stage_name, deployment_id, variables, ..Stage::default() };
+                    self.add_stage(stage).await?
+                }
+            };
+        }
+        Ok(value)
+    }
+
+    /// As [`App::create_canary_deployment`], up to the commit.
+    pub(super) async fn deploy_to_canary(
+        &mut self,
+        api: &RestApiId,
+        stage_name: Option<String>,
+        description: &str,
+        canary: CanarySettings,
+    ) -> Result<Deployment> {
+        let definition = self.tx.definition(api).await?.ok_or_else(|| rest_apis::unknown(api))?;
+        let stage_name = match stage_name {
+            Some(name) if !name.is_empty() => StageName::from(name),
+            other => {
+                let given = if other.is_none() { "null" } else { "" };
+                let reason =
+                    "Non null and non empty stageName must be provided for canary deployment. Provided value is";
+                return Err(no_stage(&format!("{reason} {given}")));
+            }
+        };
+        let Some(before) = self.tx.stage(api, &stage_name).await? else {
+            let reason = "must already be created before making a canary release deployment";
+            return Err(no_stage(&format!("Stage {stage_name} {reason}")));
+        };
+        let value = self.deploy(&snapshot(&definition, Origin::Asked)?, Origin::Asked, description).await?;
+        let canary = CanarySettings { deployment_id: value.id.clone(), ..canary };
+        self.replace_stage(&before, Stage { canary_settings: Some(canary), ..before.clone() }).await?;
+        Ok(value)
     }
 }

@@ -22,6 +22,7 @@ mod integrations;
 pub mod limits;
 mod load;
 mod methods;
+mod preview;
 mod recorded;
 mod resources;
 mod rest_apis;
@@ -38,6 +39,7 @@ pub use fragments::{Applied, FragmentRequest};
 pub use gateway_responses::ApiGatewayResponse;
 pub use limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use methods::MethodKey;
+pub use preview::{Preview, PreviewRequest};
 pub use routes::{ListedRoute, RouteKey};
 
 use crate::publication::Publication;

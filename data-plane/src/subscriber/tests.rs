@@ -143,6 +143,7 @@ impl Node {
             labels,
             stream_age_max,
             stale_after,
+            recent: RecentRequests::default(),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {

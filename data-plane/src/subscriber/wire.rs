@@ -15,13 +15,16 @@ use wire::node_message::Kind as FromNode;
 const REFUSED_BUNDLES: &str = "refused_bundles";
 /// The feature that says: a manifest may come as what differs from the one that serves.
 const MANIFEST_DELTAS: &str = "manifest_deltas";
+/// The feature that says: the node remembers requests, and answers who asks for them.
+const RECENT_REQUESTS: &str = "recent_requests";
 /// Longest reason that is sent, in bytes.
 pub(super) const REASON_BYTES_MAX: usize = 1024;
 
 /// What the control plane said.
 pub(super) fn incoming(message: wire::ControlMessage) -> Incoming {
     match message.kind {
-        None => Incoming::Unknown,
+        // A question is answered beside the subscription, to which it is only a sign of life.
+        None | Some(FromControl::AskRecentRequests(_)) => Incoming::Unknown,
         Some(FromControl::Manifest(manifest)) => match manifest_from_wire(manifest) {
             Ok(manifest) => Incoming::Manifest(manifest),
             Err(violations) => Incoming::Malformed(shortened(format!("manifest: {violations}"))),
@@ -65,7 +68,7 @@ pub(super) fn outgoing(
         Outgoing::Hello { serving, held_bundles, refused_bundles } => FromNode::Hello(wire::Hello {
             node_id: settings.node_id.clone(),
             build: settings.build.clone(),
-            features: vec![REFUSED_BUNDLES.to_owned(), MANIFEST_DELTAS.to_owned()],
+            features: features(settings),
             held_version: version(serving),
             held_root_hash: root(serving),
             held_bundles: held_bundles.iter().map(bytes).collect(),
@@ -95,6 +98,11 @@ pub(super) fn outgoing(
         }),
     };
     wire::NodeMessage { kind: Some(kind) }
+}
+
+fn features(settings: &Settings) -> Vec<String> {
+    let recent = settings.recent.is_on().then_some(RECENT_REQUESTS);
+    [REFUSED_BUNDLES, MANIFEST_DELTAS].into_iter().chain(recent).map(str::to_owned).collect()
 }
 
 fn generations(ledger: &Ledger) -> Vec<wire::Generation> {

@@ -1,7 +1,7 @@
 //! [`RoutingTable`]: host and base path to a stage.
 
 use super::stage::StageTable;
-use crate::bundle::Hash;
+use crate::bundle::{BundleKey, Hash};
 use crate::domain::{BasePathMapping, CATCH_ALL};
 use crate::id::{RestApiId, StageName, Version};
 use std::borrow::Cow;
@@ -68,6 +68,15 @@ pub struct Located<'t, 'p> {
     pub route_path: &'p str,
     /// What the base path mapping matched, for example `/v1`; empty at the root and for execute-api hosts.
     pub base_path: &'t str,
+}
+
+/// A way to a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrance {
+    /// A host that leads to it.
+    pub host: String,
+    /// What stands before the stage's own paths; empty at the root, and without a slash at its end.
+    pub path: String,
 }
 
 /// Why a request reaches no stage.
@@ -170,6 +179,26 @@ impl RoutingTable {
         };
         names.sort();
         Some((door, names))
+    }
+
+    /// The ways to a stage: its host of its own, and the base paths that lead to it, in no order.
+    pub fn entrances(&self, key: &BundleKey) -> Vec<Entrance> {
+        let Some(stage) = self.apis.get(&key.rest_api_id).and_then(|stages| stages.0.get(&key.stage_name)) else {
+            return Vec::new();
+        };
+        let own = stage.has_execute_api().then(|| Entrance {
+            host: format!("{}.execute-api", key.rest_api_id),
+            path: format!("/{}", key.stage_name),
+        });
+        let mapped = self.domains.iter().flat_map(|(domain, base_paths)| {
+            let leading = base_paths.sorted.iter().filter(|base| base.api == key.rest_api_id);
+            leading.filter_map(move |base| match &base.stage {
+                Some(name) if *name != key.stage_name => None,
+                Some(_) => Some(Entrance { host: domain.to_string(), path: base.path.to_string() }),
+                None => Some(Entrance { host: domain.to_string(), path: format!("{}/{}", base.path, key.stage_name) }),
+            })
+        });
+        own.into_iter().chain(mapped).collect()
     }
 
     fn enter(&self, host: &str) -> Option<(Door<'_>, Behind<'_>)> {

@@ -18,7 +18,7 @@ mod tree;
 
 pub use body_way::{BodyWay, Passage};
 pub use function_plan::{FunctionEndpoint, FunctionPlan, FunctionStyle};
-pub use hosts::{Door, LocateError, Located, RoutingTable};
+pub use hosts::{Door, Entrance, LocateError, Located, RoutingTable};
 pub use plan::{HttpPlan, HttpStyle, MockPlan};
 pub use request_plan::{Outcome, RequestPlan};
 pub use response_plan::{AnswerType, ResponsePlan, Responses, proxied};

@@ -9,6 +9,7 @@ mod deployment;
 mod discovery;
 mod domain;
 mod explain;
+mod impact;
 mod integration;
 mod method;
 mod resource;

@@ -5,6 +5,7 @@ use super::End;
 use super::hello::Hello;
 use super::limits::{Limits, REASON_BYTES_MAX, SMALL_SYNC_BYTES_MAX};
 use super::push::Push;
+use super::questions::Questions;
 use crate::fleet::{Generation, Kept, Membership, Refusal, Serving};
 use crate::publication::Publication;
 use penstock_model::bundle::{Hash, Manifest};
@@ -32,6 +33,7 @@ pub(super) struct Conversation {
     /// What is being said, until its answer: at most one.
     push: Option<Push>,
     heartbeat_due: bool,
+    pub(super) questions: Questions,
     heard_at: Instant,
     /// When the stream last took a message, or had none to take.
     progress_at: Instant,
@@ -80,6 +82,7 @@ impl Conversation {
             answered: hello.joining.serving.map(|(version, _)| version),
             push: None,
             heartbeat_due: false,
+            questions: Questions::default(),
             heard_at: now,
             progress_at: now,
         }
@@ -112,7 +115,7 @@ impl Conversation {
 
     /// Whether [`Self::next_message`] has one.
     pub(super) fn has_message(&self) -> bool {
-        self.heartbeat_due || self.is_sending()
+        self.heartbeat_due || self.questions.has_message() || self.is_sending()
     }
 
     /// Whether part of an offer is still to be said.
@@ -132,7 +135,7 @@ impl Conversation {
             };
             return Some(wire::ControlMessage { kind: Some(wire::control_message::Kind::Heartbeat(beat)) });
         }
-        self.push.as_mut().and_then(Push::next_message)
+        self.questions.next_message().or_else(|| self.push.as_mut().and_then(Push::next_message))
     }
 
     /// Takes what the node said.
@@ -153,6 +156,7 @@ impl Conversation {
                 self.member.keeps(beat.kept.map(kept));
                 Ok(())
             }
+            Some(Kind::RecentRequests(part)) => self.questions.hear(part),
             // A newer node says things that we need not understand; it lives.
             None => Ok(()),
         }

@@ -13,6 +13,8 @@ pub(super) const REFUSED_BUNDLES: &str = "refused_bundles";
 
 /// The feature of a node that takes a manifest as what differs from the one that it serves.
 pub(super) const MANIFEST_DELTAS: &str = "manifest_deltas";
+/// The feature of a node that remembers requests and answers who asks for them.
+pub(super) const RECENT_REQUESTS: &str = "recent_requests";
 
 /// What the hello says.
 #[derive(Debug)]
@@ -52,8 +54,9 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
         }
     };
     let refused = hashes("hello.refused_bundles", &hello.refused_bundles)?;
-    let takes_deltas = hello.features.iter().any(|feature| feature == MANIFEST_DELTAS);
-    let says = !refused.is_empty() || hello.features.iter().any(|feature| feature == REFUSED_BUNDLES);
+    let has = |wanted: &str| hello.features.iter().any(|feature| feature == wanted);
+    let (says, answers_recent) = (!refused.is_empty() || has(REFUSED_BUNDLES), has(RECENT_REQUESTS));
+    let takes_deltas = has(MANIFEST_DELTAS);
     let joining = Joining {
         id: hello.node_id.into(),
         build: hello.build,
@@ -63,6 +66,7 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
         refused: says.then_some(refused),
         kept: hello.kept.map(kept),
         unconfirmed_seconds: hello.unconfirmed_seconds,
+        answers_recent,
     };
     let held = hashes("hello.held_bundles", &hello.held_bundles)?;
     Ok(Hello { joining, held, takes_deltas, chunk_bytes })

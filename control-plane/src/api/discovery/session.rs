@@ -38,7 +38,8 @@ async fn serve(shared: &Shared, mut inbound: Inbound, outbound: &Outbound, peer:
         () = stopping(&mut stop) => return Err(End::Stopping),
         hello = first_words(shared, &mut inbound, peer) => hello?,
     };
-    let member = shared.fleet.join(hello.joining.clone(), (shared.clock)())?;
+    let mut member = shared.fleet.join(hello.joining.clone(), (shared.clock)())?;
+    let mut questions = member.take_questions();
     tracing::info!(node = %member.id(), peer, build = hello.joining.build, "a node subscribed");
     let mut conversation = Conversation::new(hello, member, shared.limits, Instant::now());
     let mut publications = shared.publisher.subscribe();
@@ -65,6 +66,7 @@ async fn serve(shared: &Shared, mut inbound: Inbound, outbound: &Outbound, peer:
                 let message = message.ok().flatten().ok_or(End::Gone)?;
                 conversation.hear(message, Instant::now(), (shared.clock)())?;
             }
+            Some(question) = questions.recv() => conversation.questions.take(question),
             room = outbound.reserve(), if has_message => {
                 let room = room.map_err(|_| End::Gone)?;
                 if let Some(message) = conversation.next_message(&newest.manifest, Instant::now()) {
@@ -83,7 +85,7 @@ async fn first_words(shared: &Shared, inbound: &mut Inbound, peer: &str) -> Resu
     let message = first.map_err(|_| End::NoHello(limit_ms))?.ok().flatten().ok_or(End::Gone)?;
     match message.kind {
         Some(Kind::Hello(hello)) => hello::read(hello, peer.to_owned()).map_err(End::Violation),
-        Some(Kind::Applied(_) | Kind::Refused(_) | Kind::Heartbeat(_)) | None => {
+        Some(Kind::Applied(_) | Kind::Refused(_) | Kind::Heartbeat(_) | Kind::RecentRequests(_)) | None => {
             Err(End::Violation("hello must come first".to_owned()))
         }
     }
