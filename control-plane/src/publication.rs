@@ -10,8 +10,7 @@ use penstock_model::id::Version;
 use penstock_model::limits::BUNDLE_BYTES_MAX;
 use penstock_model::table::StageTable;
 use penstock_model::violation::Violations;
-use penstock_proto::convert::{bundle_hash, encode_bundle, manifest_delta_to_wire, manifest_root_hash};
-use penstock_proto::discovery::v1 as wire;
+use penstock_proto::convert::{bundle_hash, encode_bundle, manifest_root_hash};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -38,11 +37,15 @@ pub struct Publication {
 /// What makes a publication of an earlier one, as every node is told that serves that one.
 #[derive(Debug)]
 pub struct Delta {
-    base: (Version, Hash),
+    /// Without the bytes of bundles.
+    pub manifest: ManifestDelta,
+}
+
+impl Delta {
     /// Bundles that are new or others.
-    pub bundles: Vec<Hash>,
-    /// Without their bytes.
-    pub message: wire::ManifestDelta,
+    pub fn bundles(&self) -> impl Iterator<Item = &Hash> {
+        self.manifest.bundles.iter().map(|bundle| &bundle.hash)
+    }
 }
 
 /// A bundle, encoded and named, and compiled if it could be.
@@ -138,19 +141,14 @@ impl Publication {
     /// What makes this of `base`. Worked out once for the base that is asked for first, which is that of nearly all nodes.
     pub fn delta_from(&self, base: &Self) -> Arc<Delta> {
         let delta = self.delta.get_or_init(|| Arc::new(self.differing_from(base)));
-        if delta.base == (base.version, base.manifest.root_hash) {
+        if delta.manifest.base == (base.version, base.manifest.root_hash) {
             return Arc::clone(delta);
         }
         Arc::new(self.differing_from(base))
     }
 
     fn differing_from(&self, base: &Self) -> Delta {
-        let delta = ManifestDelta::between(&base.manifest, &self.manifest);
-        Delta {
-            base: delta.base,
-            bundles: delta.bundles.iter().map(|bundle| bundle.hash).collect(),
-            message: manifest_delta_to_wire(&delta),
-        }
+        Delta { manifest: ManifestDelta::between(&base.manifest, &self.manifest) }
     }
 
     /// Number of (resource, method) pairs that serve.

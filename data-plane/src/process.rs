@@ -1,5 +1,7 @@
 //! One proxy process: binds every socket first, then runs until told to stop.
 
+mod state;
+
 use crate::access_log::AccessLog;
 use crate::gateway::Gateway;
 use crate::identity::IdSource;
@@ -13,12 +15,13 @@ use crate::request_side::Holding;
 use crate::server;
 use crate::services::{self, Services};
 use crate::settings::{Settings, StalePolicy};
-use crate::state_dir::{InUse, Opened, Opener, StateDir};
+use crate::state_dir::{InUse, Opened};
 use crate::subscriber::{self, SubscriberStatus};
 use crate::transform::collect::CollectBudget;
 use crate::upstream::{TlsClients, Upstreams};
 use penstock_link::{Link, LinkError};
 use socket2::{Domain, Protocol, Socket, Type};
+use state::{begin_keeping, open_state};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -105,28 +108,6 @@ pub fn bind(settings: Settings) -> Result<Bound, BindError> {
     let admin = listen(settings.admin_listen, false).map_err(admin_error)?;
     let admin_addr = admin.local_addr().map_err(admin_error)?;
     Ok(Bound { listeners, admin, proxy_addr, admin_addr, link: Arc::new(link), settings, opened })
-}
-
-/// Takes the state directory into use, if there is to be one.
-fn open_state(settings: &Settings) -> Result<Option<Opened>, InUse> {
-    let Some(directory) = &settings.state_dir else { return Ok(None) };
-    let opener = Opener {
-        node_id: settings.node_id.clone(),
-        new_node_id: settings.lasting_node_name(),
-        build: BUILD,
-        now_ms: subscriber::now_ms(),
-    };
-    let opened = StateDir::open(directory, opener)?;
-    let directory = directory.display();
-    match (&opened.kept, &opened.problem) {
-        (_, Some(problem)) => tracing::error!(problem, "nothing that was kept can serve; waiting for a control plane"),
-        (Some(kept), None) => {
-            let (version, age_seconds) = (kept.manifest().version, kept.confirmed_age().as_secs());
-            tracing::info!(%directory, %version, age_seconds, "starting with what was kept");
-        }
-        (None, None) => tracing::info!(%directory, "nothing was kept yet; waiting for a control plane"),
-    }
-    Ok(Some(opened))
 }
 
 /// Several listeners share one address, and the kernel spreads connections over them, when each says so. The first
@@ -295,21 +276,6 @@ async fn supervise(
     let _ = tokio::time::timeout(Duration::from_secs(1), subscriber).await;
     admin.abort();
     ended.unwrap_or(Err(RunError::Worker))
-}
-
-/// The node's name, and what the subscriber keeps, which is shown from now on.
-fn begin_keeping(
-    settings: &Settings,
-    opened: Option<Opened>,
-    status: &SubscriberStatus,
-) -> (String, Option<subscriber::State>) {
-    let Some(Opened { state_dir, node_id, kept, problem }) = opened else { return (settings.node_name(), None) };
-    status.begin_keeping(subscriber::Keeping {
-        directory: settings.state_dir.clone().unwrap_or_default(),
-        read_problem: problem,
-        ..subscriber::Keeping::default()
-    });
-    (node_id, state_dir.map(|state_dir| subscriber::State { state_dir, kept }))
 }
 
 fn join(workers: Vec<JoinHandle<Result<(), RunError>>>) -> Result<(), RunError> {

@@ -37,6 +37,8 @@ pub(super) struct Conversation {
     heard_at: Instant,
     /// When the stream last took a message, or had none to take.
     progress_at: Instant,
+    /// When the last part of an offer was said.
+    pushed_at: Instant,
 }
 
 /// Bundles that a node certainly holds.
@@ -85,6 +87,7 @@ impl Conversation {
             questions: Questions::default(),
             heard_at: now,
             progress_at: now,
+            pushed_at: now,
         }
     }
 
@@ -110,6 +113,7 @@ impl Conversation {
         self.offered = Some(newest.version);
         self.push = Some(push);
         self.progress_at = now;
+        self.pushed_at = now;
         Offer::Made
     }
 
@@ -135,7 +139,12 @@ impl Conversation {
             };
             return Some(wire::ControlMessage { kind: Some(wire::control_message::Kind::Heartbeat(beat)) });
         }
-        self.questions.next_message().or_else(|| self.push.as_mut().and_then(Push::next_message))
+        let question = self.questions.next_message();
+        if question.is_some() {
+            return question;
+        }
+        self.pushed_at = now;
+        self.push.as_mut().and_then(Push::next_message)
     }
 
     /// Takes what the node said.
@@ -174,7 +183,8 @@ impl Conversation {
                 return Err(End::Stalled(self.limits.stall_ms_max));
             }
         } else if self.push.is_some() {
-            if since(self.progress_at) > Duration::from_millis(self.limits.answer_ms_max) {
+            // Heartbeats go on while an answer is waited for.
+            if since(self.pushed_at) > Duration::from_millis(self.limits.answer_ms_max) {
                 return Err(End::Unanswered(self.limits.answer_ms_max));
             }
         } else {

@@ -3,7 +3,7 @@
 use crate::publication::{Delta, Publication};
 use bytes::Bytes;
 use penstock_model::bundle::Hash;
-use penstock_proto::convert::manifest_to_wire;
+use penstock_proto::convert::{manifest_delta_to_wire, manifest_to_wire};
 use penstock_proto::discovery::v1 as wire;
 use std::sync::Arc;
 use wire::control_message::Kind;
@@ -46,7 +46,7 @@ impl Push {
         let delta = base.map(|base| publication.delta_from(base));
         let with_bytes = |hash: &Hash| publication.bundles.get(hash).map(|bytes| (*hash, bytes.clone()));
         let mut missing: Vec<(Hash, Bytes)> = match &delta {
-            Some(delta) => delta.bundles.iter().filter(|hash| !is_known(hash)).filter_map(with_bytes).collect(),
+            Some(delta) => delta.bundles().filter(|hash| !is_known(hash)).filter_map(with_bytes).collect(),
             None => {
                 let listed = publication.manifest.bundles.iter().map(|bundle| &bundle.hash);
                 listed.filter(|hash| !is_known(hash)).filter_map(with_bytes).collect()
@@ -80,7 +80,7 @@ impl Push {
             Next::Manifest => {
                 self.next = self.after_bundle();
                 match &self.delta {
-                    Some(delta) => Kind::ManifestDelta(delta.message.clone()),
+                    Some(delta) => Kind::ManifestDelta(manifest_delta_to_wire(&delta.manifest)),
                     None => Kind::Manifest(manifest_to_wire(&self.publication.manifest)),
                 }
             }

@@ -388,13 +388,10 @@ fn any_sequence_of_changes_leads_to_the_table_of_a_full_sync() {
             }
             (met, line.deltas)
         };
-        match catch_unwind(AssertUnwindSafe(life)) {
-            Ok((met, said)) => {
-                found.extend(met);
-                deltas += said;
-            }
-            Err(_) => panic!("the life of seed {seed} broke"),
-        }
+        let lived = catch_unwind(AssertUnwindSafe(life));
+        let (met, said) = lived.unwrap_or_else(|_| panic!("the life of seed {seed} broke"));
+        found.extend(met);
+        deltas += said;
     }
     assert!(found.len() > 500, "requests met only {} different things: this tests little", found.len());
     assert!(deltas > 300, "only {deltas} manifests were said as what differs: this tests little");
