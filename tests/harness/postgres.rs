@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -71,12 +72,22 @@ impl Postgres {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("penstock-pg-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
+        let (running, databases) = (Mutex::default(), AtomicU32::new(0));
+        // Made first: what fails from here on leaves no files.
+        let server = Self { programs, directory, port, options: options.to_owned(), running, databases };
+        server.initialise(files);
+        server.run();
+        Some(server)
+    }
+
+    fn initialise(&self, files: &[(&str, &str)]) {
+        let Self { programs, directory, .. } = self;
         for (name, text) in files {
             fs::write(directory.join(name), text).unwrap();
             fs::set_permissions(directory.join(name), fs::Permissions::from_mode(0o600)).unwrap();
         }
         if is_root() {
-            run(Command::new("chown").arg("-R").arg(system_user()).arg(&directory));
+            run(Command::new("chown").arg("-R").arg(system_user()).arg(directory));
         }
         let mut init = as_user(&programs.join("initdb"));
         init.arg("-D").arg(directory.join("data")).args(["-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8"]);
@@ -86,10 +97,6 @@ impl Postgres {
             init.args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]);
         }
         run(&mut init);
-        let (running, databases) = (Mutex::default(), AtomicU32::new(0));
-        let server = Self { programs, directory, port, options: options.to_owned(), running, databases };
-        server.run();
-        Some(server)
     }
 
     /// One server for all tests of this process.
@@ -178,7 +185,8 @@ impl Postgres {
         let mut shell = as_user(Path::new("/bin/sh"));
         shell.args(["-c", RUN, "sh"]).arg(&self.programs).arg(&self.directory);
         shell.arg(self.port.to_string()).arg(&self.options);
-        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        // A group of its own: a signal to that of the test must not hit who cleans up behind it.
+        shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut shell = shell.spawn().unwrap();
         let stdin = shell.stdin.take();
         let said = BufReader::new(shell.stderr.take().unwrap());

@@ -21,7 +21,7 @@ pub(super) enum Standing {
     /// This is stored, and it is published now.
     Newest(Arc<Publication>),
     /// The store holds an older version, or another content under the same one: a backup was put in its place, or a
-    /// standby took over that had not heard everything. See [`settle`].
+    /// standby took over that had not heard everything. See [`Shared::settle`].
     WentBack,
 }
 
