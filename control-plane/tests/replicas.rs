@@ -220,21 +220,24 @@ async fn what_another_release_publishes_otherwise_is_left_to_that_release() {
     replica.describe(served.value.rest_api.id.as_str(), "new").await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_writes_at_a_time_and_readers_do_not_wait() {
     let Some(server) = Postgres::shared() else { return };
     let url = server.database();
     let (one, other) = (Replica::start(&url).await, Replica::start(&url).await);
     let held = one.store.begin().await.unwrap();
-    let mut waiting = Box::pin(serve(&other.app, "api", true));
-    let read = async { other.app.rest_apis(None, "", 10).await.unwrap() };
-    tokio::select! {
-        biased;
-        _ = &mut waiting => panic!("two wrote at a time"),
-        read = read => assert_eq!(read, []),
+    let app = other.app.clone();
+    let waiting = tokio::spawn(async move { serve(&app, "api", true).await.version });
+    let blocked = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let deadline = std::time::Instant::now() + BOUND;
+    while server.sql(Postgres::name(&url), blocked).trim() != "1" {
+        assert!(!waiting.is_finished(), "two wrote at a time");
+        assert!(std::time::Instant::now() < deadline, "the second writer must wait for a lock");
     }
+    assert_eq!(other.app.rest_apis(None, "", 10).await.unwrap(), []);
     drop(held);
-    assert_eq!(waiting.await.version, Version(2));
+    assert_eq!(waiting.await.unwrap(), Version(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
