@@ -6,13 +6,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has nothing better to do than to say where")]
 
+use harness::rollout::change;
 use harness::upstream::Upstream;
 use harness::world::document;
 use harness::{World, cpu, memory};
 use penstock_data_plane::live_table::LiveTable;
 use penstock_data_plane::recent::RecentRequests;
 use penstock_data_plane::subscriber::{self, Settings, SubscriberStatus};
-use penstock_proto::management::v1::{ListNodesRequest, RolloutState, WaitFor, WatchRolloutRequest};
+use penstock_proto::management::v1::ListNodesRequest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,27 +56,6 @@ async fn all_serve(world: &World, nodes: usize) -> Duration {
             return begun.elapsed();
         }
         assert!(begun.elapsed() < PATIENCE, "{} of {nodes} serve", serve(answer.version));
-    }
-}
-
-/// Changes the API: how long from the call to its answer, and from there until every node has said that it serves it.
-async fn change(world: &World, id: &str, document: &serde_json::Value, nodes: usize) -> (Duration, Duration) {
-    let (mut apis, mut fleet) = (world.rest_apis().await, world.fleet().await);
-    let called = Instant::now();
-    let version = World::overwrite(&mut apis, id, document).await;
-    let answered = Instant::now();
-    let watch = WatchRolloutRequest { version, wait_for: WaitFor::All.into(), ..Default::default() };
-    let mut pictures = fleet.watch_rollout(watch).await.unwrap().into_inner();
-    loop {
-        let picture = pictures.message().await.unwrap().expect("a decision");
-        match picture.state() {
-            RolloutState::RolloutReached => {
-                assert_eq!(picture.nodes.len(), nodes);
-                return (answered - called, answered.elapsed());
-            }
-            RolloutState::RolloutWaiting => {}
-            state => panic!("{state:?}"),
-        }
     }
 }
 

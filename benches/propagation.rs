@@ -8,12 +8,13 @@
 
 use bytes::Bytes;
 use harness::payload::Noise;
+use harness::rollout::change;
 use harness::upstream::{Upstream, whole};
 use harness::world::document;
 use harness::{World, client, cpu, memory};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{Request, Response};
-use penstock_proto::management::v1::{ListNodesRequest, RolloutState, WaitFor, WatchRolloutRequest};
+use penstock_proto::management::v1::ListNodesRequest;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -149,7 +150,7 @@ async fn main() {
     for number in 1..=changes {
         pace.tick().await;
         let (mark, changed) = (COST_CHANGES + number, usize::try_from(number).unwrap() % apis);
-        let (call, reach) = change(&world, &ids[changed], &api(up.address, changed, mark)).await;
+        let (call, reach) = change(&world, &ids[changed], &api(up.address, changed, mark), NODES).await;
         served.newest[changed].store(mark, Ordering::SeqCst);
         answered.push(call.as_secs_f64() * 1e3);
         serving.push(reach.as_secs_f64() * 1e3);
@@ -185,31 +186,10 @@ async fn cost(world: &World, ids: &[String], upstream: SocketAddr, served: &Serv
     let pid = world.proxies[0].pid();
     let before = cpu::time_of(pid);
     for mark in 1..=COST_CHANGES {
-        change(world, &ids[0], &api(upstream, 0, mark)).await;
+        change(world, &ids[0], &api(upstream, 0, mark), NODES).await;
         served.newest[0].store(mark, Ordering::SeqCst);
     }
     (cpu::time_of(pid) - before).as_secs_f64() * 1e3 / COST_CHANGES as f64
-}
-
-/// Overwrites an API: how long the call took, and how long from its answer until every proxy served it.
-async fn change(world: &World, id: &str, document: &serde_json::Value) -> (Duration, Duration) {
-    let (mut apis, mut fleet) = (world.rest_apis().await, world.fleet().await);
-    let called = Instant::now();
-    let version = World::overwrite(&mut apis, id, document).await;
-    let answered = Instant::now();
-    let watch = WatchRolloutRequest { version, wait_for: WaitFor::All.into(), ..Default::default() };
-    let mut pictures = fleet.watch_rollout(watch).await.unwrap().into_inner();
-    loop {
-        let picture = pictures.message().await.unwrap().expect("a decision");
-        match picture.state() {
-            RolloutState::RolloutReached => {
-                assert_eq!(picture.nodes.len(), NODES);
-                return (answered - called, answered.elapsed());
-            }
-            RolloutState::RolloutWaiting => {}
-            state => panic!("{state:?}"),
-        }
-    }
 }
 
 /// Resident bytes of a proxy that serves nothing.

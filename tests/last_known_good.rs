@@ -3,23 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use harness::load::Load;
 use harness::process::binary;
 use harness::scale::in_ci;
 use harness::upstream::Upstream;
 use harness::wait::until;
 use harness::world::document;
 use harness::{World, client, sized};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::Request;
-use hyper::body::Bytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The proxies of these tests, in the directory of their world.
 const KEEPING: &[&str] = &["--state-dir", "state", "--node-id", "n1"];
@@ -40,44 +36,6 @@ fn xorshift(state: &mut u64) -> u64 {
     *state ^= *state >> 7;
     *state ^= *state << 17;
     *state
-}
-
-/// Requests that must all succeed, until it is dropped.
-struct Load {
-    stop: Arc<AtomicBool>,
-    done: Arc<AtomicU64>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Load {
-    fn on(world: &World) -> Self {
-        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let proxy = world.proxy();
-        let task = |_| {
-            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
-            tokio::spawn(async move {
-                let mut connection = client::Connection::open(proxy).await;
-                while !stop.load(Ordering::SeqCst) {
-                    let request = Request::get("/x").header("host", "any").body(Empty::<Bytes>::new()).unwrap();
-                    let response = connection.send(request).await.unwrap();
-                    assert_eq!(response.status(), 200);
-                    response.into_body().collect().await.unwrap();
-                    done.fetch_add(1, Ordering::SeqCst);
-                }
-            })
-        };
-        let tasks = (0..8).map(task).collect();
-        Self { stop, done, tasks }
-    }
-
-    async fn end(self) {
-        let before = self.done.load(Ordering::SeqCst);
-        until("requests go on", async || self.done.load(Ordering::SeqCst), |&now| now > before + 50).await;
-        self.stop.store(true, Ordering::SeqCst);
-        for task in self.tasks {
-            task.await.unwrap();
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,13 +72,14 @@ async fn after_kill_9_of_everything_a_node_alone_serves_what_it_kept_and_then_mo
         let config = world.config(0).await;
         assert_eq!((&config["fromDisk"], &config["state"]["problem"]), (&Value::Bool(true), &Value::Null));
 
-        let load = Load::on(&world);
+        let load = Load::on(&world, 8);
         world.restart_control();
         let mut client = world.rest_apis().await;
         let newer = World::overwrite(&mut client, &api, &numbered(&upstream, next)).await;
         numbers.insert(newer, next);
         until("the newest serves", async || number(&world).await, |&now| now == next).await;
         next += 1;
+        load.go_on(50).await;
         load.end().await;
         assert_eq!(world.config(0).await["fromDisk"], false);
     }
@@ -313,7 +272,7 @@ async fn streams_are_renewed_while_changes_arrive_and_no_request_fails() {
     world.add_proxy(&["--stream-age-seconds-max", "1"]).await;
     let upstream = Upstream::mirror("up").await;
     let api = world.register(&numbered(&upstream, 0)).await.rest_api.unwrap().id;
-    let load = Load::on(&world);
+    let load = Load::on(&world, 8);
     let (mut fleet, mut client) = (world.fleet().await, world.rest_apis().await);
     let mut streams = std::collections::BTreeSet::new();
     let mut next = 0;
@@ -333,5 +292,6 @@ async fn streams_are_renewed_while_changes_arrive_and_no_request_fails() {
         |&count| count >= 4,
     )
     .await;
+    load.go_on(50).await;
     load.end().await;
 }

@@ -2,20 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use harness::load::Load;
 use harness::upstream::Upstream;
 use harness::wait::until;
-use harness::world::document;
+use harness::world::{api_names, document};
 use harness::{World, client, sized};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::Request;
-use hyper::body::Bytes;
-use penstock_proto::management::v1::{
-    CreateRestApiRequest, ListRestApisRequest, RestApi, rest_api_service_client::RestApiServiceClient,
-};
+use penstock_proto::management::v1::{CreateRestApiRequest, RestApi, rest_api_service_client::RestApiServiceClient};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tonic::transport::Channel;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killing_the_control_plane_under_load_fails_no_request_and_the_proxy_catches_up() {
@@ -24,26 +19,10 @@ async fn killing_the_control_plane_under_load_fails_no_request_and_the_proxy_cat
     let to = |upstream: &Upstream| document("api", &[("GET", "/x", format!("http://{}/", upstream.address))]);
     let api = world.register(&to(&before)).await.rest_api.unwrap().id;
     let proxy = world.proxy();
-    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let load: Vec<_> = (0..16)
-        .map(|_| {
-            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
-            tokio::spawn(async move {
-                let mut connection = client::Connection::open(proxy).await;
-                while !stop.load(Ordering::SeqCst) {
-                    let request = Request::get("/x").header("host", "any").body(Empty::<Bytes>::new()).unwrap();
-                    let response = connection.send(request).await.unwrap();
-                    assert_eq!(response.status(), 200);
-                    response.into_body().collect().await.unwrap();
-                    done.fetch_add(1, Ordering::SeqCst);
-                }
-            })
-        })
-        .collect();
+    let load = Load::on(&world, 16);
 
     world.kill_control();
-    let at = done.load(Ordering::SeqCst);
-    until("requests go on", async || done.load(Ordering::SeqCst), |&now| now > at + 500).await;
+    load.go_on(500).await;
     assert_eq!(client::get(world.admin(0), "admin", "/health/ready").await.status, 200);
     world.restart_control();
     let mut client = world.rest_apis().await;
@@ -54,10 +33,7 @@ async fn killing_the_control_plane_under_load_fails_no_request_and_the_proxy_cat
         |name| name == "after",
     )
     .await;
-    stop.store(true, Ordering::SeqCst);
-    for task in load {
-        task.await.unwrap();
-    }
+    load.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +54,7 @@ async fn what_was_acknowledged_survives_kill_9_and_nothing_else_does() {
             acknowledged.extend(confirmed);
         }
         world.restart_control();
-        let stored = stored(&mut world.rest_apis().await).await;
+        let stored = api_names(&mut world.rest_apis().await).await;
         let lost: Vec<_> = acknowledged.difference(&stored).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         let invented: Vec<_> = stored.difference(&asked).collect();
@@ -104,20 +80,4 @@ async fn write(url: String, round: u32, writer: u32, confirmed: Arc<AtomicU64>) 
         }
     }
     (asked, acknowledged)
-}
-
-async fn stored(client: &mut RestApiServiceClient<Channel>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let mut page_token = String::new();
-    loop {
-        let request = ListRestApisRequest { page_size: 100, page_token, name: String::new() };
-        let page = client.list_rest_apis(request).await.unwrap().into_inner();
-        for api in page.items {
-            assert!(names.insert(api.name.clone()), "{} is stored twice", api.name);
-        }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return names;
-        }
-    }
 }

@@ -5,7 +5,7 @@
 use harness::replicas::Replicas;
 use harness::upstream::Upstream;
 use harness::wait::until;
-use harness::world::document;
+use harness::world::{api_names, document};
 use harness::{World, client, sized};
 use penstock_proto::management::v1::{
     ImportRestApiRequest, ListRestApisRequest, StageSpec, rest_api_service_client::RestApiServiceClient,
@@ -36,22 +36,6 @@ async fn import(
     let answer = client.import_rest_api(request).await?;
     let version = answer.metadata().get("penstock-config-version").unwrap().to_str().unwrap().parse().unwrap();
     Ok((answer.into_inner().rest_api.unwrap().id, version))
-}
-
-async fn titles(client: &mut RestApiServiceClient<Channel>) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let mut page_token = String::new();
-    loop {
-        let request = ListRestApisRequest { page_size: 500, page_token, name: String::new() };
-        let page = client.list_rest_apis(request).await.unwrap().into_inner();
-        for api in page.items {
-            assert!(names.insert(api.name.clone()), "{} is stored twice", api.name);
-        }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return names;
-        }
-    }
 }
 
 /// What writers know in the end.
@@ -135,7 +119,7 @@ async fn either_of_two_takes_writes_and_both_publish_them() {
     world.converged(&[0, 1], version).await;
     let answer = client::get(world.proxies[0].address("proxy"), "any", "/api0/x").await;
     assert_eq!(answer.json()["target"], "/moved");
-    assert_eq!(titles(&mut world.rest_apis(0)).await, titles(&mut world.rest_apis(1)).await);
+    assert_eq!(api_names(&mut world.rest_apis(0)).await, api_names(&mut world.rest_apis(1)).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +153,7 @@ async fn a_killed_control_plane_loses_nothing_and_its_node_moves_to_the_other() 
     for writer in writers {
         known.add(writer.await.unwrap());
     }
-    known.check(&titles(&mut world.rest_apis(other)).await);
+    known.check(&api_names(&mut world.rest_apis(other)).await);
     let newest = *known.versions.iter().max().unwrap();
     world.converged(&[other], newest).await;
 
@@ -215,7 +199,7 @@ async fn without_its_database_it_says_so_serves_its_nodes_and_recovers_by_itself
     world.converged(&[0, 1], after).await;
     until("operators see it", reachable, |&reachable| reachable).await;
     assert!(world.planes.iter_mut().all(|plane| plane.is_alive()));
-    assert_eq!(titles(&mut world.rest_apis(0)).await, BTreeSet::from(["first".into(), "second".into()]));
+    assert_eq!(api_names(&mut world.rest_apis(0)).await, BTreeSet::from(["first".into(), "second".into()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,7 +233,7 @@ async fn a_database_that_crashes_in_the_middle_of_writes_loses_nothing_that_was_
     for writer in writers {
         known.add(writer.await.unwrap());
     }
-    known.check(&titles(&mut world.rest_apis(0)).await);
+    known.check(&api_names(&mut world.rest_apis(0)).await);
     world.converged(&[0, 1], *known.versions.iter().max().unwrap()).await;
     assert!(world.planes.iter_mut().all(|plane| plane.is_alive()));
 }

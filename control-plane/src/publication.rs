@@ -31,21 +31,7 @@ pub struct Publication {
     /// The newest version of which a node is to take all or nothing, up to this one; 0: none since the start.
     pub all_or_nothing: Version,
     /// What makes it of the one that most nodes serve, once somebody has asked.
-    delta: OnceLock<Arc<Delta>>,
-}
-
-/// What makes a publication of an earlier one, as every node is told that serves that one.
-#[derive(Debug)]
-pub struct Delta {
-    /// Without the bytes of bundles.
-    pub manifest: ManifestDelta,
-}
-
-impl Delta {
-    /// Bundles that are new or others.
-    pub fn bundles(&self) -> impl Iterator<Item = &Hash> {
-        self.manifest.bundles.iter().map(|bundle| &bundle.hash)
-    }
+    delta: OnceLock<Arc<ManifestDelta>>,
 }
 
 /// A bundle, encoded and named, and compiled if it could be.
@@ -139,16 +125,10 @@ impl Publication {
     }
 
     /// What makes this of `base`. Worked out once for the base that is asked for first, which is that of nearly all nodes.
-    pub fn delta_from(&self, base: &Self) -> Arc<Delta> {
-        let delta = self.delta.get_or_init(|| Arc::new(self.differing_from(base)));
-        if delta.manifest.base == (base.version, base.manifest.root_hash) {
-            return Arc::clone(delta);
-        }
-        Arc::new(self.differing_from(base))
-    }
-
-    fn differing_from(&self, base: &Self) -> Delta {
-        Delta { manifest: ManifestDelta::between(&base.manifest, &self.manifest) }
+    pub fn delta_from(&self, base: &Self) -> Arc<ManifestDelta> {
+        let made = || Arc::new(ManifestDelta::between(&base.manifest, &self.manifest));
+        let delta = self.delta.get_or_init(made);
+        if delta.base == (base.version, base.manifest.root_hash) { Arc::clone(delta) } else { made() }
     }
 
     /// Number of (resource, method) pairs that serve.

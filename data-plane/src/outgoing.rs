@@ -2,7 +2,7 @@
 
 use crate::body::{BodyError, Progress, StreamBody};
 use crate::transform::BoxedBody;
-use crate::transform::collect::{Permit, next_piece, tied};
+use crate::transform::collect::{Permit, next_piece};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use penstock_model::exchange::BodyLength;
@@ -27,8 +27,8 @@ impl OutgoingBody {
     }
 
     /// A body that was collected.
-    pub(crate) fn collected(bytes: Bytes, permit: Permit) -> Self {
-        Self::Whole(tied(bytes, permit))
+    pub(crate) fn collected(bytes: Bytes, mut permit: Permit) -> Self {
+        Self::Whole(permit.tied_to(bytes))
     }
 
     /// A second one, for a second attempt; `None` when this one passes only once.

@@ -153,7 +153,7 @@ impl<T: Clone> Subscription<T> {
 
     /// Version and root hash of what serves.
     pub fn serving(&self) -> Option<(Version, Hash)> {
-        self.serving.as_ref().map(|serving| (serving.version, serving.root_hash))
+        self.serving.as_ref().map(Serving::name)
     }
 
     /// What was refused since the last activation without any refusal.

@@ -7,11 +7,11 @@ use penstock_proto::management::v1::fleet_service_client::FleetServiceClient;
 use penstock_proto::management::v1::rest_api_service_client::RestApiServiceClient;
 use penstock_proto::management::v1::stage_service_client::StageServiceClient;
 use penstock_proto::management::v1::{
-    GetConfigurationRequest, ImportRestApiRequest, ImportRestApiResponse, PutRestApiRequest, StageSpec,
-    put_rest_api_request,
+    GetConfigurationRequest, ImportRestApiRequest, ImportRestApiResponse, ListRestApisRequest, PutRestApiRequest,
+    StageSpec, put_rest_api_request,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -235,6 +235,26 @@ fn start_control(directory: &Path, listen: &str, settle_ms: u64) -> Program {
     let admin = ["--admin-listen", "127.0.0.1:0", "--fleet-settle-ms", &settle_ms];
     let arguments = [&["--listen", listen, "--data-dir", data][..], &admin].concat();
     Program::start("penstock-control-plane", directory, &arguments)
+}
+
+/// The names of all APIs that are stored.
+///
+/// # Panics
+/// Two have the same name.
+pub async fn api_names(client: &mut RestApiServiceClient<Channel>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListRestApisRequest { page_size: 100, page_token, name: String::new() };
+        let page = client.list_rest_apis(request).await.unwrap().into_inner();
+        for api in page.items {
+            assert!(names.insert(api.name.clone()), "{} is stored twice", api.name);
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return names;
+        }
+    }
 }
 
 /// A new empty directory.

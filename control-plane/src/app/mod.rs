@@ -129,9 +129,8 @@ impl App {
     }
 
     /// The time as the application sees it, in milliseconds since 1970.
-    pub fn clock(&self) -> Box<dyn Fn() -> i64 + Send + Sync> {
-        let surroundings = Arc::clone(&self.shared.surroundings);
-        Box::new(move || surroundings.now_ms())
+    pub fn now_ms(&self) -> i64 {
+        self.shared.surroundings.now_ms()
     }
 
     /// Where nodes hear of new publications.

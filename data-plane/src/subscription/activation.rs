@@ -61,7 +61,7 @@ impl Origin {
 impl<T: Clone> Subscription<T> {
     /// A manifest by what differs from the one that serves. That it is the right one its root hash tells.
     pub(super) fn on_delta(&mut self, delta: &ManifestDelta) -> Result<Actions<T>, Breach> {
-        let base = self.serving.as_ref().filter(|serving| (serving.version, serving.root_hash) == delta.base);
+        let base = self.serving.as_ref().filter(|serving| serving.name() == delta.base);
         let Some(serving) = base else {
             let (version, root_hash) = delta.base;
             return Err(Breach(format!("version {version} with root hash {root_hash} does not serve here")));
@@ -215,16 +215,7 @@ impl<T: Clone> Subscription<T> {
             stages: stages.values().map(|(_, table)| table.clone()).collect(),
             base_path_mappings,
         };
-        let next = Serving {
-            version,
-            root_hash,
-            manifest,
-            stages,
-            quarantined,
-            route_count: 0,
-            build_time_us: 0,
-            from_disk: false,
-        };
+        let next = Serving { manifest, stages, quarantined, route_count: 0, build_time_us: 0, from_disk: false };
         self.swapping = Some(Swapping { next, origin });
         Action::Swap(table)
     }
@@ -239,7 +230,7 @@ impl<T: Clone> Subscription<T> {
                 match origin {
                     Origin::Disk { .. } => {
                         if let Some(keeping) = &mut self.keeping {
-                            keeping.found((next.version, next.root_hash));
+                            keeping.found(next.name());
                         }
                         next.from_disk = true;
                         self.serving = Some(next);
@@ -255,14 +246,14 @@ impl<T: Clone> Subscription<T> {
                 }
             }
             (Err(reason), Origin::Disk { .. }) => self.give_up_resuming(reason),
-            (Err(reason), Origin::Stream { .. }) => vec![self.refuse(next.version, None, reason)],
+            (Err(reason), Origin::Stream { .. }) => vec![self.refuse(next.name().0, None, reason)],
         }
     }
 
     /// The answer to the activation of what serves already: a control plane that started anew asks once more.
     fn answer_again(&mut self) -> Actions<T> {
         let Some(serving) = &self.serving else { return Vec::new() };
-        let (version, quarantined) = (serving.version, serving.quarantined.clone());
+        let ((version, _), quarantined) = (serving.name(), serving.quarantined.clone());
         let mut actions = self.refuse_bundles(version, &quarantined);
         actions.extend(self.applied());
         actions
@@ -271,9 +262,10 @@ impl<T: Clone> Subscription<T> {
     fn applied(&mut self) -> Actions<T> {
         let Some(serving) = &self.serving else { return Vec::new() };
         self.backoff.ease();
+        let (version, root_hash) = serving.name();
         vec![Action::Send(Outgoing::Applied {
-            version: serving.version,
-            root_hash: serving.root_hash,
+            version,
+            root_hash,
             route_count: serving.route_count,
             build_time_us: serving.build_time_us,
         })]

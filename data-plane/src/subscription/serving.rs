@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 /// A manifest that was swapped in.
 #[derive(Debug)]
 pub(super) struct Serving<T> {
-    pub(super) version: Version,
-    pub(super) root_hash: Hash,
-    /// What it is, for deltas to apply to.
+    /// What it is; deltas apply to it.
     pub(super) manifest: Manifest,
     /// What serves for each pair, under the hash of its own bundle: not the manifest's where that one is quarantined.
     pub(super) stages: BTreeMap<BundleKey, (Hash, T)>,
@@ -24,6 +22,11 @@ pub(super) struct Serving<T> {
 }
 
 impl<T> Serving<T> {
+    /// Version and root hash of its manifest.
+    pub(super) fn name(&self) -> (Version, Hash) {
+        (self.manifest.version, self.manifest.root_hash)
+    }
+
     /// Whether exactly this bundle serves for this pair.
     pub(super) fn holds(&self, key: &BundleKey, hash: Hash) -> bool {
         self.stages.get(key).is_some_and(|(held, _)| *held == hash)
@@ -31,11 +34,11 @@ impl<T> Serving<T> {
 
     /// Why `manifest` may not follow.
     pub(super) fn objection_to(&self, manifest: &Manifest) -> Option<String> {
-        let (version, held) = (manifest.version, self.version);
+        let (version, (held, root_hash)) = (manifest.version, self.name());
         if version < held {
             return Some(format!("version {version} is older than version {held}, which serves"));
         }
-        (version == held && manifest.root_hash != self.root_hash)
-            .then(|| format!("version {version} serves with another content, root hash {}", self.root_hash))
+        (version == held && manifest.root_hash != root_hash)
+            .then(|| format!("version {version} serves with another content, root hash {root_hash}"))
     }
 }

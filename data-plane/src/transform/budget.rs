@@ -102,7 +102,7 @@ impl Permit {
 
     /// The same bytes, with which the right lives on: until the last part of them is dropped, wherever that is. Nothing is
     /// left of it here.
-    pub(super) fn tied_to(&mut self, bytes: Bytes) -> Bytes {
+    pub(crate) fn tied_to(&mut self, bytes: Bytes) -> Bytes {
         match self.held.take() {
             Some(held) => Bytes::from_owner(Held { bytes, _permit: held }),
             None => bytes,

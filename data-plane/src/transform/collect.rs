@@ -129,10 +129,5 @@ where
     Ok(Collected { bytes: bytes.into(), trailers, permit })
 }
 
-/// Bytes that are sent, with the right to hold them.
-pub(crate) fn tied(bytes: Bytes, mut permit: Permit) -> Bytes {
-    permit.tied_to(bytes)
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! [`Push`]: one publication on its way to one node, as the messages that say it.
 
-use crate::publication::{Delta, Publication};
+use crate::publication::Publication;
 use bytes::Bytes;
-use penstock_model::bundle::Hash;
+use penstock_model::bundle::{BundleRef, Hash, ManifestDelta};
 use penstock_proto::convert::{manifest_delta_to_wire, manifest_to_wire};
 use penstock_proto::discovery::v1 as wire;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct Push {
     offset: usize,
     next: Next,
     /// `None`: the manifest is said as a whole.
-    delta: Option<Arc<Delta>>,
+    delta: Option<Arc<ManifestDelta>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +44,13 @@ impl Push {
         is_known: impl Fn(&Hash) -> bool,
     ) -> Self {
         let delta = base.map(|base| publication.delta_from(base));
-        let with_bytes = |hash: &Hash| publication.bundles.get(hash).map(|bytes| (*hash, bytes.clone()));
+        let lacking = |bundles: &[BundleRef]| {
+            let hashes = bundles.iter().map(|bundle| bundle.hash).filter(|hash| !is_known(hash));
+            hashes.filter_map(|hash| publication.bundles.get(&hash).map(|bytes| (hash, bytes.clone()))).collect()
+        };
         let mut missing: Vec<(Hash, Bytes)> = match &delta {
-            Some(delta) => delta.bundles().filter(|hash| !is_known(hash)).filter_map(with_bytes).collect(),
-            None => {
-                let listed = publication.manifest.bundles.iter().map(|bundle| &bundle.hash);
-                listed.filter(|hash| !is_known(hash)).filter_map(with_bytes).collect()
-            }
+            Some(delta) => lacking(&delta.bundles),
+            None => lacking(&publication.manifest.bundles),
         };
         missing.reverse();
         let missing_bytes = missing.iter().map(|(_, bytes)| bytes.len()).sum();
@@ -80,7 +80,7 @@ impl Push {
             Next::Manifest => {
                 self.next = self.after_bundle();
                 match &self.delta {
-                    Some(delta) => Kind::ManifestDelta(manifest_delta_to_wire(&delta.manifest)),
+                    Some(delta) => Kind::ManifestDelta(manifest_delta_to_wire(delta)),
                     None => Kind::Manifest(manifest_to_wire(&self.publication.manifest)),
                 }
             }
