@@ -23,7 +23,8 @@ Exit codes:
   6  unavailable: the control plane does not answer
   7  not everywhere: it is published, and not served by as many as --wait says;
      or a proxy has not answered a preview
-  8  would refuse: a preview shows that requests would not be served any more";
+  8  would refuse: a preview shows that requests would not be served any more
+  9  taken back: a deployment did not do well on the proxies that served it first";
 
 /// Why a command ends without having done its work.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +92,9 @@ pub(crate) enum Failure {
     /// A preview shows that requests which are served would be refused.
     #[error("{0}")]
     WouldRefuse(String),
+    /// A deployment did not do well on the proxies that served it first.
+    #[error("taken back: {0}")]
+    TakenBack(String),
     /// Anything else, in a whole sentence.
     #[error("{0}")]
     Failed(String),
@@ -111,6 +115,7 @@ impl Failure {
             Self::Refused { status, .. } => status_code(status.code()),
             Self::NotEverywhere(_) => 7,
             Self::WouldRefuse(_) => 8,
+            Self::TakenBack(_) => 9,
         }
     }
 
@@ -143,6 +148,7 @@ impl Failure {
             | Self::Unanswered { .. }
             | Self::NotEverywhere(_)
             | Self::WouldRefuse(_)
+            | Self::TakenBack(_)
             | Self::Failed(_) => {}
         }
         text.push('\n');
@@ -237,7 +243,7 @@ mod tests {
             .filter(|line| !line.starts_with("     "))
             .map(|line| line.trim().split(' ').next().unwrap().parse().unwrap())
             .collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     }
 
     #[test]
@@ -248,6 +254,7 @@ mod tests {
         assert_eq!(Failure::Failed(String::new()).code(), 1);
         assert_eq!(Failure::NotEverywhere(String::new()).code(), 7);
         assert_eq!(Failure::WouldRefuse(String::new()).code(), 8);
+        assert_eq!(Failure::TakenBack(String::new()).code(), 9);
         assert_eq!(Failure::Unreachable { address: String::new(), reason: String::new() }.code(), 6);
         assert_eq!(Failure::Unanswered { url: String::new(), reason: String::new() }.code(), 6);
     }

@@ -3,12 +3,15 @@
 //! Each subscriber's stream writes through its [`Membership`]; the management API reads. Nothing here decides what is
 //! sent, and nothing is stored: a control plane that starts anew learns everything from the nodes' first words.
 
+mod node;
 pub mod recent;
 
+pub use node::{Generation, Joining, Kept, NodeState, Refusal, Serving, StageFigures};
+
 use crate::rollout::{Tally, Target};
-use penstock_model::bundle::{BundleKey, Hash};
+use penstock_model::bundle::Hash;
 use penstock_model::id::{NodeId, Version};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -20,104 +23,6 @@ pub const DISCONNECTED_NODES_MAX: usize = 1_000;
 pub const REFUSALS_PER_NODE_MAX: usize = 100;
 /// Most versions of which a node's counts are kept; the oldest is forgotten first.
 pub const GENERATIONS_PER_NODE_MAX: usize = 16;
-
-/// A node, as far as the control plane knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeState {
-    /// Unique in the fleet.
-    pub id: NodeId,
-    /// Name and version of its program.
-    pub build: String,
-    /// For people and for choosing nodes.
-    pub labels: BTreeMap<String, String>,
-    /// Address that its stream came from.
-    pub peer: String,
-    /// Whether its stream is open.
-    pub connected: bool,
-    /// When its newest stream was opened, in milliseconds since 1970.
-    pub connected_since_ms: i64,
-    /// When it last said anything, in milliseconds since 1970.
-    pub last_seen_ms: i64,
-    /// What it says that it serves.
-    pub serving: Option<Serving>,
-    /// Of the newest manifest that it was sent.
-    pub refusals: Vec<Refusal>,
-    /// What became of its requests, the oldest version first, as it said last.
-    pub generations: Vec<Generation>,
-    /// What it has on its disk; `None`: it keeps nothing.
-    pub kept: Option<Kept>,
-    /// How long ago a control plane had confirmed what it served when its newest stream was opened, in seconds.
-    pub unconfirmed_seconds: u64,
-}
-
-/// What became of the requests that met one version on a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Generation {
-    /// Which.
-    pub version: Version,
-    /// Requests that began.
-    pub started: u64,
-    /// Of those, the ones that ended.
-    pub finished: u64,
-    /// Of those, the ones that ended early without their client or upstream having ended them.
-    pub cut: u64,
-}
-
-/// What a node has on its disk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
-    /// The newest that is durable; 0: none.
-    pub version: Version,
-    /// What is wrong, in the node's words; empty: nothing.
-    pub problem: String,
-}
-
-/// What a node serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Serving {
-    /// Of the manifest.
-    pub version: Version,
-    /// Of the manifest.
-    pub root_hash: Hash,
-    /// (resource, method) pairs; 0 until the node answered an activation on this control plane.
-    pub route_count: u64,
-    /// From the activate message to the swap, in microseconds; 0 as above.
-    pub build_time_us: u64,
-}
-
-/// What a node does not serve, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Of the manifest.
-    pub version: Version,
-    /// Which bundle, and of which pair; `None`: the manifest itself.
-    pub bundle: Option<(Hash, BundleKey)>,
-    /// In the node's words.
-    pub reason: String,
-}
-
-/// What a node says when it comes.
-#[derive(Clone, Debug, Default)]
-pub struct Joining {
-    /// Unique in the fleet.
-    pub id: NodeId,
-    /// Name and version of its program.
-    pub build: String,
-    /// For people and for choosing nodes.
-    pub labels: BTreeMap<String, String>,
-    /// Address that its stream came from.
-    pub peer: String,
-    /// What it serves.
-    pub serving: Option<(Version, Hash)>,
-    /// Bundles that it refused and still knows of; `None`: it does not say.
-    pub refused: Option<HashSet<Hash>>,
-    /// What it has on its disk; `None`: it keeps nothing.
-    pub kept: Option<Kept>,
-    /// How long ago a control plane confirmed what it serves, in seconds.
-    pub unconfirmed_seconds: u64,
-    /// Whether it can be asked for the requests that came lately.
-    pub answers_recent: bool,
-}
 
 /// There are [`CONNECTED_NODES_MAX`] nodes already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -196,6 +101,8 @@ impl Fleet {
             generations: Vec::new(),
             kept: joining.kept,
             unconfirmed_seconds: joining.unconfirmed_seconds,
+            tells_figures: joining.tells_figures,
+            figures: None,
         };
         let stream = nodes.streams;
         nodes.entries.insert(joining.id.clone(), Entry { state, stream, place: Some(place), questions: asking });
@@ -269,18 +176,6 @@ fn still_refused(before: NodeState, joining: &Joining) -> Vec<Refusal> {
     refusals
 }
 
-impl Serving {
-    fn reported(version: Version, root_hash: Hash) -> Self {
-        Self { version, root_hash, route_count: 0, build_time_us: 0 }
-    }
-}
-
-impl Refusal {
-    fn hash(&self) -> Option<Hash> {
-        self.bundle.as_ref().map(|(hash, _)| *hash)
-    }
-}
-
 impl Membership {
     /// Which node this is.
     pub fn id(&self) -> &NodeId {
@@ -323,6 +218,11 @@ impl Membership {
     /// The node says what it has on its disk.
     pub fn keeps(&self, kept: Option<Kept>) {
         self.change(|state| state.kept = kept);
+    }
+
+    /// The node says what became of a stage's requests.
+    pub fn told(&self, figures: StageFigures) {
+        self.change(|state| state.figures = Some(Arc::new(figures)));
     }
 
     /// The node was sent a manifest of these bundles: what it refused of others does not matter any more.

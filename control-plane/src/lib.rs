@@ -9,6 +9,7 @@ pub mod app;
 pub mod backup;
 mod connection;
 pub mod fleet;
+pub mod node_canary;
 mod ops;
 mod process;
 pub mod publication;

@@ -4,46 +4,98 @@
 //! slow subscriber skips versions.
 
 use crate::publication::Publication;
+use penstock_model::bundle::BundleKey;
+use penstock_model::id::{NodeId, Version};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Holds the newest publication. It never goes back.
 #[derive(Debug)]
 pub struct Publisher {
-    newest: watch::Sender<Arc<Publication>>,
+    published: watch::Sender<Published>,
+}
+
+/// What nodes are to serve.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// All nodes, and what is stored: after a start there is nothing else.
+    pub newest: Arc<Publication>,
+    /// A few nodes, while a node canary runs.
+    pub candidate: Option<Arc<Candidate>>,
+}
+
+/// What a few nodes serve before the others, beside the newest publication.
+///
+/// **Invariant**: its version is below that of the newest publication, and above all that those nodes had before. So whoever
+/// does not know of it, another control plane or this one after a start, takes them back to the newest.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The newest publication, but for one stage.
+    pub publication: Arc<Publication>,
+    /// That stage.
+    pub key: BundleKey,
+    /// Who serves it.
+    pub nodes: Arc<BTreeSet<NodeId>>,
+}
+
+impl Published {
+    /// What a node is to serve that came with version `held`: nobody is taken back to an older one.
+    pub fn for_node(&self, id: &NodeId, held: Option<Version>) -> &Arc<Publication> {
+        let candidate = self.candidate.as_ref().filter(|candidate| candidate.nodes.contains(id));
+        let newer = candidate.filter(|candidate| held.is_none_or(|held| held <= candidate.publication.version));
+        newer.map_or(&self.newest, |candidate| &candidate.publication)
+    }
 }
 
 impl Publisher {
     /// Begins with what the store held.
     pub fn new(initial: Arc<Publication>) -> Self {
-        Self { newest: watch::Sender::new(initial) }
+        Self { published: watch::Sender::new(Published { newest: initial, candidate: None }) }
     }
 
     /// Replaces the newest publication, unless that one is as new or newer: of two writers the slower may come last.
     pub fn publish(&self, publication: Arc<Publication>) {
         let version = publication.version;
-        let published = self.newest.send_if_modified(|newest| {
-            let newer = publication.version > newest.version;
+        let published = self.published.send_if_modified(|published| {
+            let newer = publication.version > published.newest.version;
             if newer {
-                *newest = publication;
+                published.newest = publication;
             }
             newer
         });
         if published {
             tracing::info!(%version, "published");
         } else {
-            tracing::info!(%version, newest = %self.newest.borrow().version, "not published: it is not newer");
+            tracing::info!(%version, newest = %self.newest().version, "not published: it is not newer");
         }
     }
 
+    /// Publishes both at once.
+    pub fn publish_with(&self, publication: Arc<Publication>, candidate: Candidate) {
+        let (version, some, nodes) = (publication.version, candidate.publication.version, candidate.nodes.len());
+        self.published.send_modify(|published| {
+            published.candidate = Some(Arc::new(candidate));
+            if version > published.newest.version {
+                published.newest = publication;
+            }
+        });
+        tracing::info!(%version, candidate = %some, nodes, "published, and a candidate to some nodes");
+    }
+
+    /// Takes the nodes of the candidate to the newest publication.
+    pub fn withdraw(&self) {
+        self.published.send_if_modified(|published| published.candidate.take().is_some());
+    }
+
     /// Sees the newest publication, and wakes up for newer ones.
-    pub fn subscribe(&self) -> watch::Receiver<Arc<Publication>> {
-        self.newest.subscribe()
+    pub fn subscribe(&self) -> watch::Receiver<Published> {
+        self.published.subscribe()
     }
 
     /// The newest publication.
     pub fn newest(&self) -> Arc<Publication> {
-        Arc::clone(&self.newest.borrow())
+        Arc::clone(&self.published.borrow().newest)
     }
 }
 
@@ -67,7 +119,29 @@ mod tests {
         assert!(!watcher.has_changed().unwrap());
         publisher.publish(publication(6));
         assert!(watcher.has_changed().unwrap());
-        assert_eq!(watcher.borrow_and_update().version, Version(6));
+        assert_eq!(watcher.borrow_and_update().newest.version, Version(6));
+    }
+
+    #[test]
+    fn a_few_nodes_serve_a_candidate_until_it_is_withdrawn() {
+        let publisher = Publisher::new(publication(5));
+        let mut watcher = publisher.subscribe();
+        let key = BundleKey { rest_api_id: "a".into(), stage_name: "v1".into() };
+        let nodes = Arc::new(BTreeSet::from([NodeId::from("few")]));
+        publisher.publish_with(publication(7), Candidate { publication: publication(6), key, nodes });
+        let published = watcher.borrow_and_update().clone();
+        let version = |id: &str, held: u64| published.for_node(&id.into(), (held > 0).then_some(Version(held))).version;
+        for (id, held, expected) in [("few", 0, 6), ("few", 5, 6), ("few", 6, 6), ("few", 7, 7), ("other", 5, 7)] {
+            assert_eq!(version(id, held), Version(expected), "{id} with {held}");
+        }
+        assert_eq!(publisher.newest().version, Version(7));
+
+        publisher.publish(publication(8));
+        assert!(watcher.borrow_and_update().candidate.is_some(), "what others change does not end it");
+        publisher.withdraw();
+        assert!(watcher.has_changed().unwrap() && watcher.borrow_and_update().candidate.is_none());
+        publisher.withdraw();
+        assert!(!watcher.has_changed().unwrap());
     }
 
     #[test]
@@ -75,7 +149,7 @@ mod tests {
         let publisher = Publisher::new(publication(1));
         let mut watcher = publisher.subscribe();
         (2..100).for_each(|version| publisher.publish(publication(version)));
-        assert_eq!(watcher.borrow_and_update().version, Version(99));
+        assert_eq!(watcher.borrow_and_update().newest.version, Version(99));
         assert!(!watcher.has_changed().unwrap());
     }
 

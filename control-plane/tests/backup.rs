@@ -157,7 +157,7 @@ async fn a_backup_under_writes_is_one_state_and_holds_nobody_up() {
         let mut seen = BTreeSet::new();
         for round in 1..=5 {
             let mut publications = app.publisher().subscribe();
-            publications.wait_for(|publication| publication.version.0 > round * 10).await.unwrap();
+            publications.wait_for(|published| published.newest.version.0 > round * 10).await.unwrap();
             let (header, records) = read(&backup(&app).await);
             let mut counts = Counts::default();
             records.iter().for_each(|record| counts.add(record));

@@ -48,7 +48,7 @@ impl Replica {
     /// Waits until it publishes this version or a newer one.
     async fn reach(&self, version: Version) {
         let mut publications = self.app.publisher().subscribe();
-        let reached = publications.wait_for(|publication| publication.version >= version);
+        let reached = publications.wait_for(|published| published.newest.version >= version);
         tokio::time::timeout(BOUND, reached).await.expect("it must hear of the version").unwrap();
     }
 

@@ -131,7 +131,9 @@ impl Call<'_> {
             found.base_path_bytes = located.as_ref().map_or(0, |found| found.base_path.len());
             found.stage = stage.map(|stage| Arc::clone(stage.settings()));
             found.route = route.cloned();
-            record.routed(&self.gateway.ledger, host, table.version(), stage.map(|stage| stage.settings()), route);
+            let settings = stage.map(|stage| stage.settings());
+            record.routed(&self.gateway.ledger, host, table.version(), settings, route);
+            record.counted(settings.and_then(|stage| self.gateway.live_table.measuring().counters(stage)));
             // Behind the look into the table, so that the stage says how the answer looks; before its result, since what is
             // not there may have come meanwhile.
             if self.gateway.stale_policy == StalePolicy::Refuse && self.gateway.live_table.is_stale() {

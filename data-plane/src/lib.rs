@@ -21,6 +21,7 @@ pub mod ledger;
 mod limits;
 pub mod live_table;
 mod local;
+pub mod measuring;
 mod metrics;
 mod ops;
 mod outgoing;

@@ -243,5 +243,9 @@ pub(crate) const RECENT_QUESTIONS_MAX: usize = 4;
 /// Most lines of one answer.
 pub(crate) const RECENT_ANSWER_LINES_MAX: usize = 4_096;
 
+/// Deployments of one stage whose requests are counted for a control plane: the one on trial, the others', and those that
+/// change meanwhile.
+pub(crate) const MEASURED_DEPLOYMENTS_MAX: usize = 8;
+
 /// Lines in one message of an answer, in bytes; the last of them may go beyond.
 pub(crate) const RECENT_MESSAGE_BYTES: usize = 256 * 1024;

@@ -6,6 +6,7 @@
 
 use crate::framing::SpellingWanted;
 use crate::ledger::Ledger;
+use crate::measuring::Measuring;
 use arc_swap::ArcSwap;
 use penstock_model::table::RoutingTable;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub struct LiveTable {
     ready: Arc<watch::Sender<bool>>,
     spelling_wanted: SpellingWanted,
     ledger: Ledger,
+    measuring: Measuring,
     stale: Arc<AtomicBool>,
 }
 
@@ -30,6 +32,7 @@ impl LiveTable {
             ready: Arc::new(watch::Sender::new(false)),
             spelling_wanted: SpellingWanted::default(),
             ledger: Ledger::default(),
+            measuring: Measuring::default(),
             stale: Arc::default(),
         }
     }
@@ -69,6 +72,11 @@ impl LiveTable {
     /// What became of the requests that met the tables of before and now.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// What becomes of the requests of one stage, while that is measured.
+    pub(crate) fn measuring(&self) -> &Measuring {
+        &self.measuring
     }
 
     /// Says whether what serves was not confirmed by a control plane for too long. What was said before.

@@ -8,6 +8,7 @@ use crate::body::{EndOfBody, Progress};
 use crate::error::{Origin, ProxyError};
 use crate::framing::ViolationCell;
 use crate::ledger::{Entry as Pinned, WorkerLedger};
+use crate::measuring::Counters;
 use crate::metrics::Metrics;
 use crate::upstream::Lease;
 use http::request::Parts;
@@ -36,6 +37,9 @@ pub(crate) struct Record {
     lease: Option<Lease>,
     /// The version that it met; `None` before.
     pinned: Option<Pinned>,
+    /// Where it is counted too, while its stage is measured.
+    counters: Option<Arc<Counters>>,
+    has_route: bool,
     /// Tells, of HTTP/1 connections, whether the client has broken off.
     connection: Option<ViolationCell>,
 }
@@ -100,6 +104,8 @@ impl Record {
             complete: false,
             lease: None,
             pinned: None,
+            counters: None,
+            has_route: false,
             connection,
         }
     }
@@ -114,12 +120,18 @@ impl Record {
         route: Option<&Arc<Route>>,
     ) {
         self.pinned = Some(ledger.begin(version));
+        self.has_route = route.is_some();
         if let Some(line) = &mut self.line {
             host.clone_into(&mut line.host);
             line.config_version = version.0;
             line.stage = stage.cloned();
             line.route = route.cloned();
         }
+    }
+
+    /// Notes that the request's stage is measured.
+    pub(crate) fn counted(&mut self, counters: Option<Arc<Counters>>) {
+        self.counters = counters;
     }
 
     /// Notes that the upstream has answered.
@@ -157,6 +169,12 @@ impl Record {
         client_holds && !self.complete && self.failure.is_none() && self.response.failure().is_none()
     }
 
+    /// Whether it counts as an error of the deployment that it met: not what a client did to itself.
+    fn is_error(&self) -> bool {
+        let ours = self.failure.is_some_and(|failure| failure.origin != Origin::Client);
+        self.status >= 500 || !self.has_route || ours
+    }
+
     /// Why the response ended early: because of its sender, or because nobody took it.
     fn cut(&self) -> Outcome {
         match self.response.failure() {
@@ -189,6 +207,9 @@ impl Drop for Record {
             self.failure = Some(cut);
         }
         let duration = self.started.elapsed();
+        if let Some(counters) = self.counters.take() {
+            counters.count(self.is_error(), duration);
+        }
         self.metrics.requests_active.dec();
         self.metrics.response(self.status);
         self.metrics.request_bytes.inc_by(self.request.bytes());

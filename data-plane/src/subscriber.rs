@@ -6,6 +6,7 @@
 
 pub(crate) mod build;
 mod connection;
+mod figures;
 mod keeper;
 mod recent;
 mod status;
@@ -30,7 +31,6 @@ use penstock_link::Link;
 use penstock_model::table::StageTable;
 use penstock_proto::discovery::v1 as wire_types;
 use recent::Answering;
-use status::Confirmed;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
@@ -99,7 +99,10 @@ pub async fn run(
         let event = tokio::select! {
             () = &mut shutdown => return subscriber.end().await,
             event = subscriber.next_event() => event,
-            _ = ticks.tick() => Event::Tick,
+            _ = ticks.tick() => {
+                subscriber.tell_figures();
+                Event::Tick
+            }
         };
         subscriber.handle(event).await;
     }
@@ -188,6 +191,7 @@ impl Subscriber {
                     return match said {
                         Ok(message) => {
                             self.answering.hear(&message, &self.settings.recent);
+                            figures::hear(&message, self.live_table.measuring());
                             Event::Received(wire::incoming(message))
                         }
                         Err(end) => {
@@ -337,9 +341,17 @@ impl Subscriber {
             self.closing = None;
             self.outbox.clear();
             self.answering = Answering::default();
+            self.live_table.measuring().measure(None);
         }
         let ledger = self.live_table.ledger();
         self.outbox.push_back(wire::outgoing(message, &self.settings, &self.status, ledger));
+    }
+
+    /// Told at every tick, as long as the control plane takes it.
+    fn tell_figures(&mut self) {
+        if self.connection.is_some() && self.outbox.is_empty() {
+            self.outbox.extend(figures::message(self.live_table.measuring()));
+        }
     }
 
     fn close(&mut self, reason: String) {
@@ -363,35 +375,5 @@ impl Subscriber {
 
     fn current_address(&self) -> &Uri {
         self.uri(self.address)
-    }
-
-    fn mark_stale(&self) -> bool {
-        let now = self.started.elapsed();
-        let is_stale = self.subscription.is_stale(now, self.settings.stale_after);
-        if self.live_table.set_stale(is_stale) != is_stale {
-            match is_stale {
-                true => tracing::warn!("no control plane has confirmed what serves for too long: it is stale"),
-                false => tracing::info!("a control plane confirms what serves: it is not stale any more"),
-            }
-        }
-        is_stale
-    }
-
-    fn show(&self) {
-        let is_stale = self.mark_stale();
-        let (subscription, now) = (&self.subscription, self.started.elapsed());
-        self.status.change(|state| {
-            state.connected = subscription.is_connected();
-            state.address = Some(self.current_address().to_string());
-            state.serving = subscription.serving();
-            state.newest_published = subscription.newest_published();
-            state.last_refusal = subscription.last_refusal().map(str::to_owned);
-            state.confirmed = subscription.confirmed_age(now).map(|age| Confirmed { at: Instant::now(), age });
-            state.from_disk = subscription.is_from_disk();
-            state.stale = is_stale;
-            if let Some(keeping) = &mut state.keeping {
-                keeping.kept = subscription.kept();
-            }
-        });
     }
 }

@@ -16,6 +16,7 @@
 //! | [`function`] | events for functions, and what they return |
 //! | [`explain`] | what a request would meet, told without sending it |
 //! | [`impact`] | what a change would mean for requests, told without making it |
+//! | [`figures`] | what became of requests, to be added up and compared |
 //! | [`openapi`], [`fragment`] | documents in and out |
 //!
 //! Deliberately absent: I/O, async, clocks, randomness, the environment, wire types and SQL. Time and identifiers come
@@ -30,6 +31,7 @@ pub mod domain;
 pub mod endpoint;
 pub mod exchange;
 pub mod explain;
+pub mod figures;
 pub mod fragment;
 pub mod function;
 pub mod gateway_response;

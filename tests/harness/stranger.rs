@@ -61,7 +61,11 @@ impl Stranger {
                         }
                     }
                     Some(
-                        Said::ManifestDelta(_) | Said::BundleChunk(_) | Said::Heartbeat(_) | Said::AskRecentRequests(_),
+                        Said::ManifestDelta(_)
+                        | Said::BundleChunk(_)
+                        | Said::Heartbeat(_)
+                        | Said::AskRecentRequests(_)
+                        | Said::MeasureStage(_),
                     )
                     | None => {}
                 }

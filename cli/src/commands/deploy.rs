@@ -3,9 +3,11 @@
 use clap::Args;
 use penstock_proto::management::v1 as pb;
 
+use super::node_canary::{self, Trying};
 use super::rollout::{self, Waiting, Watched};
 use super::{Context, count, map, preview};
 use crate::args::{ApiArg, key_value};
+use crate::client::ControlPlane;
 use crate::exit::{Doing, Failure};
 
 /// Deploy an API: snapshot it, and let a stage serve the snapshot
@@ -18,6 +20,7 @@ Examples:
   penstock deploy image-api --stage prod --canary 5
   penstock deploy image-api --stage prod --wait all
   penstock deploy image-api --stage prod --preview
+  penstock deploy image-api --stage prod --nodes 10% --watch 5m
 
 The stage is created if it is missing, and only then takes the variables; later
 they change with `penstock stage update`. `penstock stage rollback` goes back.
@@ -27,6 +30,12 @@ the new one; `penstock stage canary` says what becomes of it.
 With --wait it says which proxies serve it, and ends with 7 if they are not as
 many: a proxy refused it, or has not answered when the time is over. It stays
 published, and proxies that come later serve it.
+
+With --nodes some proxies serve it first, the others what the stage has. Both are
+watched, and then all get it, or those go back: at once where clearly more of the
+requests fail there or take longer, or a proxy refuses it or stays away; at the
+end also where too few came to judge. Ends with 9 if it was taken back. It goes
+on by itself if this command is stopped; see `penstock stage node-canary`.
 
 With --preview nothing is deployed. The requests that the proxies had lately are
 looked up in what serves and in what would serve, and listed if they would meet
@@ -59,6 +68,8 @@ pub(crate) struct Deploy {
     #[arg(long, value_name = "N", requires = "preview", default_value = "1000", value_parser = clap::value_parser!(i32).range(1..=4096))]
     preview_lines: i32,
     #[command(flatten)]
+    trying: Trying,
+    #[command(flatten)]
     waiting: Waiting,
 }
 
@@ -80,6 +91,7 @@ impl Deploy {
                 use_stage_cache: false,
             }),
             policy: self.waiting.policy(),
+            node_canary: self.trying.settings(),
             ..Default::default()
         };
         if self.preview {
@@ -87,10 +99,14 @@ impl Deploy {
                 pb::PreviewDeploymentRequest { deployment: Some(request), lines_per_node_max: self.preview_lines };
             return preview::show(context, &control_plane, request, &api.name).await;
         }
+        let is_tried = request.node_canary.is_some();
         let doing = format!("deploying {}", api.name);
         let answer = control_plane.deployments().create_deployment(request).await;
         let version = answer.as_ref().ok().map(rollout::version_of).transpose()?;
         let mut deployment = answer.doing(doing)?;
+        if is_tried {
+            return follow(context, &control_plane, &api.name, deployment, (&self.stage, &self.waiting)).await;
+        }
         let watched = Watched {
             rest_api_id: &deployment.rest_api_id,
             stage_name: &self.stage,
@@ -107,4 +123,21 @@ impl Deploy {
         })?;
         rollout::conclude(context, deployment.rollout.as_ref())
     }
+}
+
+/// Shows how a deployment does on the proxies that serve it first, and how it ends.
+async fn follow(
+    context: &Context,
+    control_plane: &ControlPlane,
+    api: &str,
+    deployment: pb::Deployment,
+    (stage_name, waiting): (&str, &Waiting),
+) -> Result<(), Failure> {
+    let rest_api_id = &deployment.rest_api_id;
+    let last = node_canary::watch(control_plane, rest_api_id, stage_name).await?;
+    node_canary::say(context, &last, api)?;
+    node_canary::conclude(&last)?;
+    let watched = Watched { rest_api_id, stage_name, version: last.version };
+    let rollout = waiting.watch(control_plane, watched).await?;
+    rollout::conclude(context, rollout.as_ref())
 }

@@ -21,6 +21,7 @@ pub(crate) mod healthcheck;
 pub(crate) mod integration;
 pub(crate) mod method;
 pub(crate) mod method_settings;
+pub(crate) mod node_canary;
 mod preview;
 pub(crate) mod resource;
 pub(crate) mod responses;

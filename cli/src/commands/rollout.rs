@@ -2,7 +2,6 @@
 //!
 //! The change is made first and then watched: whatever happens to the watching, the answer says what was changed.
 
-use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -13,6 +12,7 @@ use super::Context;
 use crate::client::ControlPlane;
 use crate::exit::{Doing, Failure};
 use crate::output::harmless;
+use crate::output::progress::Progress;
 
 /// The metadata entry that says which published configuration contains a write.
 const VERSION_METADATA: &str = "penstock-config-version";
@@ -116,7 +116,7 @@ impl Waiting {
                 progress.end();
                 return Err(Failure::Failed(format!("{doing}: the control plane ended the answer")));
             };
-            progress.show(&rollout);
+            progress.show(line(&rollout, progress.is_terminal()));
             if rollout.state() != pb::RolloutState::RolloutWaiting {
                 progress.end();
                 return Ok(Some(rollout));
@@ -200,41 +200,6 @@ fn lines(rollout: &pb::Rollout) -> Vec<String> {
         lines.push(format!("Requests on versions before: {pinned} under way, {cut} cut."));
     }
     lines
-}
-
-/// What is shown while it goes on.
-struct Progress {
-    is_terminal: bool,
-    last: String,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { is_terminal: io::stderr().is_terminal(), last: String::new() }
-    }
-
-    fn show(&mut self, rollout: &pb::Rollout) {
-        let line = line(rollout, self.is_terminal);
-        if line == self.last {
-            return;
-        }
-        let text = if self.is_terminal { format!("\r{line}\u{1b}[K") } else { format!("{line}\n") };
-        self.last = line;
-        write(&text);
-    }
-
-    /// Takes the bar away: what follows says it all.
-    fn end(&self) {
-        if self.is_terminal && !self.last.is_empty() {
-            write("\r\u{1b}[K");
-        }
-    }
-}
-
-fn write(text: &str) {
-    let mut stderr = io::stderr().lock();
-    // Nobody who cannot see the progress must be kept from it.
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
 fn line(rollout: &pb::Rollout, with_bar: bool) -> String {

@@ -5,6 +5,7 @@ use penstock_proto::management::v1 as pb;
 
 use super::canary::{self, Canary};
 use super::method_settings::{self, SettingEdit, setting_edit};
+use super::node_canary::NodeCanary;
 use super::rollback::Rollback;
 use super::{Context, api_name, map, mask, time};
 use crate::args::{ApiArg, Confirmation, key_value};
@@ -28,6 +29,7 @@ enum StageCommand {
     Create(Create),
     Update(Update),
     Canary(Canary),
+    NodeCanary(NodeCanary),
     Rollback(Rollback),
     Delete(Delete),
 }
@@ -149,6 +151,7 @@ impl Stage {
             StageCommand::Create(create) => create.run(context).await,
             StageCommand::Update(update) => update.run(context).await,
             StageCommand::Canary(canary) => canary.run(context).await,
+            StageCommand::NodeCanary(canary) => canary.run(context).await,
             StageCommand::Rollback(rollback) => rollback.run(context).await,
             StageCommand::Delete(delete) => delete.run(context).await,
         }

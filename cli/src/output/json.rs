@@ -43,6 +43,7 @@ wire!(
     Method,
     MethodResponse,
     Node,
+    NodeCanary,
     Resource,
     RestApi,
     RestoreResponse,

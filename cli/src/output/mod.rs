@@ -4,6 +4,7 @@
 //! here. Data goes to standard output, everything else to standard error. Nothing here talks to the control plane.
 
 pub(crate) mod json;
+pub(crate) mod progress;
 pub(crate) mod table;
 
 use std::env;

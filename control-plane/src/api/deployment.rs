@@ -8,13 +8,17 @@ use crate::rollout::Target;
 use penstock_model::deployment::CanarySettings;
 use penstock_model::id::StageName;
 use penstock_model::violation::Violations;
-use tonic::{Request, Response};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
 use wire::deployment_service_server::DeploymentService;
 
 #[tonic::async_trait]
 impl DeploymentService for Management {
     async fn create_deployment(&self, request: Request<wire::CreateDeploymentRequest>) -> Answer<wire::Deployment> {
-        let request = request.into_inner();
+        let mut request = request.into_inner();
+        if let Some(settings) = request.node_canary.take() {
+            return written(self.begin_node_canary(request, settings).await?);
+        }
         let wait = Wait::read(request.wait_for, request.wait_deadline)?;
         let _place = self.place(wait)?;
         let app = self.app.clone().whole(wants_whole(request.policy)?);
@@ -60,6 +64,19 @@ impl DeploymentService for Management {
         let found: Vec<wire::Deployment> = found.into_iter().map(|(_, deployment)| deployment.into()).collect();
         let (items, next_page_token) = page.cut(found, |item| vec![numbers[&item.id].to_string()]);
         Ok(Response::new(wire::ListDeploymentsResponse { items, next_page_token }))
+    }
+
+    type WatchNodeCanaryStream = ReceiverStream<Result<wire::NodeCanary, Status>>;
+
+    async fn watch_node_canary(
+        &self,
+        request: Request<wire::WatchNodeCanaryRequest>,
+    ) -> Answer<Self::WatchNodeCanaryStream> {
+        Ok(Response::new(ReceiverStream::new(self.node_canary_pictures(request.into_inner())?)))
+    }
+
+    async fn end_node_canary(&self, request: Request<wire::EndNodeCanaryRequest>) -> Answer<wire::NodeCanary> {
+        Ok(Response::new(self.end_node_canary(request.into_inner()).await?))
     }
 
     async fn delete_deployment(&self, request: Request<wire::DeleteDeploymentRequest>) -> Answer<()> {

@@ -7,6 +7,7 @@
 mod conversation;
 mod hello;
 mod limits;
+mod measuring;
 mod push;
 mod questions;
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod gateway_response;
 pub(crate) mod guard;
 mod mask;
 mod method;
+mod node_canary;
 mod page;
 mod permissions;
 mod preview;
@@ -25,6 +26,7 @@ mod status;
 
 use crate::app::{App, Error, Written};
 use crate::fleet::Fleet;
+use crate::node_canary::NodeCanaries;
 use penstock_model::id::Version;
 use penstock_model::limits::{DOCUMENT_BYTES_MAX, FRAGMENT_BYTES_MAX};
 use penstock_model::violation::Violations;
@@ -50,13 +52,17 @@ pub struct Management {
     fleet: Arc<Fleet>,
     barrier: Arc<Barrier>,
     previews: Arc<Semaphore>,
+    node_canaries: Arc<NodeCanaries>,
+    watchers: Arc<Semaphore>,
 }
 
 impl Management {
     /// Serves `app`, and shows `fleet`, of which nobody knows before `settle` has passed who all are.
     pub fn new(app: App, fleet: Arc<Fleet>, settle: Duration) -> Self {
         let previews = Arc::new(Semaphore::new(preview::PREVIEWS_MAX));
-        Self { app, fleet, barrier: Arc::new(Barrier::new(settle)), previews }
+        let watchers = Arc::new(Semaphore::new(node_canary::WATCHERS_MAX));
+        let node_canaries = Arc::new(NodeCanaries::new(app.clone(), Arc::clone(&fleet)));
+        Self { app, fleet, barrier: Arc::new(Barrier::new(settle)), previews, node_canaries, watchers }
     }
 
     /// Adds the services to what a server answers.

@@ -18,6 +18,8 @@ const TABLE: &[(&str, &[(&str, Permission)])] = &[
             ("GetDeployment", Read),
             ("ListDeployments", Read),
             ("DeleteDeployment", Write),
+            ("WatchNodeCanary", Read),
+            ("EndNodeCanary", Write),
         ],
     ),
     (

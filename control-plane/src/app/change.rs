@@ -31,7 +31,7 @@ pub(super) struct Change {
     /// Held until the end: one writer at a time.
     _turn: OwnedMutexGuard<()>,
     /// The publication that this change builds on: what the store holds.
-    base: Arc<Publication>,
+    pub(super) base: Arc<Publication>,
     pub(super) tx: Box<dyn Writes>,
     /// What was written through `tx`.
     recording: SharedRecording,
@@ -186,7 +186,7 @@ impl Change {
     }
 
     /// Notes who changed what, in the transaction that changes it.
-    async fn write_audit(&mut self, version: Version) -> Result<()> {
+    pub(super) async fn write_audit(&mut self, version: Version) -> Result<()> {
         let recording = recorded::take(&self.recording);
         let at_ms = self.shared.surroundings.now_ms();
         if let Some(row) = recording.row(self.caller.clone(), at_ms, version)? {
@@ -227,7 +227,7 @@ impl Change {
 }
 
 /// Encodes the bundles that may have changed, and compiles those that did.
-fn build(
+pub(super) fn build(
     shared: &Shared,
     base: &Publication,
     bundles: Vec<(BundleKey, Option<Bundle>)>,

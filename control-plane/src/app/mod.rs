@@ -28,6 +28,7 @@ mod resources;
 mod rest_apis;
 mod routes;
 mod stages;
+mod trial;
 
 pub use audit::{AuditEntry, AuditFilter, Object as AuditObject, ObjectChange};
 pub use backup::{Restored, Sink, Source};
@@ -41,6 +42,7 @@ pub use limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 pub use methods::MethodKey;
 pub use preview::{Preview, PreviewRequest};
 pub use routes::{ListedRoute, RouteKey};
+pub use trial::Trial;
 
 use crate::publication::Publication;
 use crate::publisher::Publisher;
@@ -131,6 +133,11 @@ impl App {
     /// The time as the application sees it, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         self.shared.surroundings.now_ms()
+    }
+
+    /// A random text, for what is drawn.
+    pub fn random_seed(&self) -> String {
+        self.shared.surroundings.random_id(limits::REST_API_ID_CHARS)
     }
 
     /// Where nodes hear of new publications.

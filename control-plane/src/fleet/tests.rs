@@ -1,6 +1,7 @@
 //! Nodes that come, speak, are replaced and go.
 
 use super::*;
+use penstock_model::bundle::BundleKey;
 
 fn joining(id: &str) -> Joining {
     Joining { id: id.into(), build: "node/1".to_owned(), refused: Some(HashSet::new()), ..Joining::default() }

@@ -1,5 +1,6 @@
 //! [`SubscriberStatus`]: how the subscription stands, for the admin page and the metrics.
 
+use super::Subscriber;
 use penstock_model::bundle::Hash;
 use penstock_model::id::Version;
 use serde_json::json;
@@ -140,6 +141,40 @@ impl SubscriberStatus {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is a set of plain assignments: a panic elsewhere leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Subscriber {
+    /// Says to whoever serves whether what serves is stale.
+    pub(super) fn mark_stale(&self) -> bool {
+        let now = self.started.elapsed();
+        let is_stale = self.subscription.is_stale(now, self.settings.stale_after);
+        if self.live_table.set_stale(is_stale) != is_stale {
+            match is_stale {
+                true => tracing::warn!("no control plane has confirmed what serves for too long: it is stale"),
+                false => tracing::info!("a control plane confirms what serves: it is not stale any more"),
+            }
+        }
+        is_stale
+    }
+
+    /// Writes down how the subscription stands.
+    pub(super) fn show(&self) {
+        let is_stale = self.mark_stale();
+        let (subscription, now) = (&self.subscription, self.started.elapsed());
+        self.status.change(|state| {
+            state.connected = subscription.is_connected();
+            state.address = Some(self.current_address().to_string());
+            state.serving = subscription.serving();
+            state.newest_published = subscription.newest_published();
+            state.last_refusal = subscription.last_refusal().map(str::to_owned);
+            state.confirmed = subscription.confirmed_age(now).map(|age| Confirmed { at: Instant::now(), age });
+            state.from_disk = subscription.is_from_disk();
+            state.stale = is_stale;
+            if let Some(keeping) = &mut state.keeping {
+                keeping.kept = subscription.kept();
+            }
+        });
     }
 }
 

@@ -17,6 +17,8 @@ const REFUSED_BUNDLES: &str = "refused_bundles";
 const MANIFEST_DELTAS: &str = "manifest_deltas";
 /// The feature that says: the node remembers requests, and answers who asks for them.
 const RECENT_REQUESTS: &str = "recent_requests";
+/// The feature that says: the node counts what becomes of a stage's requests, and tells it, when it is asked to.
+const STAGE_FIGURES: &str = "stage_figures";
 /// Longest reason that is sent, in bytes.
 pub(super) const REASON_BYTES_MAX: usize = 1024;
 
@@ -24,7 +26,7 @@ pub(super) const REASON_BYTES_MAX: usize = 1024;
 pub(super) fn incoming(message: wire::ControlMessage) -> Incoming {
     match message.kind {
         // A question is answered beside the subscription, to which it is only a sign of life.
-        None | Some(FromControl::AskRecentRequests(_)) => Incoming::Unknown,
+        None | Some(FromControl::AskRecentRequests(_) | FromControl::MeasureStage(_)) => Incoming::Unknown,
         Some(FromControl::Manifest(manifest)) => match manifest_from_wire(manifest) {
             Ok(manifest) => Incoming::Manifest(manifest),
             Err(violations) => Incoming::Malformed(shortened(format!("manifest: {violations}"))),
@@ -102,7 +104,7 @@ pub(super) fn outgoing(
 
 fn features(settings: &Settings) -> Vec<String> {
     let recent = settings.recent.is_on().then_some(RECENT_REQUESTS);
-    [REFUSED_BUNDLES, MANIFEST_DELTAS].into_iter().chain(recent).map(str::to_owned).collect()
+    [REFUSED_BUNDLES, MANIFEST_DELTAS, STAGE_FIGURES].into_iter().chain(recent).map(str::to_owned).collect()
 }
 
 fn generations(ledger: &Ledger) -> Vec<wire::Generation> {

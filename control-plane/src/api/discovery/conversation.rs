@@ -4,6 +4,7 @@
 use super::End;
 use super::hello::Hello;
 use super::limits::{Limits, REASON_BYTES_MAX, SMALL_SYNC_BYTES_MAX};
+use super::measuring::MeasuredStage;
 use super::push::Push;
 use super::questions::Questions;
 use crate::fleet::{Generation, Kept, Membership, Refusal, Serving};
@@ -34,6 +35,7 @@ pub(super) struct Conversation {
     push: Option<Push>,
     heartbeat_due: bool,
     pub(super) questions: Questions,
+    pub(super) measured: MeasuredStage,
     heard_at: Instant,
     /// When the stream last took a message, or had none to take.
     progress_at: Instant,
@@ -85,6 +87,7 @@ impl Conversation {
             push: None,
             heartbeat_due: false,
             questions: Questions::default(),
+            measured: MeasuredStage::new(hello.joining.tells_figures),
             heard_at: now,
             progress_at: now,
             pushed_at: now,
@@ -117,9 +120,14 @@ impl Conversation {
         Offer::Made
     }
 
+    /// The newest that the node answered, or came with.
+    pub(super) fn answered(&self) -> Option<Version> {
+        self.answered
+    }
+
     /// Whether [`Self::next_message`] has one.
     pub(super) fn has_message(&self) -> bool {
-        self.heartbeat_due || self.questions.has_message() || self.is_sending()
+        self.heartbeat_due || self.questions.has_message() || self.measured.has_message() || self.is_sending()
     }
 
     /// Whether part of an offer is still to be said.
@@ -139,7 +147,7 @@ impl Conversation {
             };
             return Some(wire::ControlMessage { kind: Some(wire::control_message::Kind::Heartbeat(beat)) });
         }
-        let question = self.questions.next_message();
+        let question = self.questions.next_message().or_else(|| self.measured.next_message());
         if question.is_some() {
             return question;
         }
@@ -166,6 +174,10 @@ impl Conversation {
                 Ok(())
             }
             Some(Kind::RecentRequests(part)) => self.questions.hear(part),
+            Some(Kind::StageFigures(figures)) => {
+                self.measured.hear(figures)?.into_iter().for_each(|figures| self.member.told(figures));
+                Ok(())
+            }
             // A newer node says things that we need not understand; it lives.
             None => Ok(()),
         }

@@ -15,6 +15,8 @@ pub(super) const REFUSED_BUNDLES: &str = "refused_bundles";
 pub(super) const MANIFEST_DELTAS: &str = "manifest_deltas";
 /// The feature of a node that remembers requests and answers who asks for them.
 pub(super) const RECENT_REQUESTS: &str = "recent_requests";
+/// The feature of a node that counts what becomes of a stage's requests when it is asked to.
+pub(super) const STAGE_FIGURES: &str = "stage_figures";
 
 /// What the hello says.
 #[derive(Debug)]
@@ -67,6 +69,7 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
         kept: hello.kept.map(kept),
         unconfirmed_seconds: hello.unconfirmed_seconds,
         answers_recent,
+        tells_figures: has(STAGE_FIGURES),
     };
     let held = hashes("hello.held_bundles", &hello.held_bundles)?;
     Ok(Hello { joining, held, takes_deltas, chunk_bytes })

@@ -48,7 +48,11 @@ async fn serve(shared: &Shared, mut inbound: Inbound, outbound: &Outbound, peer:
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut admission = Admission::default();
     loop {
-        let newest = Arc::clone(&publications.borrow_and_update());
+        let newest = {
+            let published = publications.borrow_and_update();
+            conversation.measured.want(published.candidate.as_ref().map(|candidate| &candidate.key));
+            Arc::clone(published.for_node(conversation.member.id(), conversation.answered()))
+        };
         match conversation.offer(&newest, admission.is_granted(), Instant::now()) {
             Offer::NeedsAdmission => admission.ask(shared),
             Offer::Made | Offer::NotNow => {}
@@ -85,9 +89,10 @@ async fn first_words(shared: &Shared, inbound: &mut Inbound, peer: &str) -> Resu
     let message = first.map_err(|_| End::NoHello(limit_ms))?.ok().flatten().ok_or(End::Gone)?;
     match message.kind {
         Some(Kind::Hello(hello)) => hello::read(hello, peer.to_owned()).map_err(End::Violation),
-        Some(Kind::Applied(_) | Kind::Refused(_) | Kind::Heartbeat(_) | Kind::RecentRequests(_)) | None => {
-            Err(End::Violation("hello must come first".to_owned()))
-        }
+        Some(
+            Kind::Applied(_) | Kind::Refused(_) | Kind::Heartbeat(_) | Kind::RecentRequests(_) | Kind::StageFigures(_),
+        )
+        | None => Err(End::Violation("hello must come first".to_owned())),
     }
 }
 

@@ -1,0 +1,435 @@
+//! Node canaries: a deployment goes to some proxies first, and then everywhere or back, by itself.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use harness::World;
+use harness::client::Connection;
+use harness::stranger::{Manner, Stranger};
+use harness::upstream::{Upstream, whole};
+use harness::wait::{bounded, until};
+use harness::world::document;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Bytes;
+use hyper::{Request, Response};
+use penstock_proto::management::v1::node_canary_settings::Share;
+use penstock_proto::management::v1::{
+    CreateDeploymentRequest, Deployment, DeploymentCanarySettings, EndNodeCanaryRequest, GetStageRequest,
+    ImportRestApiRequest, NodeCanary, NodeCanarySettings, NodeCanaryState, PutRestApiRequest, StageSpec,
+    UpdateStageRequest, WatchNodeCanaryRequest, put_rest_api_request,
+};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tonic::{Code, Status};
+
+const WATCH_S: i64 = 2;
+
+/// Answers its name, after a while, with this status.
+async fn upstream(name: &'static str, status: u16, after: Duration) -> Upstream {
+    Upstream::http(move |_| async move {
+        // What an upstream takes that is slow.
+        let _ = tokio::time::timeout(after, std::future::pending::<()>()).await;
+        Response::builder().status(status).body(whole(name)).unwrap()
+    })
+    .await
+}
+
+/// Proxies and an API whose stage has a deployment that answers `old`.
+struct Setup {
+    world: World,
+    api: String,
+    _old: Upstream,
+}
+
+async fn setup(proxies: usize) -> Setup {
+    let world = World::start(proxies).await;
+    let old = upstream("old", 200, Duration::ZERO).await;
+    let stage = StageSpec { stage_name: "prod".into(), domain_name: "*".into(), ..Default::default() };
+    let document = document("api", &[("GET", "/x", format!("http://{}/", old.address))]);
+    let request =
+        ImportRestApiRequest { document: document.to_string().into(), stage: Some(stage), ..Default::default() };
+    let answer = world.rest_apis().await.import_rest_api(request).await.unwrap().into_inner();
+    world.settled().await;
+    Setup { world, api: answer.rest_api.unwrap().id, _old: old }
+}
+
+fn settings() -> NodeCanarySettings {
+    NodeCanarySettings {
+        share: Some(Share::NodeCount(1)),
+        watch: Some(prost_types::Duration { seconds: WATCH_S, nanos: 0 }),
+        requests_min: Some(20),
+        // On a machine that does many things, what is equally fast is not so by the clock.
+        duration_ratio_max: Some(20.0),
+        ..Default::default()
+    }
+}
+
+impl Setup {
+    fn request(&self, settings: NodeCanarySettings) -> CreateDeploymentRequest {
+        CreateDeploymentRequest {
+            rest_api_id: self.api.clone(),
+            stage_name: Some("prod".to_owned()),
+            node_canary: Some(settings),
+            ..Default::default()
+        }
+    }
+
+    /// Changes the API, which no stage follows.
+    async fn change(&self, routes: &[(&str, &str, String)]) {
+        let request = PutRestApiRequest {
+            rest_api_id: self.api.clone(),
+            mode: put_rest_api_request::Mode::Overwrite.into(),
+            document: document("api", routes).to_string().into(),
+            ..Default::default()
+        };
+        self.world.rest_apis().await.put_rest_api(request).await.unwrap();
+    }
+
+    async fn change_to(&self, upstream: &Upstream) {
+        self.change(&[("GET", "/x", format!("http://{}/", upstream.address))]).await;
+    }
+
+    async fn try_it(&self, settings: NodeCanarySettings) -> Result<Deployment, Status> {
+        let request = self.request(settings);
+        Ok(self.world.deployments().await.create_deployment(request).await?.into_inner())
+    }
+
+    /// The picture that has this state, or the last one.
+    async fn watch_until(&self, wanted: NodeCanaryState) -> NodeCanary {
+        let request = WatchNodeCanaryRequest { rest_api_id: self.api.clone(), stage_name: "prod".to_owned() };
+        let mut pictures = self.world.deployments().await.watch_node_canary(request).await.unwrap().into_inner();
+        let mut last = NodeCanary::default();
+        while let Some(picture) = bounded("it is watched", pictures.message()).await.unwrap() {
+            let is_wanted = picture.state() == wanted;
+            last = picture;
+            if is_wanted {
+                break;
+            }
+        }
+        last
+    }
+
+    async fn ended(&self) -> NodeCanary {
+        let mut last = self.watch_until(NodeCanaryState::NodeCanaryEnded).await;
+        // Promoted is an end too.
+        if last.state() == NodeCanaryState::NodeCanaryWatching {
+            last = self.watch_until(NodeCanaryState::NodeCanaryPromoted).await;
+        }
+        last
+    }
+
+    async fn stage_deployment(&self) -> String {
+        let request = GetStageRequest { rest_api_id: self.api.clone(), stage_name: "prod".to_owned() };
+        self.world.stages().await.get_stage(request).await.unwrap().into_inner().deployment_id
+    }
+
+    async fn end(&self, promote: bool) -> Result<NodeCanary, Status> {
+        let request = EndNodeCanaryRequest { rest_api_id: self.api.clone(), stage_name: "prod".to_owned(), promote };
+        Ok(self.world.deployments().await.end_node_canary(request).await?.into_inner())
+    }
+
+    /// What each proxy answers now.
+    async fn answers(&self) -> Vec<String> {
+        let mut answers = Vec::new();
+        for proxy in &self.world.proxies {
+            answers.push(harness::client::get(proxy.address("proxy"), "any", "/x").await.text().to_owned());
+        }
+        answers
+    }
+
+    async fn all_answer(&self, name: &str) {
+        let good = |answers: &Vec<String>| answers.iter().all(|answer| answer == name);
+        until("every proxy answers it", async || self.answers().await, good).await;
+    }
+}
+
+type Answers = BTreeMap<(usize, String), u64>;
+
+/// Requests to every proxy, all the time.
+struct Traffic {
+    stop: Arc<AtomicBool>,
+    seen: Arc<Mutex<Answers>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Traffic {
+    fn on(world: &World) -> Self {
+        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let addresses = world.proxies.iter().map(|proxy| proxy.address("proxy")).enumerate();
+        let task = |(proxy, address)| tokio::spawn(ask(proxy, address, Arc::clone(&stop), Arc::clone(&seen)));
+        let tasks = addresses.map(task).collect();
+        Self { stop, seen, tasks }
+    }
+
+    /// How often each proxy gave which answer: status and body.
+    async fn end(self) -> Answers {
+        self.stop.store(true, Ordering::SeqCst);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        let seen = self.seen.lock().unwrap().clone();
+        seen
+    }
+}
+
+async fn ask(proxy: usize, address: SocketAddr, stop: Arc<AtomicBool>, seen: Arc<Mutex<Answers>>) {
+    let mut connection = Connection::open(address).await;
+    while !stop.load(Ordering::SeqCst) {
+        let request = Request::get("/x").header("host", "any").body(Empty::<Bytes>::new()).unwrap();
+        let response = connection.send(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let answer = format!("{status} {}", String::from_utf8_lossy(&body));
+        *seen.lock().unwrap().entry((proxy, answer)).or_default() += 1;
+    }
+}
+
+/// Which proxies gave this answer at all.
+fn who(answers: &Answers, answer: &str) -> Vec<usize> {
+    answers.keys().filter(|(_, given)| given == answer).map(|(proxy, _)| *proxy).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_well_on_one_proxy_goes_everywhere_by_itself() {
+    let setup = setup(3).await;
+    let new = upstream("new", 200, Duration::ZERO).await;
+    setup.change_to(&new).await;
+    let traffic = Traffic::on(&setup.world);
+    let deployment = setup.try_it(settings()).await.unwrap();
+    let watching = setup.watch_until(NodeCanaryState::NodeCanaryWatching).await;
+    assert_eq!((watching.deployment_id.as_str(), watching.node_ids.len()), (deployment.id.as_str(), 1));
+    let mut answers = setup.answers().await;
+    answers.sort();
+    assert_eq!(answers, ["new", "old", "old"]);
+
+    // What others change meanwhile is served everywhere.
+    let other = document("other", &[("GET", "/y", format!("http://{}/", new.address))]);
+    let stage = StageSpec {
+        stage_name: "prod".into(),
+        auto_deploy: true,
+        domain_name: "other.example".into(),
+        ..Default::default()
+    };
+    let request = ImportRestApiRequest { document: other.to_string().into(), stage: Some(stage), ..Default::default() };
+    let answer = setup.world.rest_apis().await.import_rest_api(request).await.unwrap();
+    let version: u64 = answer.metadata().get("penstock-config-version").unwrap().to_str().unwrap().parse().unwrap();
+    for (number, proxy) in setup.world.proxies.iter().enumerate() {
+        // Not asked for before it is there: such requests would count against what is tried.
+        let serving = async || setup.world.serving(number).await.0;
+        until("the other API is served", serving, |&serving| serving >= version).await;
+        let answer = harness::client::get(proxy.address("proxy"), "other.example", "/y").await;
+        assert_eq!(answer.text(), "new");
+    }
+
+    let last = setup.ended().await;
+    assert_eq!((last.state(), last.reason.is_empty()), (NodeCanaryState::NodeCanaryPromoted, false), "{last:?}");
+    assert!(last.version > 0 && last.watched.unwrap().seconds >= WATCH_S, "{last:?}");
+    assert_eq!(setup.stage_deployment().await, deployment.id);
+    setup.all_answer("new").await;
+    setup.world.settled().await;
+    let answers = traffic.end().await;
+    assert_eq!((who(&answers, "200 old"), who(&answers, "200 new")), (vec![0, 1, 2], vec![0, 1, 2]));
+    assert!(answers.keys().all(|(_, answer)| answer.starts_with("200 ")), "no request has failed: {answers:?}");
+    let (canary, others) = (last.canary.unwrap(), last.others.unwrap());
+    assert!(canary.requests >= 20 && others.requests >= 20 && canary.errors + others.errors == 0, "{last:?}");
+    assert!(canary.duration_p95_us >= canary.duration_p50_us && canary.duration_p50_us > 0, "{last:?}");
+    assert_eq!(setup.end(true).await.unwrap_err().code(), Code::NotFound, "it has ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_or_is_slow_there_goes_back_by_itself_and_long_before_the_end() {
+    let setup = setup(3).await;
+    let before = setup.stage_deployment().await;
+    let failing = upstream("failing", 503, Duration::ZERO).await;
+    let slow = upstream("slow", 200, Duration::from_millis(150)).await;
+    let url = |upstream: &Upstream| format!("http://{}/", upstream.address);
+    let long = NodeCanarySettings { watch: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }), ..settings() };
+    for (routes, answer, reason) in [
+        ([("GET", "/x", url(&failing))], "503 failing", "requests failed there"),
+        ([("GET", "/x", url(&slow))], "200 slow", "95 of 100 requests took"),
+        // What was served, and is no more.
+        (
+            [("GET", "/elsewhere", url(&slow))],
+            r#"403 {"message":"Missing Authentication Token"}"#,
+            "requests failed there",
+        ),
+    ] {
+        setup.change(&routes).await;
+        let traffic = Traffic::on(&setup.world);
+        setup.try_it(NodeCanarySettings { duration_ratio_max: None, ..long }).await.unwrap();
+        let last = setup.ended().await;
+        assert_eq!(last.state(), NodeCanaryState::NodeCanaryEnded, "{last:?}");
+        assert!(last.reason.contains(reason), "{}", last.reason);
+        setup.all_answer("old").await;
+        let answers = traffic.end().await;
+        assert_eq!(who(&answers, answer).len(), 1, "only one proxy met it: {answers:?}");
+        assert_eq!(who(&answers, "200 old"), [0, 1, 2]);
+        assert_eq!(setup.stage_deployment().await, before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_requests_nothing_is_proven() {
+    let setup = setup(2).await;
+    let new = upstream("new", 200, Duration::ZERO).await;
+    setup.change_to(&new).await;
+    setup.try_it(settings()).await.unwrap();
+    let last = setup.ended().await;
+    assert_eq!(last.state(), NodeCanaryState::NodeCanaryEnded);
+    assert!(last.reason.contains("20 are needed"), "{}", last.reason);
+    setup.all_answer("old").await;
+
+    let none_needed = NodeCanarySettings { requests_min: Some(0), share: Some(Share::NodePercent(50.0)), ..settings() };
+    setup.try_it(none_needed).await.unwrap();
+    assert_eq!(setup.ended().await.state(), NodeCanaryState::NodeCanaryPromoted);
+    setup.all_answer("new").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_or_a_change_of_the_stage_ends_it() {
+    let setup = setup(2).await;
+    let before = setup.stage_deployment().await;
+    let new = upstream("new", 200, Duration::ZERO).await;
+    setup.change_to(&new).await;
+    let long = NodeCanarySettings { watch: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }), ..settings() };
+
+    setup.try_it(long).await.unwrap();
+    setup.watch_until(NodeCanaryState::NodeCanaryWatching).await;
+    let busy = setup.try_it(long).await.unwrap_err();
+    assert_eq!(busy.code(), Code::FailedPrecondition);
+    assert!(busy.message().contains(&setup.api), "{}", busy.message());
+    assert_eq!(setup.end(false).await.unwrap().state(), NodeCanaryState::NodeCanaryEnded);
+    setup.all_answer("old").await;
+
+    setup.try_it(long).await.unwrap();
+    setup.watch_until(NodeCanaryState::NodeCanaryWatching).await;
+    let stage = GetStageRequest { rest_api_id: setup.api.clone(), stage_name: "prod".to_owned() };
+    let mut stage = setup.world.stages().await.get_stage(stage).await.unwrap().into_inner();
+    stage.variables.insert("name".to_owned(), "value".to_owned());
+    let update = UpdateStageRequest { stage: Some(stage), ..Default::default() };
+    setup.world.stages().await.update_stage(update).await.unwrap();
+    let last = setup.ended().await;
+    assert_eq!(last.state(), NodeCanaryState::NodeCanaryEnded);
+    assert!(last.reason.contains("changed meanwhile"), "{}", last.reason);
+    setup.all_answer("old").await;
+    assert_eq!(setup.stage_deployment().await, before);
+
+    let last = setup.try_it(long).await.unwrap();
+    setup.watch_until(NodeCanaryState::NodeCanaryWatching).await;
+    let promoted = setup.end(true).await.unwrap();
+    assert_eq!((promoted.state(), setup.stage_deployment().await), (NodeCanaryState::NodeCanaryPromoted, last.id));
+    setup.all_answer("new").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_dies_leaves_every_proxy_with_what_the_stage_has() {
+    let mut setup = setup(2).await;
+    let before = setup.stage_deployment().await;
+    let new = upstream("new", 200, Duration::ZERO).await;
+    setup.change_to(&new).await;
+    let traffic = Traffic::on(&setup.world);
+    let long = NodeCanarySettings { watch: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }), ..settings() };
+    setup.try_it(long).await.unwrap();
+    setup.watch_until(NodeCanaryState::NodeCanaryWatching).await;
+    setup.world.kill_control();
+    let mut answers = setup.answers().await;
+    answers.sort();
+    assert_eq!(answers, ["new", "old"], "what serves goes on");
+    setup.world.restart_control();
+    setup.all_answer("old").await;
+    setup.world.settled().await;
+    assert_eq!(setup.stage_deployment().await, before);
+    let answers = traffic.end().await;
+    assert!(answers.keys().all(|(_, answer)| answer.starts_with("200 ")), "no request has failed: {answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_refuses_it_or_leaves_ends_it() {
+    let mut setup = setup(1).await;
+    let new = upstream("new", 200, Duration::ZERO).await;
+    setup.change_to(&new).await;
+    // An older proxy cannot tell how it does, so it does not count.
+    let old = Stranger::subscribe(setup.world.channel().await, "~old", Manner::Applies).await;
+    let error = setup.try_it(settings()).await.unwrap_err();
+    assert_eq!(error.code(), Code::FailedPrecondition);
+    assert!(error.message().contains("needs two nodes"), "{}", error.message());
+
+    let channel = setup.world.channel().await;
+    let picky = Stranger::subscribe_with(channel, "~picky", Manner::RefusesBundles, &["stage_figures"]).await;
+    until("it is activated", async || picky.activations().len(), |&count| count > 0).await;
+    // Which of the two it is, is drawn.
+    let refused = until(
+        "it was drawn, and has refused it",
+        async || {
+            setup.try_it(settings()).await.unwrap();
+            setup.ended().await.reason
+        },
+        |reason| reason.contains("~picky refuses it"),
+    )
+    .await;
+    assert!(!refused.is_empty());
+    drop((old, picky));
+    setup.world.add_proxy(&["--node-id", "second"]).await;
+    setup.all_answer("old").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_tried_changes_nothing() {
+    let setup = setup(2).await;
+    let new = upstream("new", 200, Duration::ZERO).await;
+    setup.change_to(&new).await;
+    let good = setup.request(settings());
+    let canary = Some(DeploymentCanarySettings { percent_traffic: 1.0, ..Default::default() });
+    let variables = BTreeMap::from([("name".to_owned(), "value".to_owned())]);
+    let many = NodeCanarySettings { share: Some(Share::NodeCount(2)), ..settings() };
+    let version = setup.world.published().await.0;
+    for (request, code, says) in [
+        (CreateDeploymentRequest { stage_name: None, ..good.clone() }, Code::InvalidArgument, "stageName"),
+        (CreateDeploymentRequest { canary_settings: canary, ..good.clone() }, Code::InvalidArgument, "canarySettings"),
+        (CreateDeploymentRequest { variables, ..good.clone() }, Code::InvalidArgument, "variables"),
+        (CreateDeploymentRequest { wait_for: 3, ..good.clone() }, Code::InvalidArgument, "waitFor"),
+        (setup.request(NodeCanarySettings { share: None, ..settings() }), Code::InvalidArgument, "share"),
+        (setup.request(many), Code::FailedPrecondition, "leave none"),
+        (CreateDeploymentRequest { stage_name: Some("none".into()), ..good.clone() }, Code::NotFound, "Stage"),
+        (CreateDeploymentRequest { rest_api_id: "none".into(), ..good.clone() }, Code::NotFound, "API"),
+    ] {
+        let error = setup.world.deployments().await.create_deployment(request).await.unwrap_err();
+        assert_eq!((error.code(), error.message().contains(says)), (code, true), "{says}: {}", error.message());
+    }
+    assert_eq!(setup.world.published().await.0, version);
+    let request = WatchNodeCanaryRequest { rest_api_id: setup.api.clone(), stage_name: "prod".to_owned() };
+    let error = setup.world.deployments().await.watch_node_canary(request).await.unwrap_err();
+    assert_eq!(error.code(), Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_shows_it() {
+    let setup = setup(2).await;
+    let (new, failing) = (upstream("new", 200, Duration::ZERO).await, upstream("bad", 500, Duration::ZERO).await);
+    let traffic = Traffic::on(&setup.world);
+    let deploy = ["deploy", "api", "--stage", "prod", "--nodes", "50%", "--watch", "2s", "--requests-min", "20"];
+    let deploy = [&deploy[..], &["--duration-ratio", "20"]].concat();
+
+    setup.change_to(&failing).await;
+    let taken_back = setup.world.cli(&deploy);
+    let (out, err) = (String::from_utf8_lossy(&taken_back.stdout), String::from_utf8_lossy(&taken_back.stderr));
+    assert_eq!(taken_back.status.code(), Some(9), "{out}{err}");
+    assert!(out.contains("Took api, stage prod") && err.contains("requests failed there"), "{out}{err}");
+
+    setup.change_to(&new).await;
+    let promoted = setup.world.cli(&[&deploy[..], &["--wait", "all"]].concat());
+    let (out, err) = (String::from_utf8_lossy(&promoted.stdout), String::from_utf8_lossy(&promoted.stderr));
+    assert_eq!(promoted.status.code(), Some(0), "{out}{err}");
+    assert!(out.contains("Promoted api, stage prod") && out.contains("serves on 2 of 2"), "{out}{err}");
+    assert!(err.contains("of 2 s on 1 proxy: 0 of "), "lines show how it comes along: {err}");
+    assert_eq!(setup.answers().await, ["new", "new"]);
+
+    let again = setup.world.cli(&["stage", "node-canary", "watch", "api", "prod"]);
+    assert_eq!(again.status.code(), Some(0), "how the last one ended can be seen later");
+    let none = setup.world.cli(&["stage", "node-canary", "end", "api", "prod"]);
+    assert_eq!(none.status.code(), Some(3));
+    traffic.end().await;
+}
