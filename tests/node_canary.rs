@@ -2,195 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use harness::World;
-use harness::client::Connection;
+#[path = "node_canary/setup.rs"]
+mod setup;
+#[path = "node_canary/traffic.rs"]
+mod traffic;
+
 use harness::stranger::{Manner, Stranger};
-use harness::upstream::{Upstream, whole};
-use harness::wait::{bounded, until};
+use harness::upstream::Upstream;
+use harness::wait::until;
 use harness::world::document;
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::Bytes;
-use hyper::{Request, Response};
 use penstock_proto::management::v1::node_canary_settings::Share;
 use penstock_proto::management::v1::{
-    CreateDeploymentRequest, Deployment, DeploymentCanarySettings, EndNodeCanaryRequest, GetStageRequest,
-    ImportRestApiRequest, NodeCanary, NodeCanarySettings, NodeCanaryState, PutRestApiRequest, StageSpec,
-    UpdateStageRequest, WatchNodeCanaryRequest, put_rest_api_request,
+    CreateDeploymentRequest, DeploymentCanarySettings, GetStageRequest, ImportRestApiRequest, NodeCanarySettings,
+    NodeCanaryState, StageSpec, UpdateStageRequest, WatchNodeCanaryRequest,
 };
+use setup::{WATCH_S, settings, setup, upstream};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::task::JoinHandle;
-use tonic::{Code, Status};
-
-const WATCH_S: i64 = 2;
-
-/// Answers its name, after a while, with this status.
-async fn upstream(name: &'static str, status: u16, after: Duration) -> Upstream {
-    Upstream::http(move |_| async move {
-        // What an upstream takes that is slow.
-        let _ = tokio::time::timeout(after, std::future::pending::<()>()).await;
-        Response::builder().status(status).body(whole(name)).unwrap()
-    })
-    .await
-}
-
-/// Proxies and an API whose stage has a deployment that answers `old`.
-struct Setup {
-    world: World,
-    api: String,
-    _old: Upstream,
-}
-
-async fn setup(proxies: usize) -> Setup {
-    let world = World::start(proxies).await;
-    let old = upstream("old", 200, Duration::ZERO).await;
-    let stage = StageSpec { stage_name: "prod".into(), domain_name: "*".into(), ..Default::default() };
-    let document = document("api", &[("GET", "/x", format!("http://{}/", old.address))]);
-    let request =
-        ImportRestApiRequest { document: document.to_string().into(), stage: Some(stage), ..Default::default() };
-    let answer = world.rest_apis().await.import_rest_api(request).await.unwrap().into_inner();
-    world.settled().await;
-    Setup { world, api: answer.rest_api.unwrap().id, _old: old }
-}
-
-fn settings() -> NodeCanarySettings {
-    NodeCanarySettings {
-        share: Some(Share::NodeCount(1)),
-        watch: Some(prost_types::Duration { seconds: WATCH_S, nanos: 0 }),
-        requests_min: Some(20),
-        // On a machine that does many things, what is equally fast is not so by the clock.
-        duration_ratio_max: Some(20.0),
-        ..Default::default()
-    }
-}
-
-impl Setup {
-    fn request(&self, settings: NodeCanarySettings) -> CreateDeploymentRequest {
-        CreateDeploymentRequest {
-            rest_api_id: self.api.clone(),
-            stage_name: Some("prod".to_owned()),
-            node_canary: Some(settings),
-            ..Default::default()
-        }
-    }
-
-    /// Changes the API, which no stage follows.
-    async fn change(&self, routes: &[(&str, &str, String)]) {
-        let request = PutRestApiRequest {
-            rest_api_id: self.api.clone(),
-            mode: put_rest_api_request::Mode::Overwrite.into(),
-            document: document("api", routes).to_string().into(),
-            ..Default::default()
-        };
-        self.world.rest_apis().await.put_rest_api(request).await.unwrap();
-    }
-
-    async fn change_to(&self, upstream: &Upstream) {
-        self.change(&[("GET", "/x", format!("http://{}/", upstream.address))]).await;
-    }
-
-    async fn try_it(&self, settings: NodeCanarySettings) -> Result<Deployment, Status> {
-        let request = self.request(settings);
-        Ok(self.world.deployments().await.create_deployment(request).await?.into_inner())
-    }
-
-    /// The picture that has this state, or the last one.
-    async fn watch_until(&self, wanted: NodeCanaryState) -> NodeCanary {
-        let request = WatchNodeCanaryRequest { rest_api_id: self.api.clone(), stage_name: "prod".to_owned() };
-        let mut pictures = self.world.deployments().await.watch_node_canary(request).await.unwrap().into_inner();
-        let mut last = NodeCanary::default();
-        while let Some(picture) = bounded("it is watched", pictures.message()).await.unwrap() {
-            let is_wanted = picture.state() == wanted;
-            last = picture;
-            if is_wanted {
-                break;
-            }
-        }
-        last
-    }
-
-    async fn ended(&self) -> NodeCanary {
-        let mut last = self.watch_until(NodeCanaryState::NodeCanaryEnded).await;
-        // Promoted is an end too.
-        if last.state() == NodeCanaryState::NodeCanaryWatching {
-            last = self.watch_until(NodeCanaryState::NodeCanaryPromoted).await;
-        }
-        last
-    }
-
-    async fn stage_deployment(&self) -> String {
-        let request = GetStageRequest { rest_api_id: self.api.clone(), stage_name: "prod".to_owned() };
-        self.world.stages().await.get_stage(request).await.unwrap().into_inner().deployment_id
-    }
-
-    async fn end(&self, promote: bool) -> Result<NodeCanary, Status> {
-        let request = EndNodeCanaryRequest { rest_api_id: self.api.clone(), stage_name: "prod".to_owned(), promote };
-        Ok(self.world.deployments().await.end_node_canary(request).await?.into_inner())
-    }
-
-    /// What each proxy answers now.
-    async fn answers(&self) -> Vec<String> {
-        let mut answers = Vec::new();
-        for proxy in &self.world.proxies {
-            answers.push(harness::client::get(proxy.address("proxy"), "any", "/x").await.text().to_owned());
-        }
-        answers
-    }
-
-    async fn all_answer(&self, name: &str) {
-        let good = |answers: &Vec<String>| answers.iter().all(|answer| answer == name);
-        until("every proxy answers it", async || self.answers().await, good).await;
-    }
-}
-
-type Answers = BTreeMap<(usize, String), u64>;
-
-/// Requests to every proxy, all the time.
-struct Traffic {
-    stop: Arc<AtomicBool>,
-    seen: Arc<Mutex<Answers>>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Traffic {
-    fn on(world: &World) -> Self {
-        let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let addresses = world.proxies.iter().map(|proxy| proxy.address("proxy")).enumerate();
-        let task = |(proxy, address)| tokio::spawn(ask(proxy, address, Arc::clone(&stop), Arc::clone(&seen)));
-        let tasks = addresses.map(task).collect();
-        Self { stop, seen, tasks }
-    }
-
-    /// How often each proxy gave which answer: status and body.
-    async fn end(self) -> Answers {
-        self.stop.store(true, Ordering::SeqCst);
-        for task in self.tasks {
-            task.await.unwrap();
-        }
-        let seen = self.seen.lock().unwrap().clone();
-        seen
-    }
-}
-
-async fn ask(proxy: usize, address: SocketAddr, stop: Arc<AtomicBool>, seen: Arc<Mutex<Answers>>) {
-    let mut connection = Connection::open(address).await;
-    while !stop.load(Ordering::SeqCst) {
-        let request = Request::get("/x").header("host", "any").body(Empty::<Bytes>::new()).unwrap();
-        let response = connection.send(request).await.unwrap();
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        let answer = format!("{status} {}", String::from_utf8_lossy(&body));
-        *seen.lock().unwrap().entry((proxy, answer)).or_default() += 1;
-    }
-}
-
-/// Which proxies gave this answer at all.
-fn who(answers: &Answers, answer: &str) -> Vec<usize> {
-    answers.keys().filter(|(_, given)| given == answer).map(|(proxy, _)| *proxy).collect()
-}
+use tonic::Code;
+use traffic::{Traffic, who};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_well_on_one_proxy_goes_everywhere_by_itself() {

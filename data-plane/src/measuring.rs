@@ -4,7 +4,6 @@
 //! Mostly nobody wants to, and then a request looks at one flag. The subscriber says what is measured and sends the figures.
 
 use crate::limits::MEASURED_DEPLOYMENTS_MAX;
-use arc_swap::ArcSwapOption;
 use penstock_model::bundle::BundleKey;
 use penstock_model::figures::{BUCKETS, Durations, Figures, bucket_of};
 use penstock_model::table::StageSettings;
@@ -21,14 +20,14 @@ pub struct Measuring {
 #[derive(Debug, Default)]
 struct Shared {
     is_on: AtomicBool,
-    stage: ArcSwapOption<Measured>,
+    stage: Mutex<Option<Measured>>,
 }
 
 /// A stage, and the counters of its deployments.
 #[derive(Debug)]
 struct Measured {
     key: BundleKey,
-    deployments: Mutex<Vec<(String, Arc<Counters>)>>,
+    deployments: Vec<(String, Arc<Counters>)>,
 }
 
 /// Where requests of one deployment are counted, by every worker.
@@ -66,19 +65,11 @@ impl Counters {
     }
 }
 
-impl Measured {
-    fn lock(&self) -> MutexGuard<'_, Vec<(String, Arc<Counters>)>> {
-        // A list that only grows by one push.
-        self.deployments.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Measuring {
     /// Measures this stage from now on, beginning at nothing, or none.
     pub(crate) fn measure(&self, key: Option<BundleKey>) {
         let is_on = key.is_some();
-        let measured = key.map(|key| Arc::new(Measured { key, deployments: Mutex::default() }));
-        self.shared.stage.store(measured);
+        *self.lock() = key.map(|key| Measured { key, deployments: Vec::new() });
         self.shared.is_on.store(is_on, Ordering::Release);
     }
 
@@ -87,9 +78,9 @@ impl Measuring {
         if !self.shared.is_on.load(Ordering::Acquire) {
             return None;
         }
-        let measured = self.shared.stage.load();
-        let measured = measured.as_ref().filter(|measured| measured.key == *stage.key)?;
-        let mut deployments = measured.lock();
+        let mut measured = self.lock();
+        let measured = measured.as_mut().filter(|measured| measured.key == *stage.key)?;
+        let deployments = &mut measured.deployments;
         if let Some((_, counters)) = deployments.iter().find(|(id, _)| *id == stage.deployment_id) {
             return Some(Arc::clone(counters));
         }
@@ -103,9 +94,15 @@ impl Measuring {
 
     /// What was counted, by deployment; `None`: nothing is measured.
     pub(crate) fn figures(&self) -> Option<(BundleKey, Vec<(String, Figures)>)> {
-        let measured = self.shared.stage.load_full()?;
-        let figures = measured.lock().iter().map(|(id, counters)| (id.clone(), counters.figures())).collect();
+        let measured = self.lock();
+        let measured = measured.as_ref()?;
+        let figures = measured.deployments.iter().map(|(id, counters)| (id.clone(), counters.figures())).collect();
         Some((measured.key.clone(), figures))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Measured>> {
+        // Every change is an assignment or a push.
+        self.shared.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -95,8 +95,7 @@ impl Watcher {
         self.pictures.send_modify(|picture| {
             (picture.state, picture.reason, picture.version) = (state, reason, version);
         });
-        let last = self.pictures.borrow().clone();
-        last
+        self.pictures.borrow().clone()
     }
 
     async fn verdict(&mut self) -> Verdict {
