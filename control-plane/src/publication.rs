@@ -92,9 +92,13 @@ impl Publication {
             bundles.insert(built.hash, built.bytes);
             compiled.extend(built.table.map(|table| (key, table)));
         }
-        let mut base_path_mappings =
-            changes.base_path_mappings.unwrap_or_else(|| self.manifest.base_path_mappings.clone());
-        base_path_mappings.sort_by(|a, b| (&a.domain_name, &a.base_path).cmp(&(&b.domain_name, &b.base_path)));
+        let base_path_mappings = match changes.base_path_mappings {
+            Some(mut changed) => {
+                changed.sort_by(|a, b| (&a.domain_name, &a.base_path).cmp(&(&b.domain_name, &b.base_path)));
+                changed.into()
+            }
+            None => Arc::clone(&self.manifest.base_path_mappings),
+        };
         let references: Vec<_> = references.into_values().collect();
         let root_hash = manifest_root_hash(&references, &base_path_mappings);
         let manifest = Manifest { version: self.version, root_hash, bundles: references, base_path_mappings };

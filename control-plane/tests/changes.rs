@@ -264,9 +264,9 @@ async fn racing_writers_lose_no_update_and_versions_strictly_grow() {
     let api = serve(&world.app, "shared", true).await.value.rest_api.id;
     let mut watcher = world.app.publisher().subscribe();
     let watched = tokio::spawn(async move {
-        let mut seen = vec![watcher.borrow_and_update().version];
+        let mut seen = vec![watcher.borrow_and_update().newest.version];
         while watcher.changed().await.is_ok() {
-            seen.push(watcher.borrow_and_update().version);
+            seen.push(watcher.borrow_and_update().newest.version);
         }
         seen
     });

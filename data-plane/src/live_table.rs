@@ -115,7 +115,7 @@ mod tests {
     use penstock_model::id::Version;
 
     fn table(version: u64) -> RoutingTable {
-        RoutingTable::assemble(Version(version), Hash([1; 32]), Vec::new(), &[])
+        RoutingTable::assemble(Version(version), Hash([1; 32]), Vec::new(), [])
     }
 
     #[tokio::test]

@@ -75,7 +75,7 @@ fn assemble(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("apis", apis), |bencher| {
             bencher.iter_batched(
                 || stages.clone(),
-                |stages| RoutingTable::assemble(Version(1), Hash::default(), stages, &mappings),
+                |stages| RoutingTable::assemble(Version(1), Hash::default(), stages, mappings.clone()),
                 BatchSize::SmallInput,
             );
         });
@@ -86,7 +86,7 @@ fn assemble(criterion: &mut Criterion) {
 fn lookup(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("lookup");
     for apis in [1, 10, 100, 1_000] {
-        let table = RoutingTable::assemble(Version(1), Hash::default(), stages(apis), &mappings(apis));
+        let table = RoutingTable::assemble(Version(1), Hash::default(), stages(apis), mappings(apis));
         let requests: Vec<(String, String)> = (0..4_096)
             .map(|at: usize| {
                 let mixed = at.wrapping_mul(0x9e37_79b9) >> 3;

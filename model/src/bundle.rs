@@ -9,6 +9,7 @@ use crate::deployment::Stage;
 use crate::domain::BasePathMapping;
 use crate::id::{RestApiId, Revision, StageName, Version};
 use std::fmt;
+use std::sync::Arc;
 
 /// SHA-256 of canonical bytes: of an encoded bundle, or of a manifest (then called its root hash).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,8 +99,8 @@ pub struct Manifest {
     pub root_hash: Hash,
     /// Ordered by key.
     pub bundles: Vec<BundleRef>,
-    /// Ordered by domain, then base path.
-    pub base_path_mappings: Vec<BasePathMapping>,
+    /// Ordered by domain, then base path. Shared with the manifest before, if that has the same.
+    pub base_path_mappings: Arc<[BasePathMapping]>,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use penstock_model::explain::{Ask, Explanation, explain};
 use penstock_model::table::RoutingTable;
 use penstock_proto::convert::decode_bundle;
 use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
 
 /// Host of a request that names none.
 const HOST_DEFAULT: &str = "localhost";
@@ -68,7 +69,8 @@ impl App {
 
 fn tell(publication: &Publication, request: ExplainRequest) -> Result<Explained> {
     let (manifest, stages) = (&publication.manifest, publication.compiled.values().cloned().collect());
-    let table = RoutingTable::assemble(manifest.version, manifest.root_hash, stages, &manifest.base_path_mappings);
+    let table =
+        RoutingTable::assemble(manifest.version, manifest.root_hash, stages, Arc::clone(&manifest.base_path_mappings));
     let authority = authority(&request.url, &request.headers)?;
     let port = request.url.port_u16().or_else(|| request.url.authority().is_none().then(|| authority.port_u16())?);
     let body = request.body.map_or_else(|| announced(&request.headers), Ok)?;

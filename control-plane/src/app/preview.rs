@@ -10,6 +10,7 @@ use penstock_model::id::{RestApiId, Version};
 use penstock_model::impact::{Comparison, Impact, RequestLine, impact};
 use penstock_model::table::RoutingTable;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A deployment that is not to be made, and the requests to try it on.
 #[derive(Clone, Debug)]
@@ -75,5 +76,5 @@ impl App {
 
 fn assembled(publication: &Publication) -> RoutingTable {
     let (manifest, stages) = (&publication.manifest, publication.compiled.values().cloned().collect());
-    RoutingTable::assemble(manifest.version, manifest.root_hash, stages, &manifest.base_path_mappings)
+    RoutingTable::assemble(manifest.version, manifest.root_hash, stages, Arc::clone(&manifest.base_path_mappings))
 }

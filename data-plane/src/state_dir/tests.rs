@@ -74,7 +74,7 @@ fn to_keep(version: u64, texts: &[&str]) -> ToKeep {
         })
         .collect();
     let root_hash = manifest_root_hash(&bundles, &[]);
-    let manifest = Manifest { version: Version(version), root_hash, bundles, base_path_mappings: Vec::new() };
+    let manifest = Manifest { version: Version(version), root_hash, bundles, base_path_mappings: [].into() };
     let bytes = |text: &&str| (bundle_hash(text.as_bytes()), Bytes::copy_from_slice(text.as_bytes()));
     ToKeep { manifest, quarantined: Vec::new(), bundles: texts.iter().map(bytes).collect() }
 }

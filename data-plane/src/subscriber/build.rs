@@ -6,7 +6,7 @@ use crate::causes::with_causes;
 use crate::live_table::LiveTable;
 use crate::subscription::{Table, Uncompiled};
 use penstock_model::bundle::Hash;
-use penstock_model::table::{RoutingTable, StageTable};
+use penstock_model::table::StageTable;
 use penstock_proto::convert::decode_bundle;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,7 +42,7 @@ fn compile_one(bundle: &Uncompiled) -> Result<Arc<StageTable>, String> {
 /// freed here too.
 pub(crate) fn swap(live_table: &LiveTable, parts: Table<Arc<StageTable>>) -> u64 {
     let Table { version, root_hash, stages, base_path_mappings } = parts;
-    let table = RoutingTable::assemble(version, root_hash, stages, &base_path_mappings);
+    let table = live_table.load().followed_by(version, root_hash, stages, base_path_mappings);
     let route_count = table.route_count() as u64;
     drop(live_table.swap(table));
     route_count

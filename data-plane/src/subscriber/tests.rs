@@ -175,7 +175,7 @@ fn manifest(version: u64, bundles: &[(&str, &Bytes)]) -> Manifest {
     };
     let bundles: Vec<BundleRef> = bundles.iter().map(reference).collect();
     let root_hash = manifest_root_hash(&bundles, &[]);
-    Manifest { version: Version(version), root_hash, bundles, base_path_mappings: Vec::new() }
+    Manifest { version: Version(version), root_hash, bundles, base_path_mappings: [].into() }
 }
 
 #[tokio::test]

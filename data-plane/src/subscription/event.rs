@@ -6,6 +6,7 @@ use super::offer::Uncompiled;
 use penstock_model::bundle::Hash;
 use penstock_model::domain::BasePathMapping;
 use penstock_model::id::Version;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A bundle and what it became; what does not compile, with the reason.
@@ -114,5 +115,5 @@ pub struct Table<T> {
     /// Every stage that serves.
     pub stages: Vec<T>,
     /// Of the manifest.
-    pub base_path_mappings: Vec<BasePathMapping>,
+    pub base_path_mappings: Arc<[BasePathMapping]>,
 }

@@ -35,7 +35,7 @@ fn manifest(version: u64, bundles: &[(&str, &str)]) -> Manifest {
         })
         .collect();
     let root_hash = manifest_root_hash(&bundles, &[]);
-    Manifest { version: Version(version), root_hash, bundles, base_path_mappings: Vec::new() }
+    Manifest { version: Version(version), root_hash, bundles, base_path_mappings: [].into() }
 }
 
 fn chunk(text: &str) -> Chunk {

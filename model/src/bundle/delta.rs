@@ -5,6 +5,7 @@ use super::{BundleKey, BundleRef, Hash, Manifest};
 use crate::domain::BasePathMapping;
 use crate::id::Version;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// What makes one manifest of another. Only [`ManifestDelta::between`] makes one that is sure to fit; whoever gets it from
 /// elsewhere must check the root hash of what [`ManifestDelta::apply`] answers.
@@ -59,12 +60,15 @@ impl ManifestDelta {
                 |bundle| &bundle.key,
                 |key| self.removed_bundles.binary_search(key).is_ok(),
             ),
-            base_path_mappings: merged(
-                &before.base_path_mappings,
-                &self.base_path_mappings,
-                BasePathMapping::place,
-                |place| gone.binary_search(place).is_ok(),
-            ),
+            base_path_mappings: match self.base_path_mappings.is_empty() && gone.is_empty() {
+                true => Arc::clone(&before.base_path_mappings),
+                false => {
+                    merged(&before.base_path_mappings, &self.base_path_mappings, BasePathMapping::place, |place| {
+                        gone.binary_search(place).is_ok()
+                    })
+                    .into()
+                }
+            },
         }
     }
 }
@@ -144,7 +148,7 @@ mod tests {
             version: Version(number.into()),
             root_hash: Hash([number; 32]),
             bundles,
-            base_path_mappings,
+            base_path_mappings: base_path_mappings.into(),
         })
     }
 

@@ -79,7 +79,7 @@ fn assembled(bundle: &Bundle) -> RoutingTable {
         stage: Some("prod".into()),
         ..BasePathMapping::default()
     };
-    RoutingTable::assemble(TableVersion(3), Hash::default(), vec![Arc::new(stage)], &[mapping])
+    RoutingTable::assemble(TableVersion(3), Hash::default(), vec![Arc::new(stage)], [mapping])
 }
 
 /// What is asked, with the parts that most tests leave as they are.

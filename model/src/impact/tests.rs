@@ -47,7 +47,7 @@ fn mapping(domain: &str, base: &str, api: &str, stage: Option<&str>) -> BasePath
 }
 
 fn table(stages: &[Arc<StageTable>], mappings: &[BasePathMapping]) -> RoutingTable {
-    RoutingTable::assemble(id::Version(1), Hash::default(), stages.to_vec(), mappings)
+    RoutingTable::assemble(id::Version(1), Hash::default(), stages.to_vec(), mappings.to_vec())
 }
 
 /// The API `api` on stage `prod` behind every host.

@@ -1,12 +1,12 @@
 //! [`RoutingTable`]: host and base path to a stage.
 
+use super::domains::{BasePaths, Domains, host_name};
 use super::stage::StageTable;
 use crate::bundle::{BundleKey, Hash};
 use crate::domain::{BasePathMapping, CATCH_ALL};
-use crate::id::{RestApiId, StageName, Version};
-use std::borrow::Cow;
+use crate::id::{RestApiId, Version};
 use std::collections::HashMap;
-use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Everything that a node serves. Immutable; a request loads it once.
@@ -14,31 +14,26 @@ use std::sync::Arc;
 pub struct RoutingTable {
     version: Version,
     root_hash: Hash,
-    apis: HashMap<RestApiId, Stages>,
-    domains: HashMap<Box<str>, BasePaths>,
+    /// Ordered by API, then name.
+    stages: Vec<Entry>,
+    /// Where in `stages` those of an API are.
+    apis: Arc<HashMap<RestApiId, Range<usize>>>,
+    domains: Arc<Domains>,
     route_count: usize,
     has_events: bool,
 }
 
-#[derive(Debug, Default)]
-struct Stages(HashMap<StageName, Arc<StageTable>>);
-
-/// The base paths of one domain.
-#[derive(Debug, Default)]
-struct BasePaths {
-    /// By path.
-    sorted: Vec<BasePath>,
-    /// Of the one with the most.
-    segments_max: usize,
+/// A stage, and what is asked of each one when a table is put together: a table of thousands is, at every change.
+#[derive(Clone, Debug)]
+struct Entry {
+    stage: Arc<StageTable>,
+    route_count: usize,
+    has_events: bool,
 }
 
-#[derive(Debug)]
-struct BasePath {
-    /// Empty for the root; otherwise `/a/b`.
-    path: Box<str>,
-    api: RestApiId,
-    stage: Option<StageName>,
-}
+/// The stages of one API, ordered by name.
+#[derive(Clone, Copy, Debug)]
+struct Stages<'t>(&'t [Entry]);
 
 /// Through what a host leads to a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +49,7 @@ pub enum Door<'t> {
 /// What stands behind a door.
 enum Behind<'t> {
     BasePaths(&'t BasePaths),
-    Stages(&'t Stages),
+    Stages(Stages<'t>),
 }
 
 /// The stage that a request reaches, and where its own path begins.
@@ -99,33 +94,43 @@ impl RoutingTable {
         version: Version,
         root_hash: Hash,
         stages: Vec<Arc<StageTable>>,
-        base_path_mappings: &[BasePathMapping],
+        base_path_mappings: impl Into<Arc<[BasePathMapping]>>,
     ) -> Self {
-        let mut apis: HashMap<RestApiId, Stages> = HashMap::with_capacity(stages.len());
-        let route_count = stages.iter().map(|stage| stage.route_count()).sum();
-        let has_events = stages.iter().any(|stage| stage.has_events());
-        for stage in stages {
-            let key = stage.key();
-            apis.entry(key.rest_api_id.clone()).or_default().0.insert(key.stage_name.clone(), stage);
+        Self::empty().followed_by(version, root_hash, stages, base_path_mappings.into())
+    }
+
+    /// The same as [`Self::assemble`], made of this table: what did not change since is shared with it.
+    pub fn followed_by(
+        &self,
+        version: Version,
+        root_hash: Hash,
+        mut stages: Vec<Arc<StageTable>>,
+        base_path_mappings: Arc<[BasePathMapping]>,
+    ) -> Self {
+        if !stages.is_sorted_by_key(|stage| stage.key()) {
+            stages.sort_by(|a, b| a.key().cmp(b.key()));
         }
-        let mut domains: HashMap<Box<str>, BasePaths> = HashMap::new();
-        for mapping in base_path_mappings {
-            let domain = host_name(&mapping.domain_name);
-            let base_paths = match domains.get_mut(&*domain) {
-                Some(base_paths) => base_paths,
-                None => domains.entry(domain.into()).or_default(),
-            };
-            base_paths.sorted.push(BasePath {
-                path: if mapping.base_path.is_empty() { "".into() } else { ["/", &mapping.base_path].concat().into() },
-                api: mapping.rest_api_id.clone(),
-                stage: mapping.stage.clone(),
-            });
-        }
-        for base_paths in domains.values_mut() {
-            base_paths.sorted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-            base_paths.segments_max = base_paths.sorted.iter().map(BasePath::segments).max().unwrap_or(0);
-        }
-        Self { version, root_hash, apis, domains, route_count, has_events }
+        let mut has_same_keys = stages.len() == self.stages.len();
+        let stages: Vec<Entry> = stages
+            .into_iter()
+            .enumerate()
+            .map(|(at, stage)| {
+                let before = self.stages.get(at);
+                if let Some(same) = before.filter(|before| Arc::ptr_eq(&before.stage, &stage)) {
+                    return same.clone();
+                }
+                has_same_keys &= before.is_some_and(|before| before.stage.key() == stage.key());
+                Entry { route_count: stage.route_count(), has_events: stage.has_events(), stage }
+            })
+            .collect();
+        let apis = if has_same_keys { Arc::clone(&self.apis) } else { Arc::new(ranges(&stages)) };
+        let domains = match Arc::ptr_eq(&self.domains.mappings, &base_path_mappings) {
+            true => Arc::clone(&self.domains),
+            false => Arc::new(Domains::new(base_path_mappings)),
+        };
+        let route_count = stages.iter().map(|entry| entry.route_count).sum();
+        let has_events = stages.iter().any(|entry| entry.has_events);
+        Self { version, root_hash, stages, apis, domains, route_count, has_events }
     }
 
     /// The manifest's version.
@@ -148,9 +153,9 @@ impl RoutingTable {
         self.has_events
     }
 
-    /// Every stage, in no order.
+    /// Every stage, by API and name.
     pub fn stages(&self) -> impl Iterator<Item = &Arc<StageTable>> {
-        self.apis.values().flat_map(|stages| stages.0.values())
+        self.stages.iter().map(|entry| &entry.stage)
     }
 
     /// Finds the stage of a request: by domain name, else by execute-api host, else by the catch-all domain.
@@ -173,8 +178,8 @@ impl RoutingTable {
         let mut names: Vec<String> = match behind {
             Behind::BasePaths(base_paths) => return Some((door, base_paths.names())),
             Behind::Stages(stages) => {
-                let reached = stages.0.iter().filter(|(_, stage)| stage.has_execute_api());
-                reached.map(|(name, _)| format!("/{name}")).collect()
+                let reached = stages.iter().filter(|stage| stage.has_execute_api());
+                reached.map(|stage| format!("/{}", stage.key().stage_name)).collect()
             }
         };
         names.sort();
@@ -183,14 +188,16 @@ impl RoutingTable {
 
     /// The ways to a stage: its host of its own, and the base paths that lead to it, in no order.
     pub fn entrances(&self, key: &BundleKey) -> Vec<Entrance> {
-        let Some(stage) = self.apis.get(&key.rest_api_id).and_then(|stages| stages.0.get(&key.stage_name)) else {
+        let Some(stage) =
+            self.of_api(key.rest_api_id.as_str()).and_then(|stages| stages.named(key.stage_name.as_str()))
+        else {
             return Vec::new();
         };
         let own = stage.has_execute_api().then(|| Entrance {
             host: format!("{}.execute-api", key.rest_api_id),
             path: format!("/{}", key.stage_name),
         });
-        let mapped = self.domains.iter().flat_map(|(domain, base_paths)| {
+        let mapped = self.domains.by_name.iter().flat_map(|(domain, base_paths)| {
             let leading = base_paths.sorted.iter().filter(|base| base.api == key.rest_api_id);
             leading.filter_map(move |base| match &base.stage {
                 Some(name) if *name != key.stage_name => None,
@@ -202,20 +209,24 @@ impl RoutingTable {
     }
 
     fn enter(&self, host: &str) -> Option<(Door<'_>, Behind<'_>)> {
-        if let Some((name, base_paths)) = self.domains.get_key_value(host) {
+        if let Some((name, base_paths)) = self.domains.by_name.get_key_value(host) {
             let door = if **name == *CATCH_ALL { Door::CatchAll } else { Door::Domain(name) };
             return Some((door, Behind::BasePaths(base_paths)));
         }
         if let Some(stages) = self.execute_api(host) {
             return Some((Door::ExecuteApi, Behind::Stages(stages)));
         }
-        self.domains.get(CATCH_ALL).map(|base_paths| (Door::CatchAll, Behind::BasePaths(base_paths)))
+        self.domains.by_name.get(CATCH_ALL).map(|base_paths| (Door::CatchAll, Behind::BasePaths(base_paths)))
     }
 
-    fn execute_api(&self, host: &str) -> Option<&Stages> {
+    fn of_api(&self, api: &str) -> Option<Stages<'_>> {
+        self.apis.get(api).and_then(|range| self.stages.get(range.clone())).map(Stages)
+    }
+
+    fn execute_api(&self, host: &str) -> Option<Stages<'_>> {
         let (api, rest) = host.split_once('.')?;
         let known = rest == "execute-api" || rest.starts_with("execute-api.");
-        if known { self.apis.get(api) } else { None }
+        if known { self.of_api(api) } else { None }
     }
 
     fn below<'t, 'p>(
@@ -226,9 +237,9 @@ impl RoutingTable {
     ) -> Result<Located<'t, 'p>, LocateError> {
         let path = one_leading_slash(path);
         let (base, rest) = base_paths.longest(path).ok_or(LocateError::UnknownStage)?;
-        let stages = self.apis.get(&base.api).ok_or(LocateError::UnknownStage)?;
+        let stages = self.of_api(base.api.as_str()).ok_or(LocateError::UnknownStage)?;
         let located = match &base.stage {
-            Some(name) => stages.0.get(name).map(|stage| Located {
+            Some(name) => stages.named(name.as_str()).map(|stage| Located {
                 door,
                 stage,
                 route_path: one_leading_slash(rest),
@@ -240,56 +251,34 @@ impl RoutingTable {
     }
 }
 
-impl BasePaths {
-    /// The longest base path that `path` begins with, whole segments only, and what is behind it. Looked up once for each
-    /// number of segments that a base path has, however many base paths there are.
-    fn longest<'p>(&self, path: &'p str) -> Option<(&BasePath, &'p str)> {
-        let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
-        let mut end = slashes.map(|(at, _)| at).nth(self.segments_max + 1).unwrap_or(path.len());
-        loop {
-            let (begin, rest) = path.split_at_checked(end)?;
-            if let Ok(at) = self.sorted.binary_search_by(|base| (*base.path).cmp(begin)) {
-                return self.sorted.get(at).map(|base| (base, rest));
-            }
-            end = begin.rfind('/')?;
-        }
+/// Where the stages of each API are, of stages in the order of their keys.
+fn ranges(stages: &[Entry]) -> HashMap<RestApiId, Range<usize>> {
+    let mut ranges: HashMap<RestApiId, Range<usize>> = HashMap::with_capacity(stages.len());
+    for (at, entry) in stages.iter().enumerate() {
+        ranges.entry(entry.stage.key().rest_api_id.clone()).or_insert(at..at).end = at + 1;
     }
-
-    /// In the order in which they are asked.
-    fn names(&self) -> Vec<String> {
-        let mut asked: Vec<&BasePath> = self.sorted.iter().collect();
-        asked.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
-        asked.into_iter().map(BasePath::to_string).collect()
-    }
+    ranges
 }
 
-impl BasePath {
-    fn segments(&self) -> usize {
-        self.path.bytes().filter(|byte| *byte == b'/').count()
+impl<'t> Stages<'t> {
+    fn iter(self) -> impl Iterator<Item = &'t Arc<StageTable>> {
+        self.0.iter().map(|entry| &entry.stage)
     }
-}
 
-impl fmt::Display for BasePath {
-    /// With the stage in braces where the path's next segment names it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.stage {
-            Some(_) if self.path.is_empty() => f.write_str("/"),
-            Some(_) => f.write_str(&self.path),
-            None => write!(f, "{}/{{stage}}", self.path),
-        }
+    fn named(self, name: &str) -> Option<&'t Arc<StageTable>> {
+        let at = self.0.binary_search_by(|entry| entry.stage.key().stage_name.as_str().cmp(name)).ok()?;
+        self.0.get(at).map(|entry| &entry.stage)
     }
-}
 
-impl Stages {
     /// Takes the stage from the first segment. Extra slashes before it are ignored, and those behind it do not count for
     /// matching (section d.1).
-    fn by_first_segment<'t, 'p>(&'t self, door: Door<'t>, path: &'p str) -> Option<Located<'t, 'p>> {
+    fn by_first_segment<'p>(self, door: Door<'t>, path: &'p str) -> Option<Located<'t, 'p>> {
         let path = path.trim_start_matches('/');
         let (name, rest) = match path.find('/') {
             Some(at) => path.split_at(at),
             None => (path, "/"),
         };
-        let stage = self.0.get(name)?;
+        let stage = self.named(name)?;
         (stage.has_execute_api() || door != Door::ExecuteApi).then(|| Located {
             door,
             stage,
@@ -305,20 +294,5 @@ fn one_leading_slash(path: &str) -> &str {
     match extra {
         0 => "/",
         _ => &path[extra - 1..],
-    }
-}
-
-/// The host in lower case without its port and without the root label's dot.
-fn host_name(host: &str) -> Cow<'_, str> {
-    let name = match host.rfind(':') {
-        // The last colon of an IPv6 literal without port stands inside the brackets.
-        Some(at) if !host.ends_with(']') => &host[..at],
-        _ => host,
-    };
-    let name = name.strip_suffix('.').unwrap_or(name);
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
     }
 }

@@ -4,6 +4,7 @@
 //! by every [`RoutingTable`] that contains that bundle, so a change to one API compiles that API only.
 
 mod body_way;
+mod domains;
 mod function_plan;
 mod hosts;
 mod plan;

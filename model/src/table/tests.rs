@@ -102,7 +102,7 @@ fn hosts_and_base_paths_lead_to_stages() {
         mapping("any.test", "", "one", None),
         mapping("broken.test", "", "gone", Some("prod")),
     ];
-    let table = RoutingTable::assemble(Version(3), Hash::default(), stages.clone(), &mappings);
+    let table = RoutingTable::assemble(Version(3), Hash::default(), stages.clone(), mappings);
     let at = |host: &str, path: &str| {
         table.locate(host, path).map(|found| {
             format!("{}/{} {}", found.stage.key().rest_api_id, found.stage.key().stage_name, found.route_path)
@@ -128,9 +128,71 @@ fn hosts_and_base_paths_lead_to_stages() {
     assert_eq!(at("one.execute-api.x", "/none/x"), Err(LocateError::UnknownStage));
     assert_eq!(at("broken.test", "/"), Err(LocateError::UnknownStage));
     let with_catch_all =
-        RoutingTable::assemble(Version(4), Hash::default(), stages, &[mapping("*", "", "two", Some("v"))]);
+        RoutingTable::assemble(Version(4), Hash::default(), stages, [mapping("*", "", "two", Some("v"))]);
     assert_eq!(with_catch_all.locate("[::1]:8080", "/y").map(|found| found.route_path), Ok("/y"));
     assert_eq!(RoutingTable::empty().locate("a", "/").err(), Some(LocateError::UnknownHost));
+}
+
+proptest! {
+    /// A table that shares what did not change leads every request where one leads that was made of nothing.
+    #[test]
+    fn a_table_that_follows_another_is_like_one_that_does_not(
+        steps in prop::collection::vec(
+            (
+                prop::collection::btree_map(("[ab]", "[pq]"), "[xy]", 0..5),
+                prop::collection::btree_map(("(\\*|d)", "(|v|v/w)"), ("[ab]", prop::option::of("[pq]")), 0..4),
+                any::<[bool; 2]>(),
+            ),
+            1..6,
+        ),
+    ) {
+        let mut known = std::collections::HashMap::new();
+        let mut table = RoutingTable::empty();
+        let mut before = (Vec::new(), Arc::from([]));
+        for (number, (stages, mappings, keeps)) in (1..).zip(steps) {
+            let compiled = |(key, route): ((String, String), String)| {
+                let made = || stage(&key.0, &key.1, &[("GET", &format!("/{route}"))]);
+                Arc::clone(known.entry((key.clone(), route.clone())).or_insert_with(made))
+            };
+            let mut next: (Vec<Arc<StageTable>>, Arc<[BasePathMapping]>) = (
+                stages.into_iter().map(compiled).collect(),
+                mappings
+                    .into_iter()
+                    .map(|((domain_name, base_path), (api, stage))| BasePathMapping {
+                        domain_name,
+                        base_path,
+                        rest_api_id: api.into(),
+                        stage: stage.map(Into::into),
+                        ..BasePathMapping::default()
+                    })
+                    .collect(),
+            );
+            if keeps[0] {
+                next.0 = before.0;
+            }
+            if keeps[1] {
+                next.1 = before.1;
+            }
+            before = next.clone();
+            table = table.followed_by(Version(number), Hash::default(), next.0.clone(), Arc::clone(&next.1));
+            let fresh = RoutingTable::assemble(Version(number), Hash::default(), next.0, next.1);
+            prop_assert_eq!(table.route_count(), fresh.route_count());
+            let names = |table: &RoutingTable| table.stages().map(|stage| stage.key().clone()).collect::<Vec<_>>();
+            prop_assert_eq!(names(&table), names(&fresh));
+            for host in ["a.execute-api", "b.execute-api", "d", "other"] {
+                for path in ["/", "/p/x", "/q/y", "/v/x", "/v/p/y", "/v/w/q/x"] {
+                    let found = |table: &RoutingTable| {
+                        let located = table.locate(host, path);
+                        located.map(|at| {
+                            let route = at.stage.resolve(&http::Method::GET, at.route_path);
+                            (at.stage.key().clone(), at.base_path.to_owned(), route.map(|r| r.resource_path.clone()))
+                        })
+                    };
+                    prop_assert_eq!(found(&table), found(&fresh), "{} {}", host, path);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -139,7 +201,7 @@ fn a_disabled_execute_api_endpoint_leaves_only_the_mappings() {
     bundle.definition.rest_api.disable_execute_api_endpoint = true;
     let stage = Arc::new(StageTable::compile(&bundle).expect("compiles"));
     let mapping = BasePathMapping { domain_name: "*".into(), rest_api_id: "one".into(), ..BasePathMapping::default() };
-    let table = RoutingTable::assemble(Version(1), Hash::default(), vec![stage], &[mapping]);
+    let table = RoutingTable::assemble(Version(1), Hash::default(), vec![stage], [mapping]);
     assert_eq!(table.locate("one.execute-api.x", "/prod/x").err(), Some(LocateError::UnknownStage));
     assert!(table.locate("other", "/prod/x").is_ok());
 }

@@ -69,14 +69,14 @@ mod tests {
             version: Version(3),
             root_hash: Hash([3; 32]),
             bundles: vec![BundleRef { key, hash: Hash([7; 32]), size_bytes: 12 }],
-            base_path_mappings: vec![mapping],
+            base_path_mappings: [mapping.clone()].into(),
         };
         let mut before = after.clone();
         before.version = Version(2);
         before.bundles[0].hash = Hash([8; 32]);
         let gone = BundleKey { rest_api_id: "zzzzzzzzzz".into(), stage_name: "v1".into() };
         before.bundles.push(BundleRef { key: gone, hash: Hash([9; 32]), size_bytes: 1 });
-        before.base_path_mappings[0].base_path = "old".into();
+        before.base_path_mappings = [BasePathMapping { base_path: "old".into(), ..mapping }].into();
         let delta = ManifestDelta::between(&before, &after);
         let counts = [delta.bundles.len(), delta.removed_bundles.len(), delta.base_path_mappings.len()];
         assert_eq!((counts, delta.removed_base_path_mappings.len()), ([1, 1, 1], 1));

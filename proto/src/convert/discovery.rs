@@ -189,6 +189,7 @@ pub fn manifest_from_wire(message: wire::Manifest) -> Result<Manifest, Violation
     let root_hash = read.take(hash("rootHash", &message.root_hash)).unwrap_or_default();
     let bundles = references(&mut read, message.bundles);
     let base_path_mappings = mappings(&mut read, message.base_path_mappings);
+    let base_path_mappings = base_path_mappings.into();
     read.finish(Manifest { version: Version(message.version), root_hash, bundles, base_path_mappings })
 }
 
@@ -247,7 +248,7 @@ mod tests {
             ..BasePathMapping::default()
         }];
         let root_hash = manifest_root_hash(&bundles, &base_path_mappings);
-        Manifest { version: Version(3), root_hash, bundles, base_path_mappings }
+        Manifest { version: Version(3), root_hash, bundles, base_path_mappings: base_path_mappings.into() }
     }
 
     #[test]
@@ -255,7 +256,7 @@ mod tests {
         let manifest = manifest();
         assert_eq!(manifest_from_wire(manifest_to_wire(&manifest)), Ok(manifest.clone()));
 
-        let mut mappings = manifest.base_path_mappings.clone();
+        let mut mappings = manifest.base_path_mappings.to_vec();
         mappings[0].revision = Revision(9);
         assert_eq!(manifest_root_hash(&manifest.bundles, &mappings), manifest.root_hash);
         mappings[0].base_path = "v1".into();

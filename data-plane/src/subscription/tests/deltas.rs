@@ -91,7 +91,12 @@ impl Store {
         };
         let base_path_mappings: Vec<_> = self.mappings.iter().map(mapping).collect();
         let root_hash = manifest_root_hash(&bundles, &base_path_mappings);
-        let manifest = Manifest { version: Version(self.version), root_hash, bundles, base_path_mappings };
+        let manifest = Manifest {
+            version: Version(self.version),
+            root_hash,
+            bundles,
+            base_path_mappings: base_path_mappings.into(),
+        };
         Published { manifest, bundles: encoded.into_iter().map(|(_, bytes)| (bundle_hash(&bytes), bytes)).collect() }
     }
 }
@@ -316,7 +321,7 @@ fn assembled(published: &Published) -> RoutingTable {
     let compile = |bytes: &Bytes| Arc::new(StageTable::compile(&decode_bundle(bytes).unwrap()).unwrap());
     let Manifest { version, root_hash, base_path_mappings, .. } = &published.manifest;
     let stages = published.bundles.values().map(compile).collect();
-    RoutingTable::assemble(*version, *root_hash, stages, base_path_mappings)
+    RoutingTable::assemble(*version, *root_hash, stages, Arc::clone(base_path_mappings))
 }
 
 fn describe(route: &Route) -> String {

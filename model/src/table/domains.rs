@@ -1,0 +1,111 @@
+//! [`Domains`]: what domain names and base paths lead to.
+
+use crate::domain::BasePathMapping;
+use crate::id::{RestApiId, StageName};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// What domain names lead to.
+#[derive(Debug, Default)]
+pub(super) struct Domains {
+    /// What they were made of.
+    pub(super) mappings: Arc<[BasePathMapping]>,
+    pub(super) by_name: HashMap<Box<str>, BasePaths>,
+}
+
+/// The base paths of one domain.
+#[derive(Debug, Default)]
+pub(super) struct BasePaths {
+    /// By path.
+    pub(super) sorted: Vec<BasePath>,
+    /// Of the one with the most.
+    segments_max: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct BasePath {
+    /// Empty for the root; otherwise `/a/b`.
+    pub(super) path: Box<str>,
+    pub(super) api: RestApiId,
+    pub(super) stage: Option<StageName>,
+}
+
+impl Domains {
+    pub(super) fn new(mappings: Arc<[BasePathMapping]>) -> Self {
+        let mut by_name: HashMap<Box<str>, BasePaths> = HashMap::new();
+        for mapping in &*mappings {
+            let domain = host_name(&mapping.domain_name);
+            let base_paths = match by_name.get_mut(&*domain) {
+                Some(base_paths) => base_paths,
+                None => by_name.entry(domain.into()).or_default(),
+            };
+            base_paths.sorted.push(BasePath {
+                path: if mapping.base_path.is_empty() { "".into() } else { ["/", &mapping.base_path].concat().into() },
+                api: mapping.rest_api_id.clone(),
+                stage: mapping.stage.clone(),
+            });
+        }
+        for base_paths in by_name.values_mut() {
+            base_paths.sorted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+            base_paths.segments_max = base_paths.sorted.iter().map(BasePath::segments).max().unwrap_or(0);
+        }
+        Self { mappings, by_name }
+    }
+}
+
+impl BasePaths {
+    /// The longest base path that `path` begins with, whole segments only, and what is behind it. Looked up once for each
+    /// number of segments that a base path has, however many base paths there are.
+    pub(super) fn longest<'p>(&self, path: &'p str) -> Option<(&BasePath, &'p str)> {
+        let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+        let mut end = slashes.map(|(at, _)| at).nth(self.segments_max + 1).unwrap_or(path.len());
+        loop {
+            let (begin, rest) = path.split_at_checked(end)?;
+            if let Ok(at) = self.sorted.binary_search_by(|base| (*base.path).cmp(begin)) {
+                return self.sorted.get(at).map(|base| (base, rest));
+            }
+            end = begin.rfind('/')?;
+        }
+    }
+
+    /// In the order in which they are asked.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut asked: Vec<&BasePath> = self.sorted.iter().collect();
+        asked.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
+        asked.into_iter().map(BasePath::to_string).collect()
+    }
+}
+
+impl BasePath {
+    fn segments(&self) -> usize {
+        self.path.bytes().filter(|byte| *byte == b'/').count()
+    }
+}
+
+impl fmt::Display for BasePath {
+    /// With the stage in braces where the path's next segment names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stage {
+            Some(_) if self.path.is_empty() => f.write_str("/"),
+            Some(_) => f.write_str(&self.path),
+            None => write!(f, "{}/{{stage}}", self.path),
+        }
+    }
+}
+
+/// The host in lower case without its port and without the root label's dot.
+pub(super) fn host_name(host: &str) -> Cow<'_, str> {
+    let name = match host.rfind(':') {
+        // The last colon of an IPv6 literal without port stands inside the brackets.
+        Some(at) if !host.ends_with(']') => &host[..at],
+        _ => host,
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
