@@ -170,6 +170,8 @@ fn refusal(text: &mut String, status: &Status) {
         (..) if tls.is_some() => tls.as_deref().unwrap_or_default(),
         // The transport's words for our own deadline.
         (Code::Cancelled | Code::DeadlineExceeded, _) => "no answer in time; --timeout allows more",
+        // The transport's words for a call that nobody serves there.
+        (Code::Unimplemented, _) => "this control plane does not know that call: it is older than this program",
         (code, "") => code.description(),
         // The message repeats them for programs that do not read details.
         (_, message) if violations.iter().any(|one| message.contains(&one.description)) => "not valid",
@@ -284,6 +286,12 @@ mod tests {
     fn an_empty_message_is_replaced_by_the_meaning_of_its_code() {
         let text = refused(Status::new(Code::Internal, "")).text(Paint::none());
         assert!(text.contains("creating the API: Internal error"), "{text}");
+    }
+
+    #[test]
+    fn a_call_that_is_not_known_there_is_a_matter_of_age() {
+        let text = refused(Status::unimplemented("")).text(Paint::none());
+        assert!(text.ends_with("does not know that call: it is older than this program\n"), "{text}");
     }
 
     #[test]

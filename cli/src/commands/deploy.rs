@@ -77,7 +77,7 @@ impl Deploy {
     /// # Errors
     /// Whatever the control plane refuses.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let control_plane = context.connect().await?;
+        let control_plane = self.waiting.connect(context).await?;
         let api = control_plane.api(&self.api.api).await?;
         let stage_variable_overrides = map(self.canary_variables);
         let request = pb::CreateDeploymentRequest {
