@@ -202,6 +202,20 @@ fn status_code(code: Code) -> u8 {
     }
 }
 
+/// Whether the control plane knew the question of `answer`, whatever it answered: one that does not is older, and would skip
+/// the settings of these `flags` in silence. To be asked before anything is changed.
+///
+/// # Errors
+/// It is older.
+pub(crate) fn known<T>(answer: &Result<tonic::Response<T>, Status>, flags: &str) -> Result<(), Failure> {
+    match answer {
+        Err(status) if status.code() == Code::Unimplemented => Err(Failure::Failed(format!(
+            "this control plane is older than this program, and does not know {flags}; nothing was changed"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Says what a call was for, so that its refusal reads as a sentence.
 pub(crate) trait Doing<T> {
     /// # Errors
@@ -292,6 +306,14 @@ mod tests {
     fn a_call_that_is_not_known_there_is_a_matter_of_age() {
         let text = refused(Status::unimplemented("")).text(Paint::none());
         assert!(text.ends_with("does not know that call: it is older than this program\n"), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_of_another_kind_shows_that_the_question_is_known() {
+        let answered =
+            |status| known(&Err::<tonic::Response<()>, _>(status), "--wait").map_err(|failure| failure.code());
+        assert_eq!(answered(Status::unimplemented("")), Err(1));
+        assert_eq!(answered(Status::not_found("no node canary")), Ok(()));
     }
 
     #[test]

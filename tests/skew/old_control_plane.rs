@@ -158,12 +158,14 @@ async fn the_command_line_says_what_an_older_control_plane_cannot_do() {
     assert_eq!(control.heard().deployments.len(), 1);
 
     const OLDER: &str = "this control plane does not know that call: it is older than this program\n";
-    const NEITHER: &str = "this control plane is older than this program, and knows neither --wait nor --all-or-nothing; nothing was changed\n";
+    const NEITHER: &str = "does not know --wait and --all-or-nothing; nothing was changed\n";
+    const NODES: &str = "does not know --nodes; nothing was changed\n";
     for (arguments, said) in [
         (&["deploy", "api", "--stage", "prod", "--wait", "all"][..], NEITHER),
         (&["deploy", "api", "--stage", "prod", "--all-or-nothing"], NEITHER),
         (&["stage", "rollback", "api", "prod", "--wait", "quorum"], NEITHER),
         (&["stage", "canary", "promote", "api", "prod", "--wait", "all"], NEITHER),
+        (&["deploy", "api", "--stage", "prod", "--nodes", "10%"], NODES),
         (&["deploy", "api", "--stage", "prod", "--preview"], OLDER),
         (&["backup", "backup.jsonl"], OLDER),
         (&["audit"], OLDER),

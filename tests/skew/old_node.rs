@@ -7,8 +7,9 @@ use harness::world::document;
 use harness::{World, client};
 use penstock_previous::first::discovery::v1 as old;
 use penstock_proto::management::v1::{
-    ActivationPolicy, CreateDeploymentRequest, ListNodesRequest, Node, NodePreviewState, NodeRolloutState,
-    PreviewDeploymentRequest, Rollout, RolloutState, WaitFor,
+    ActivationPolicy, CreateDeploymentRequest, EndNodeCanaryRequest, ListNodesRequest, Node, NodeCanarySettings,
+    NodeCanaryState, NodePreviewState, NodeRolloutState, PreviewDeploymentRequest, Rollout, RolloutState, Stage,
+    UpdateStageRequest, WaitFor, WatchNodeCanaryRequest, node_canary_settings,
 };
 use prost::Message as _;
 
@@ -220,4 +221,51 @@ async fn what_it_refuses_counts_as_refused_and_is_not_sent_again() {
     let node = setup.node(takes_no_refused, held).await;
     until("it is activated", async || node.noted().activations.len(), |&count| count == 1).await;
     assert_eq!(node.noted().bundles, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_is_never_tried_on_it_first() {
+    let mut setup = Setup::start().await;
+    setup.world.add_proxy(&["--node-id", "second"]).await;
+    let node = setup.node(takes_all, Held::default()).await;
+    let (rest_api_id, stage_name) = (setup.apis[1].clone(), "prod".to_owned());
+    let stage = Stage { rest_api_id: rest_api_id.clone(), stage_name: stage_name.clone(), ..Stage::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["auto_deploy".to_owned()] });
+    let update = UpdateStageRequest { stage: Some(stage), update_mask, ..Default::default() };
+    setup.world.stages().await.update_stage(update).await.unwrap();
+    setup.change("tried").await;
+    setup.serves(&node).await;
+
+    let mut deployments = setup.world.deployments().await;
+    let node_canary = |count| {
+        let share = Some(node_canary_settings::Share::NodeCount(count));
+        Some(NodeCanarySettings { share, ..Default::default() })
+    };
+    let request = |count| CreateDeploymentRequest {
+        wait_for: WaitFor::None.into(),
+        node_canary: node_canary(count),
+        ..setup.deployment(ActivationPolicy::Unspecified)
+    };
+    let status = deployments.create_deployment(request(2)).await.unwrap_err();
+    assert!(status.message().contains("2 of 2 nodes"), "it does not count: {status:?}");
+    deployments.create_deployment(request(1)).await.unwrap();
+    let watch = WatchNodeCanaryRequest { rest_api_id: rest_api_id.clone(), stage_name: stage_name.clone() };
+    let mut pictures = deployments.watch_node_canary(watch).await.unwrap().into_inner();
+    let watching = loop {
+        let picture = pictures.message().await.unwrap().unwrap();
+        if picture.state() == NodeCanaryState::NodeCanaryWatching {
+            break picture;
+        }
+        assert_eq!(picture.state(), NodeCanaryState::NodeCanaryStarting, "{picture:?}");
+    };
+    assert!(watching.node_ids.len() == 1 && watching.node_ids[0] != "old", "{watching:?}");
+    // It has what the stage has.
+    setup.serves(&node).await;
+    let sent = node.noted().bundles;
+    let end = EndNodeCanaryRequest { rest_api_id, stage_name, promote: true };
+    let ended = deployments.end_node_canary(end).await.unwrap().into_inner();
+    assert_eq!(ended.state(), NodeCanaryState::NodeCanaryPromoted);
+    setup.serves(&node).await;
+    assert_eq!((node.held().version, node.noted().bundles), (ended.version, sent + 1));
+    assert_eq!(node.noted().not_understood, 0, "it is not asked to measure anything");
 }

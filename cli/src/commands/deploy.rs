@@ -78,6 +78,7 @@ impl Deploy {
     /// Whatever the control plane refuses.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let control_plane = self.waiting.connect(context).await?;
+        self.trying.check(&control_plane).await?;
         let api = control_plane.api(&self.api.api).await?;
         let stage_variable_overrides = map(self.canary_variables);
         let request = pb::CreateDeploymentRequest {

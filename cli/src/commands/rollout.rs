@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use penstock_proto::management::v1 as pb;
-use tonic::{Code, Response};
+use tonic::Response;
 
 use super::Context;
 use crate::client::ControlPlane;
-use crate::exit::{Doing, Failure};
+use crate::exit::{Doing, Failure, known};
 use crate::output::harmless;
 use crate::output::progress::Progress;
 
@@ -78,8 +78,7 @@ pub(crate) async fn of_stage(
 }
 
 impl Waiting {
-    /// Connects, for a change that is about to be made, and finds out first whether it can be waited for and made as a whole:
-    /// an older control plane would skip what it does not know, and say nothing.
+    /// Connects, for a change that is about to be made, and finds out first whether it can be waited for and made as a whole.
     ///
     /// # Errors
     /// As [`Context::connect`]; the control plane is too old.
@@ -88,15 +87,9 @@ impl Waiting {
         if self.wait == Wait::None && !self.all_or_nothing {
             return Ok(control_plane);
         }
-        // How the newest version stands, without waiting. Whatever else is wrong the change itself will tell.
-        match control_plane.fleet().watch_rollout(pb::WatchRolloutRequest::default()).await {
-            Err(status) if status.code() == Code::Unimplemented => Err(Failure::Failed(
-                "this control plane is older than this program, and knows neither --wait nor --all-or-nothing; nothing was \
-                 changed"
-                    .to_owned(),
-            )),
-            _ => Ok(control_plane),
-        }
+        // How the newest version stands, without waiting.
+        let answer = control_plane.fleet().watch_rollout(pb::WatchRolloutRequest::default()).await;
+        known(&answer, "--wait and --all-or-nothing").map(|()| control_plane)
     }
 
     /// What a node should do that cannot take everything.
