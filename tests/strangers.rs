@@ -6,6 +6,7 @@ use harness::process::repository;
 use harness::upstream::Upstream;
 use harness::world::document;
 use harness::{World, scale};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn run(command: &mut Command) -> Output {
@@ -53,6 +54,15 @@ async fn curl_uploads_and_downloads_over_both_protocols() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python_manages_an_api_through_reflection_alone() {
+    python_manages(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_manages_an_api_with_the_descriptors_of_the_first_release() {
+    python_manages(Some(repository().join("proto/releases/0.1-first/descriptors.bin"))).await;
+}
+
+async fn python_manages(descriptors: Option<PathBuf>) {
     let python = std::env::var_os("PENSTOCK_TEST_PYTHON").unwrap_or_else(|| "python3".into());
     let has_grpc = Command::new(&python).args(["-c", "import grpc, grpc_reflection.v1alpha"]).output();
     if !has_grpc.is_ok_and(|output| output.status.success()) {
@@ -64,8 +74,8 @@ async fn python_manages_an_api_through_reflection_alone() {
     let upstream = Upstream::mirror("up").await;
     let script = repository().join("tests/strangers/manage.py");
     let target = world.grpc_url().replace("http://", "");
-    let output =
-        run(Command::new(&python).arg(script).args([target, format!("http://{}/from-python", upstream.address)]));
+    let uri = format!("http://{}/from-python", upstream.address);
+    let output = run(Command::new(&python).arg(script).args([target, uri]).args(descriptors));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.ends_with("managed\n"), "{said}");
     world.settled().await;

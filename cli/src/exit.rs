@@ -170,6 +170,8 @@ fn refusal(text: &mut String, status: &Status) {
         (..) if tls.is_some() => tls.as_deref().unwrap_or_default(),
         // The transport's words for our own deadline.
         (Code::Cancelled | Code::DeadlineExceeded, _) => "no answer in time; --timeout allows more",
+        // The transport's words for a call that nobody serves there.
+        (Code::Unimplemented, _) => "this control plane does not know that call: it is older than this program",
         (code, "") => code.description(),
         // The message repeats them for programs that do not read details.
         (_, message) if violations.iter().any(|one| message.contains(&one.description)) => "not valid",
@@ -197,6 +199,20 @@ fn status_code(code: Code) -> u8 {
         | Code::Unimplemented
         | Code::Internal
         | Code::DataLoss => 1,
+    }
+}
+
+/// Whether the control plane knew the question of `answer`, whatever it answered: one that does not is older, and would skip
+/// the settings of these `flags` in silence. To be asked before anything is changed.
+///
+/// # Errors
+/// It is older.
+pub(crate) fn known<T>(answer: &Result<tonic::Response<T>, Status>, flags: &str) -> Result<(), Failure> {
+    match answer {
+        Err(status) if status.code() == Code::Unimplemented => Err(Failure::Failed(format!(
+            "this control plane is older than this program, and does not know {flags}; nothing was changed"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -284,6 +300,20 @@ mod tests {
     fn an_empty_message_is_replaced_by_the_meaning_of_its_code() {
         let text = refused(Status::new(Code::Internal, "")).text(Paint::none());
         assert!(text.contains("creating the API: Internal error"), "{text}");
+    }
+
+    #[test]
+    fn a_call_that_is_not_known_there_is_a_matter_of_age() {
+        let text = refused(Status::unimplemented("")).text(Paint::none());
+        assert!(text.ends_with("does not know that call: it is older than this program\n"), "{text}");
+    }
+
+    #[test]
+    fn a_refusal_of_another_kind_shows_that_the_question_is_known() {
+        let answered =
+            |status| known(&Err::<tonic::Response<()>, _>(status), "--wait").map_err(|failure| failure.code());
+        assert_eq!(answered(Status::unimplemented("")), Err(1));
+        assert_eq!(answered(Status::not_found("no node canary")), Ok(()));
     }
 
     #[test]

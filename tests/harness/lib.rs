@@ -16,6 +16,7 @@ pub mod memory;
 pub mod payload;
 pub mod pki;
 pub mod postgres;
+pub mod previous;
 pub mod process;
 pub mod replicas;
 pub mod rollout;

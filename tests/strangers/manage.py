@@ -1,12 +1,14 @@
-"""Builds an API call by call, knowing nothing but the address: every message comes from server reflection.
+"""Builds an API call by call, knowing nothing but the address: every message comes from server reflection, or from a file
+that holds the descriptors of an earlier release.
 
-Usage: manage.py HOST:PORT UPSTREAM-URI
+Usage: manage.py HOST:PORT UPSTREAM-URI [DESCRIPTORS]
 """
 
 import sys
 
 import grpc
 from google.protobuf import json_format
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -17,11 +19,17 @@ PACKAGE = "penstock.management.v1"
 class Management:
     """Calls by name, with and as JSON objects."""
 
-    def __init__(self, channel):
+    def __init__(self, channel, descriptors=None):
         self.channel = channel
         database = ProtoReflectionDescriptorDatabase(channel)
         self.services = set(database.get_services())
-        self.pool = DescriptorPool(database)
+        if descriptors is None:
+            self.pool = DescriptorPool(database)
+            return
+        self.pool = DescriptorPool()
+        with open(descriptors, "rb") as file:
+            for one in FileDescriptorSet.FromString(file.read()).file:
+                self.pool.Add(one)
 
     def call(self, service, method, request):
         descriptor = self.pool.FindServiceByName(f"{PACKAGE}.{service}").FindMethodByName(method)
@@ -42,9 +50,9 @@ class Management:
         raise AssertionError(f"{method} was accepted")
 
 
-def main(target, upstream):
+def main(target, upstream, descriptors=None):
     with grpc.insecure_channel(target) as channel:
-        management = Management(channel)
+        management = Management(channel, descriptors)
         assert "grpc.health.v1.Health" in management.services, management.services
 
         api = management.call("RestApiService", "CreateRestApi", {

@@ -53,6 +53,7 @@ const HOMES: &[Home] = &[
             "examples/image-resizer/src/settings.rs",
             "examples/image-resizer/src/main.rs",
             "examples/image-function/src/main.rs",
+            "proto/examples/freeze.rs",
             // A command line is made of its surroundings: arguments, NO_COLOR, the program that it starts again.
             "cli/src/",
         ],

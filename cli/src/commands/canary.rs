@@ -123,7 +123,7 @@ pub(crate) fn overrides(stage: &pb::Stage) -> BTreeMap<String, String> {
 
 impl Set {
     async fn run(self, context: &Context) -> Result<(), Failure> {
-        let control_plane = context.connect().await?;
+        let control_plane = self.waiting.connect(context).await?;
         let (api, mut stage) = self.stage.find(&control_plane).await?;
         let waiting = self.change(&mut stage)?;
         let request = update(stage, &waiting);
@@ -159,7 +159,7 @@ impl Set {
 
 impl Promote {
     async fn run(self, context: &Context) -> Result<(), Failure> {
-        let control_plane = context.connect().await?;
+        let control_plane = self.waiting.connect(context).await?;
         let api = control_plane.api(&self.stage.api.api).await?;
         let request = pb::PromoteCanaryRequest {
             rest_api_id: api.id,
@@ -182,7 +182,7 @@ impl Promote {
 
 impl Remove {
     async fn run(self, context: &Context) -> Result<(), Failure> {
-        let control_plane = context.connect().await?;
+        let control_plane = self.waiting.connect(context).await?;
         let (api, mut stage) = self.stage.find(&control_plane).await?;
         if stage.canary_settings.take().is_none() {
             return Err(Failure::NotFound(format!("the stage {} of {} has no canary", stage.stage_name, api.name)));

@@ -31,11 +31,11 @@ With --wait it says which proxies serve it, and ends with 7 if they are not as
 many: a proxy refused it, or has not answered when the time is over. It stays
 published, and proxies that come later serve it.
 
-With --nodes some proxies serve it first, the others what the stage has. Both are
-watched, and then all get it, or those go back: at once where clearly more of the
-requests fail there or take longer, or a proxy refuses it or stays away; at the
-end also where too few came to judge. Ends with 9 if it was taken back. It goes
-on by itself if this command is stopped; see `penstock stage node-canary`.
+With --nodes some proxies serve it first, the others what the stage has. Both
+are watched, and then all get it, or those go back: at once where clearly more
+of the requests fail there or take longer, or a proxy refuses it or stays away;
+at the end also where too few came to judge. Ends with 9 if it was taken back.
+It goes on by itself if this command is stopped: `penstock stage node-canary`.
 
 With --preview nothing is deployed. The requests that the proxies had lately are
 looked up in what serves and in what would serve, and listed if they would meet
@@ -77,7 +77,8 @@ impl Deploy {
     /// # Errors
     /// Whatever the control plane refuses.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let control_plane = context.connect().await?;
+        let control_plane = self.waiting.connect(context).await?;
+        self.trying.check(&control_plane).await?;
         let api = control_plane.api(&self.api.api).await?;
         let stage_variable_overrides = map(self.canary_variables);
         let request = pb::CreateDeploymentRequest {

@@ -9,7 +9,7 @@ use tonic::Response;
 use super::Context;
 use super::stage::StageArg;
 use crate::client::ControlPlane;
-use crate::exit::{Doing, Failure};
+use crate::exit::{Doing, Failure, known};
 use crate::output::harmless;
 use crate::output::progress::Progress;
 use pb::node_canary_settings::Share;
@@ -47,6 +47,19 @@ fn share(text: &str) -> Result<Share, String> {
 }
 
 impl Trying {
+    /// Finds out whether the control plane can do what is asked.
+    ///
+    /// # Errors
+    /// It is too old, and would deploy to all.
+    pub(crate) async fn check(&self, control_plane: &ControlPlane) -> Result<(), Failure> {
+        if self.nodes.is_none() {
+            return Ok(());
+        }
+        // There need not be one to watch: that it says so is enough.
+        let answer = control_plane.deployments().watch_node_canary(pb::WatchNodeCanaryRequest::default()).await;
+        known(&answer, "--nodes")
+    }
+
     /// What the control plane is asked for; `None`: all proxies at once.
     pub(crate) fn settings(&self) -> Option<pb::NodeCanarySettings> {
         self.nodes.map(|share| pb::NodeCanarySettings {

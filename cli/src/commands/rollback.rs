@@ -35,7 +35,7 @@ impl Rollback {
     /// # Errors
     /// Whatever the control plane refuses.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let control_plane = context.connect().await?;
+        let control_plane = self.waiting.connect(context).await?;
         let (api, mut stage) = self.stage.find(&control_plane).await?;
         let to = match self.to {
             Some(id) => id,

@@ -10,7 +10,7 @@ use tonic::Response;
 
 use super::Context;
 use crate::client::ControlPlane;
-use crate::exit::{Doing, Failure};
+use crate::exit::{Doing, Failure, known};
 use crate::output::harmless;
 use crate::output::progress::Progress;
 
@@ -78,6 +78,20 @@ pub(crate) async fn of_stage(
 }
 
 impl Waiting {
+    /// Connects, for a change that is about to be made, and finds out first whether it can be waited for and made as a whole.
+    ///
+    /// # Errors
+    /// As [`Context::connect`]; the control plane is too old.
+    pub(crate) async fn connect(&self, context: &Context) -> Result<ControlPlane, Failure> {
+        let control_plane = context.connect().await?;
+        if self.wait == Wait::None && !self.all_or_nothing {
+            return Ok(control_plane);
+        }
+        // How the newest version stands, without waiting.
+        let answer = control_plane.fleet().watch_rollout(pb::WatchRolloutRequest::default()).await;
+        known(&answer, "--wait and --all-or-nothing").map(|()| control_plane)
+    }
+
     /// What a node should do that cannot take everything.
     pub(crate) fn policy(&self) -> i32 {
         match self.all_or_nothing {
@@ -151,7 +165,11 @@ fn number(rollout: &pb::Rollout, state: pb::NodeRolloutState) -> usize {
 }
 
 fn names(rollout: &pb::Rollout, state: pb::NodeRolloutState) -> String {
-    let named: Vec<_> = rollout.nodes.iter().filter(|node| node.state() == state).collect();
+    named(rollout.nodes.iter().filter(|node| node.state() == state))
+}
+
+fn named<'a>(nodes: impl Iterator<Item = &'a pb::NodeRollout>) -> String {
+    let named: Vec<_> = nodes.collect();
     let mut text: Vec<String> = named
         .iter()
         .take(NAMED_MAX)
@@ -198,6 +216,13 @@ fn lines(rollout: &pb::Rollout) -> Vec<String> {
         let pinned: u64 = before().map(pinned).sum();
         let cut: u64 = before().map(|one| one.requests_cut).sum();
         lines.push(format!("Requests on versions before: {pinned} under way, {cut} cut."));
+        let uncounted = named(rollout.nodes.iter().filter(|node| {
+            // Whoever counts has at least a line for what it serves.
+            node.state() == pb::NodeRolloutState::NodeApplied && node.generations.is_empty()
+        }));
+        if !uncounted.is_empty() {
+            lines.push(format!("Not among them are those of {uncounted}: an older program does not count them."));
+        }
     }
     lines
 }
@@ -274,6 +299,13 @@ mod tests {
             ]
         );
         assert_eq!(lines(&rollout(Vec::new())), ["No proxy is connected, so none serves version 7."]);
+        assert_eq!(
+            lines(&rollout(vec![node("old", NodeApplied)]))[1..],
+            [
+                "Requests on versions before: 0 under way, 0 cut.",
+                "Not among them are those of old: an older program does not count them.",
+            ]
+        );
     }
 
     #[test]
