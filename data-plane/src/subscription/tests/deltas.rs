@@ -89,14 +89,9 @@ impl Store {
             stage: Some(key.stage_name.clone()),
             ..BasePathMapping::default()
         };
-        let base_path_mappings: Vec<_> = self.mappings.iter().map(mapping).collect();
+        let base_path_mappings: Arc<[_]> = self.mappings.iter().map(mapping).collect();
         let root_hash = manifest_root_hash(&bundles, &base_path_mappings);
-        let manifest = Manifest {
-            version: Version(self.version),
-            root_hash,
-            bundles,
-            base_path_mappings: base_path_mappings.into(),
-        };
+        let manifest = Manifest { version: Version(self.version), root_hash, bundles, base_path_mappings };
         Published { manifest, bundles: encoded.into_iter().map(|(_, bytes)| (bundle_hash(&bytes), bytes)).collect() }
     }
 }
