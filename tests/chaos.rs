@@ -7,8 +7,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "chaos/clocks.rs"]
+mod clocks;
 #[path = "chaos/mixed.rs"]
 mod mixed;
+#[path = "chaos/partition.rs"]
+mod partition;
 
 use std::time::Duration;
 

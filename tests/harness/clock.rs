@@ -5,6 +5,9 @@ use crate::held::has;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Where the library puts what its processes share.
+const SHARED: &str = "/dev/shm";
+
 /// The library, in the directory of whatever architecture this is.
 const LIBRARIES: &str = "/usr/lib/*-linux-gnu/faketime/libfaketimeMT.so.1";
 
@@ -45,7 +48,19 @@ impl Clock {
             ("FAKETIME_TIMESTAMP_FILE", self.file.to_str().unwrap()),
             ("FAKETIME_CACHE_DURATION", "1"),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-            ("FAKETIME_DISABLE_SHM", "1"),
         ]
+    }
+}
+
+impl Drop for Clock {
+    /// Removes what processes that were killed have left behind.
+    fn drop(&mut self) {
+        for entry in fs::read_dir(SHARED).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let pid = name.strip_prefix("faketime_shm_").or_else(|| name.strip_prefix("sem.faketime_sem_"));
+            if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }

@@ -20,15 +20,15 @@ pub struct Namespace {
     wrapper: Vec<String>,
     /// Where programs in it are reached.
     pub address: Ipv4Addr,
-    /// Where they reach this process.
-    pub outside: Ipv4Addr,
+    /// Where this process is reached from it, and from others of its kind.
+    pub outside: IpAddr,
 }
 
 impl Namespace {
     /// Makes one; `None` where this process may not, which is then said. `number` tells those of one test apart.
     pub fn new(number: u32) -> Option<Self> {
         let needed = "root and iproute2 (Debian: apt-get install iproute2), for network namespaces";
-        if !has(needed, &["unshare", "--net", "ip", "link", "add", "a", "type", "veth", "peer", "name", "b"]) {
+        if !has(needed, &["unshare", "--net", "ip", "link", "add", "va0", "type", "veth", "peer", "name", "va1"]) {
             return None;
         }
         assert!(number < NETWORKS_MAX);
@@ -42,15 +42,11 @@ impl Namespace {
         ip(&["addr", "add", &format!("{outside}/30"), "dev", &card]);
         ip(&["link", "set", &card, "up"]);
         let wrapper = vec!["nsenter".to_owned(), format!("--net=/proc/{pid}/ns/net")];
-        let namespace = Self { held, wrapper, address: inside, outside };
+        let namespace = Self { held, wrapper, address: inside, outside: outside.into() };
         namespace.ip(&["addr", "add", &format!("{inside}/30"), "dev", "front"]);
         namespace.ip(&["link", "set", "front", "up"]);
+        namespace.ip(&["route", "add", "default", "via", &outside.to_string()]);
         Some(namespace)
-    }
-
-    /// Where this process listens so that programs in it can connect.
-    pub fn outside(&self) -> IpAddr {
-        IpAddr::V4(self.outside)
     }
 
     /// The words before those of a program that is to run in it.

@@ -105,11 +105,14 @@ impl World {
         until("the proxy is ready", ready, |&status| status == 200).await;
     }
 
-    /// Starts one more proxy behind the words of another program, and waits for nothing.
+    /// Starts one more proxy behind the words of another program, and waits for nothing. Its arguments may say where it
+    /// listens, on both ports.
     pub fn add_proxy_unready(&mut self, wrapper: &[&str], arguments: &[&str], environment: &[(&str, &str)]) {
         let control_plane = self.grpc_url();
-        let mut all =
-            vec!["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--control-plane", &control_plane];
+        let mut all = vec!["--control-plane", &control_plane];
+        if !arguments.contains(&"--listen") {
+            all.extend(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        }
         all.extend_from_slice(arguments);
         let proxy = Program::start_under(wrapper, "penstock-data-plane", &self.directory, &all, environment);
         self.proxies.push(proxy);
