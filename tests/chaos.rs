@@ -7,12 +7,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "chaos/agreement.rs"]
+mod agreement;
 #[path = "chaos/clocks.rs"]
 mod clocks;
+#[path = "chaos/disks.rs"]
+mod disks;
 #[path = "chaos/mixed.rs"]
 mod mixed;
 #[path = "chaos/partition.rs"]
 mod partition;
+#[path = "chaos/planes.rs"]
+mod planes;
+#[path = "chaos/strangers.rs"]
+mod strangers;
 
 use std::time::Duration;
 

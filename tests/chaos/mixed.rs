@@ -1,12 +1,13 @@
 //! A sequence of kills and freezes in an order of chance, at moments of chance, on SQLite.
 
+use crate::agreement::Agreement;
 use crate::{CONVERGENCE_MAX, NOTICE_MAX};
 use harness::seed::Chance;
 use harness::traffic::Traffic;
 use harness::wait::until_within;
 use harness::world::api_names;
-use harness::writers::{Writers, number, upstreams};
-use harness::{World, client, sized};
+use harness::writers::{Writers, upstreams};
+use harness::{World, sized};
 use penstock_proto::management::v1::rest_api_service_client::RestApiServiceClient;
 use penstock_proto::management::v1::{ListNodesRequest, fleet_service_client::FleetServiceClient};
 use std::collections::BTreeSet;
@@ -48,8 +49,7 @@ struct Run {
     writers: Writers,
     traffic: Traffic,
     chance: Chance,
-    /// APIs that every proxy was seen to serve.
-    seen: BTreeSet<String>,
+    agreement: Agreement,
     slowest: Duration,
 }
 
@@ -85,7 +85,7 @@ impl Run {
         until_serving(&world, &all, version).await;
         let proxies: Vec<_> = world.proxies.iter().map(|proxy| proxy.address("proxy")).collect();
         let traffic = Traffic::on(&proxies, writers.ceiling());
-        Self { world, writers, traffic, chance, seen: BTreeSet::new(), slowest: Duration::ZERO }
+        Self { world, writers, traffic, chance, agreement: Agreement::default(), slowest: Duration::ZERO }
     }
 
     async fn meet(&mut self, fault: Fault) {
@@ -173,26 +173,13 @@ impl Run {
             self.slowest = self.slowest.max(healed.elapsed());
 
             let stored = api_names(&mut self.world.rest_apis().await).await;
-            self.writers.known(|known| known.check(&stored));
+            let proxies: Vec<_> = self.world.proxies.iter().map(|proxy| proxy.address("proxy")).collect();
+            let number = self.agreement.check(&self.writers, &proxies, stored).await;
             let (version, _) = self.world.published().await;
-            let new: Vec<_> = stored.difference(&self.seen).cloned().collect();
-            let mut numbers = BTreeSet::new();
-            for proxy in &self.world.proxies {
-                let address = proxy.address("proxy");
-                numbers.insert(number(address).await);
-                for name in &new {
-                    let answer = client::get(address, "any", &format!("/{name}/x")).await;
-                    assert_eq!(answer.status, 200, "{name}: {}", answer.text());
-                }
-            }
-            let numbers: Vec<_> = numbers.into_iter().collect();
-            let [number] = numbers[..] else { panic!("proxies answer {numbers:?}") };
-            assert!((expected.acknowledged..=expected.asked).contains(&number), "{number}: {expected:?}");
             for proxy in all.clone() {
                 self.world.kept(proxy, version).await;
             }
             self.traffic.raise_floor(number);
-            self.seen = stored;
         }
         self.traffic.go_on(&all, ANSWERS).await;
         self.traffic.check();
