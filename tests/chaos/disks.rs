@@ -85,7 +85,7 @@ async fn a_full_disk_of_the_control_plane_refuses_writes_and_nothing_else() {
     let upstream = Upstream::mirror("up").await;
     world.register(&document(SERVED, &[("GET", "/x", format!("http://{}/", upstream.address))])).await;
     let mut told = Told { acknowledged: BTreeSet::from([SERVED.to_owned()]), ..Told::default() };
-    let load = Load::on(&world, 8);
+    let load = Load::on(&world, 1);
     for round in 0..sized(2, 10) {
         for large in [false, true, false] {
             told.write(&world, upstream.address, large).await;
@@ -163,7 +163,7 @@ async fn a_full_disk_of_a_proxy_is_reported_and_it_serves_on() {
         let (kept, _) = world.published().await;
         world.kept(0, kept).await;
         let serves = async |world: &World| client::get(world.proxy(), "any", "/x").await.json()["target"].clone();
-        let (durable, load) = (number, Load::on(&world, 4));
+        let (durable, load) = (number, Load::on(&world, 1));
         disk.fill();
         for _ in 0..5 {
             number += 1;

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 /// Connections to each proxy.
 const CONNECTIONS: usize = 4;
 /// Between two requests of one connection: the rest of the machine has work too.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(20);
 /// Faults that are remembered of one proxy.
 const FAULTS_MAX: usize = 20;
 

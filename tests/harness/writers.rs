@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 /// The API whose target changes.
 const MOVING: &str = "moving";
 /// Between two changes of that, so that others find time.
-const MOVE_PAUSE: Duration = Duration::from_millis(10);
+const MOVE_PAUSE: Duration = Duration::from_millis(30);
 /// Between two imports of one writer: each stays, and makes whatever is done with all of them slower.
 const IMPORT_PAUSE: Duration = Duration::from_millis(100);
 
