@@ -6,92 +6,13 @@ use harness::replicas::Replicas;
 use harness::upstream::Upstream;
 use harness::wait::until;
 use harness::world::{api_names, document};
+use harness::writers::{Known, import, write};
 use harness::{World, client, sized};
-use penstock_proto::management::v1::{
-    ImportRestApiRequest, ListRestApisRequest, StageSpec, rest_api_service_client::RestApiServiceClient,
-};
+use penstock_proto::management::v1::ListRestApisRequest;
 use std::collections::BTreeSet;
-use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tonic::transport::Channel;
-use tonic::{Code, Status};
-
-/// Imports an API with one route, at a base path of the catch-all domain; answers its id and the version.
-async fn import(
-    client: &mut RestApiServiceClient<Channel>,
-    title: &str,
-    upstream: &Upstream,
-) -> Result<(String, u64), Status> {
-    let document = document(title, &[("GET", "/x", format!("http://{}/{title}", upstream.address))]);
-    let stage = StageSpec {
-        stage_name: "prod".into(),
-        auto_deploy: true,
-        domain_name: "*".into(),
-        base_path: title.into(),
-        ..Default::default()
-    };
-    let request =
-        ImportRestApiRequest { document: document.to_string().into(), stage: Some(stage), ..Default::default() };
-    let answer = client.import_rest_api(request).await?;
-    let version = answer.metadata().get("penstock-config-version").unwrap().to_str().unwrap().parse().unwrap();
-    Ok((answer.into_inner().rest_api.unwrap().id, version))
-}
-
-/// What writers know in the end.
-#[derive(Default)]
-struct Known {
-    asked: BTreeSet<String>,
-    acknowledged: BTreeSet<String>,
-    versions: Vec<u64>,
-}
-
-impl Known {
-    fn add(&mut self, other: Self) {
-        self.asked.extend(other.asked);
-        self.acknowledged.extend(other.acknowledged);
-        self.versions.extend(other.versions);
-    }
-
-    /// Every acknowledged write is there, and no version was given twice.
-    fn check(&self, stored: &BTreeSet<String>) {
-        let lost: Vec<_> = self.acknowledged.difference(stored).collect();
-        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-        let invented: Vec<_> = stored.difference(&self.asked).collect();
-        assert!(invented.is_empty(), "never asked for: {invented:?}");
-        let different: BTreeSet<_> = self.versions.iter().collect();
-        assert_eq!(different.len(), self.versions.len(), "no version is given twice");
-    }
-}
-
-/// Writes until it is stopped. What is refused because something is down is tried under a new name: it may have happened.
-async fn write(
-    mut client: RestApiServiceClient<Channel>,
-    name: String,
-    upstream: Arc<Upstream>,
-    stop: Arc<AtomicBool>,
-    confirmed: Arc<AtomicU64>,
-) -> Known {
-    let mut known = Known::default();
-    for number in 0.. {
-        if stop.load(Ordering::SeqCst) {
-            break;
-        }
-        let title = format!("{name}-{number}");
-        known.asked.insert(title.clone());
-        match import(&mut client, &title, &upstream).await {
-            Ok((_, version)) => {
-                known.acknowledged.insert(title);
-                known.versions.push(version);
-                confirmed.fetch_add(1, Ordering::SeqCst);
-            }
-            // What our own client says about a connection that was cut has a source, and a code of any kind.
-            Err(status) => assert!(status.source().is_some() || status.code() == Code::Unavailable, "{status}"),
-        }
-    }
-    assert!(known.versions.is_sorted_by(|a, b| a < b), "versions only grow: {:?}", known.versions);
-    known
-}
+use tonic::Code;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn either_of_two_takes_writes_and_both_publish_them() {
@@ -101,7 +22,8 @@ async fn either_of_two_takes_writes_and_both_publish_them() {
     world.add_proxy(&[1]).await;
     let (mut last, mut ids) = (1, Vec::new());
     for round in 0..6 {
-        let (id, version) = import(&mut world.rest_apis(round % 2), &format!("api{round}"), &upstream).await.unwrap();
+        let (id, version) =
+            import(&mut world.rest_apis(round % 2), &format!("api{round}"), upstream.address).await.unwrap();
         assert_eq!(version, last + 1);
         last = version;
         ids.push(id);
@@ -125,9 +47,9 @@ async fn either_of_two_takes_writes_and_both_publish_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_control_plane_loses_nothing_and_its_node_moves_to_the_other() {
     let Some(mut world) = Replicas::start(2) else { return };
-    let upstream = Arc::new(Upstream::mirror("up").await);
+    let upstream = Upstream::mirror("up").await;
     world.add_proxy(&[0, 1]).await;
-    import(&mut world.rest_apis(0), "first", &upstream).await.unwrap();
+    import(&mut world.rest_apis(0), "first", upstream.address).await.unwrap();
     world.converged(&[0, 1], 2).await;
     let home = usize::from(world.nodes(1).await == 1);
     let other = 1 - home;
@@ -138,7 +60,7 @@ async fn a_killed_control_plane_loses_nothing_and_its_node_moves_to_the_other() 
         .map(|writer| {
             let (stop, confirmed) = (Arc::clone(&stop), Arc::clone(&confirmed));
             let client = world.rest_apis(writer % 2);
-            tokio::spawn(write(client, format!("w{writer}"), Arc::clone(&upstream), stop, confirmed))
+            tokio::spawn(write(client, format!("w{writer}"), upstream.address, stop, confirmed))
         })
         .collect();
     let enough: u64 = sized(20, 200);
@@ -159,7 +81,7 @@ async fn a_killed_control_plane_loses_nothing_and_its_node_moves_to_the_other() 
 
     world.restart(home);
     world.converged(&[home, other], newest).await;
-    let (_, version) = import(&mut world.rest_apis(home), "last", &upstream).await.unwrap();
+    let (_, version) = import(&mut world.rest_apis(home), "last", upstream.address).await.unwrap();
     assert!(version > newest);
     world.converged(&[home, other], version).await;
 }
@@ -169,13 +91,13 @@ async fn without_its_database_it_says_so_serves_its_nodes_and_recovers_by_itself
     let Some(mut world) = Replicas::start(2) else { return };
     let upstream = Upstream::mirror("up").await;
     world.add_proxy(&[0]).await;
-    let (_, before) = import(&mut world.rest_apis(0), "first", &upstream).await.unwrap();
+    let (_, before) = import(&mut world.rest_apis(0), "first", upstream.address).await.unwrap();
     world.converged(&[0, 1], before).await;
 
     world.database.stop();
     for plane in 0..2 {
         let mut client = world.rest_apis(plane);
-        let refused = import(&mut client, "refused", &upstream).await.unwrap_err();
+        let refused = import(&mut client, "refused", upstream.address).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unavailable, "{refused}");
         assert!(refused.message().contains("the database cannot be reached"), "{refused}");
         let refused = client.list_rest_apis(ListRestApisRequest::default()).await.unwrap_err();
@@ -194,7 +116,7 @@ async fn without_its_database_it_says_so_serves_its_nodes_and_recovers_by_itself
     assert_eq!(client::get(admin, "admin", "/health/ready").await.status, 200, "it is still there for its nodes");
 
     world.database.start_again();
-    let (_, after) = import(&mut world.rest_apis(1), "second", &upstream).await.unwrap();
+    let (_, after) = import(&mut world.rest_apis(1), "second", upstream.address).await.unwrap();
     assert_eq!(after, before + 1);
     world.converged(&[0, 1], after).await;
     until("operators see it", reachable, |&reachable| reachable).await;
@@ -205,7 +127,7 @@ async fn without_its_database_it_says_so_serves_its_nodes_and_recovers_by_itself
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_crashes_in_the_middle_of_writes_loses_nothing_that_was_acknowledged() {
     let Some(mut world) = Replicas::start(2) else { return };
-    let upstream = Arc::new(Upstream::mirror("up").await);
+    let upstream = Upstream::mirror("up").await;
     world.add_proxy(&[0, 1]).await;
     world.add_proxy(&[1, 0]).await;
     let (stop, confirmed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -213,7 +135,7 @@ async fn a_database_that_crashes_in_the_middle_of_writes_loses_nothing_that_was_
         .map(|writer| {
             let (stop, confirmed) = (Arc::clone(&stop), Arc::clone(&confirmed));
             let client = world.rest_apis(writer % 2);
-            tokio::spawn(write(client, format!("w{writer}"), Arc::clone(&upstream), stop, confirmed))
+            tokio::spawn(write(client, format!("w{writer}"), upstream.address, stop, confirmed))
         })
         .collect();
     for round in 0..sized(3, 20) {

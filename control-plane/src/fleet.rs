@@ -13,11 +13,12 @@ use penstock_model::bundle::Hash;
 use penstock_model::id::{NodeId, Version};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Most nodes that are connected at a time.
 pub const CONNECTED_NODES_MAX: usize = 10_000;
-/// Most nodes that are remembered after they left; the one that was seen longest ago is forgotten first.
+/// Most nodes that are remembered after they left; the one that left first is forgotten first.
 pub const DISCONNECTED_NODES_MAX: usize = 1_000;
 /// Most refusals that are shown for a node; the oldest is forgotten first.
 pub const REFUSALS_PER_NODE_MAX: usize = 100;
@@ -96,6 +97,7 @@ impl Fleet {
             connected: true,
             connected_since_ms: now_ms,
             last_seen_ms: now_ms,
+            left_at: None,
             serving,
             refusals,
             generations: Vec::new(),
@@ -118,9 +120,9 @@ impl Fleet {
         all
     }
 
-    /// How many nodes said what about a version, at `now_ms` in milliseconds since 1970.
-    pub fn tally(&self, target: &Target, now_ms: i64) -> Tally {
-        Tally::of(target, self.lock().entries.values().map(|entry| &entry.state), now_ms)
+    /// How many nodes said what about a version, at `now`.
+    pub fn tally(&self, target: &Target, now: Instant) -> Tally {
+        Tally::of(target, self.lock().entries.values().map(|entry| &entry.state), now)
     }
 
     /// Wakes when a node came, left, or said what it serves or refuses.
@@ -142,6 +144,7 @@ impl Fleet {
         let mut nodes = self.lock();
         let Some(entry) = nodes.entries.get_mut(id).filter(|entry| entry.stream == stream) else { return };
         entry.state.connected = false;
+        entry.state.left_at = Some(Instant::now());
         entry.place = None;
         entry.questions = None;
         tracing::info!(node = %id, "a node left");
@@ -158,7 +161,7 @@ impl Nodes {
             return;
         }
         let gone = self.entries.values().map(|entry| &entry.state).filter(|state| !state.connected);
-        if let Some(oldest) = gone.min_by_key(|state| state.last_seen_ms).map(|state| state.id.clone()) {
+        if let Some(oldest) = gone.min_by_key(|state| state.left_at).map(|state| state.id.clone()) {
             self.entries.remove(&oldest);
         }
     }

@@ -6,10 +6,11 @@
 use crate::fleet::{Generation, NodeState, Refusal};
 use penstock_model::bundle::BundleKey;
 use penstock_model::id::{NodeId, RestApiId, StageName, Version};
+use std::time::{Duration, Instant};
 
 /// How long a node counts after its stream has ended, in milliseconds: it may serve on, and it may come back. The longest
-/// back-off of a node is a quarter of this.
-pub const LEFT_MS_MAX: i64 = 60_000;
+/// back-off of a node is much shorter than this. The wall clock, which may jump, has no say in it.
+pub const LEFT_MS_MAX: u64 = 60_000;
 
 /// For whom a call waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,10 +112,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Of `nodes` at `now_ms`, in milliseconds since 1970.
-    pub fn of<'a>(target: &Target, nodes: impl Iterator<Item = &'a NodeState>, now_ms: i64) -> Self {
+    /// Of `nodes` at `now`.
+    pub fn of<'a>(target: &Target, nodes: impl Iterator<Item = &'a NodeState>, now: Instant) -> Self {
         let mut tally = Self::default();
-        for node in nodes.filter(|node| counts(node, now_ms)) {
+        for node in nodes.filter(|node| counts(node, now)) {
             tally.nodes += 1;
             match target.standing(node) {
                 NodeStanding::Silent => {}
@@ -142,10 +143,10 @@ impl Tally {
     }
 }
 
-/// How `target` stands on each of `nodes` that counts at `now_ms`, in milliseconds since 1970; by id.
-pub fn standings(target: &Target, nodes: impl Iterator<Item = NodeState>, now_ms: i64) -> Vec<NodeRollout> {
+/// How `target` stands on each of `nodes` that counts at `now`; by id.
+pub fn standings(target: &Target, nodes: impl Iterator<Item = NodeState>, now: Instant) -> Vec<NodeRollout> {
     let mut nodes: Vec<_> = nodes
-        .filter(|node| counts(node, now_ms))
+        .filter(|node| counts(node, now))
         .map(|node| NodeRollout {
             state: target.standing(&node),
             connected: node.connected,
@@ -159,8 +160,9 @@ pub fn standings(target: &Target, nodes: impl Iterator<Item = NodeState>, now_ms
     nodes
 }
 
-fn counts(node: &NodeState, now_ms: i64) -> bool {
-    node.connected || now_ms.saturating_sub(node.last_seen_ms) < LEFT_MS_MAX
+fn counts(node: &NodeState, now: Instant) -> bool {
+    let left = node.left_at.map(|at| now.saturating_duration_since(at));
+    node.connected || left.is_some_and(|left| left < Duration::from_millis(LEFT_MS_MAX))
 }
 
 #[cfg(test)]
@@ -170,13 +172,10 @@ mod tests {
     use NodeStanding::{Applied, Refused, Silent};
     use penstock_model::bundle::Hash;
 
-    const NOW_MS: i64 = 1_000_000;
-
     fn node(id: &str, serving: u64) -> NodeState {
         NodeState {
             id: id.into(),
             connected: true,
-            last_seen_ms: NOW_MS,
             serving: (serving > 0).then_some(Serving {
                 version: Version(serving),
                 root_hash: Hash([0; 32]),
@@ -219,7 +218,7 @@ mod tests {
             (refusing("n", 6, refusal(6, None)), Silent),
             (refusing("n", 8, refusal(7, None)), Applied),
         ] {
-            let found = standings(&target(), [state.clone()].into_iter(), NOW_MS);
+            let found = standings(&target(), [state.clone()].into_iter(), Instant::now());
             assert_eq!(found[0].state, expected, "{state:?}");
             assert_eq!(found[0].refusals.len(), usize::from(expected == Refused), "{state:?}");
         }
@@ -247,7 +246,7 @@ mod tests {
             for (wait_for, expected) in
                 [(WaitFor::Quorum, quorum), (WaitFor::All, all), (WaitFor::None, State::Reached)]
             {
-                let found = Tally::of(&target(), nodes.iter(), NOW_MS).state(wait_for);
+                let found = Tally::of(&target(), nodes.iter(), Instant::now()).state(wait_for);
                 assert_eq!(found, expected, "{wait_for:?} of {nodes:?}");
             }
         }
@@ -255,11 +254,13 @@ mod tests {
 
     #[test]
     fn who_left_counts_for_a_minute() {
+        let left_at = Instant::now();
         for (left_ms, counts) in [(0, true), (LEFT_MS_MAX - 1, true), (LEFT_MS_MAX, false)] {
-            let gone = NodeState { connected: false, last_seen_ms: NOW_MS - left_ms, ..node("gone", 6) };
+            let gone = NodeState { connected: false, left_at: Some(left_at), ..node("gone", 6) };
+            let now = left_at + Duration::from_millis(left_ms);
             let nodes = [node("b", 7), node("a", 7), gone];
-            let tally = Tally::of(&target(), nodes.iter(), NOW_MS);
-            let listed = standings(&target(), nodes.into_iter(), NOW_MS);
+            let tally = Tally::of(&target(), nodes.iter(), now);
+            let listed = standings(&target(), nodes.into_iter(), now);
             let ids: Vec<_> = listed.iter().map(|node| node.id.as_str()).collect();
             let (expected, state) = match counts {
                 true => (&["a", "b", "gone"][..], State::Waiting),

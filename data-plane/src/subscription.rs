@@ -25,7 +25,7 @@ mod serving;
 #[cfg(test)]
 mod tests;
 
-pub use backoff::{BACKOFF_MS_MAX, BACKOFF_MS_MIN};
+pub use backoff::{BACKOFF_MS_MAX, BACKOFF_MS_MIN, SUPERSEDED_MS_MAX};
 pub use event::{Action, Address, Event, Table};
 pub use keeping::{KEEP_RETRY_MS_MAX, KEEP_RETRY_MS_MIN, NOTE_MS, ToKeep};
 pub use kept::{Kept, Quarantined};

@@ -50,10 +50,18 @@ where
 {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        Self::try_open(address).await.unwrap()
+    }
+
+    /// Connects to what may not be there.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub async fn try_open(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
         tokio::spawn(connection);
-        Self { sender }
+        Ok(Self { sender })
     }
 
     /// Sends a request and gives the answer as soon as its head is there.

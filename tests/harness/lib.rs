@@ -6,13 +6,17 @@
 #![allow(clippy::unwrap_used, reason = "a harness that cannot go on has nothing better to do than to say where")]
 
 pub mod client;
+pub mod clock;
 pub mod coding;
 pub mod content;
 pub mod cpu;
+pub mod disk;
 pub mod functions;
+pub mod held;
 pub mod lambda;
 pub mod load;
 pub mod memory;
+pub mod network;
 pub mod payload;
 pub mod pki;
 pub mod postgres;
@@ -21,11 +25,14 @@ pub mod process;
 pub mod replicas;
 pub mod rollout;
 pub mod scale;
+pub mod seed;
 pub mod stranger;
 pub mod tls;
+pub mod traffic;
 pub mod upstream;
 pub mod wait;
 pub mod world;
+pub mod writers;
 
 pub use scale::{full, sized};
 pub use world::World;

@@ -14,8 +14,18 @@ pub struct Program {
     child: Child,
     log: PathBuf,
     output: PathBuf,
+    start: Start,
     /// What it printed as its addresses.
     pub addresses: Value,
+}
+
+/// How it was started.
+#[derive(Clone)]
+struct Start {
+    wrapper: Vec<String>,
+    directory: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 /// Where cargo put the programs: beside the directory of this test.
@@ -55,17 +65,24 @@ impl Program {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (wrapper, arguments) = (owned(wrapper), owned(arguments));
+        Self::run(name, Start { wrapper, directory: directory.to_owned(), arguments, environment })
+    }
+
+    fn run(name: &'static str, start: Start) -> Self {
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let log = directory.join(format!("{name}-{number}.log"));
+        let log = start.directory.join(format!("{name}-{number}.log"));
         let program = binary(name);
-        let mut words = wrapper.iter().map(std::ffi::OsStr::new).chain([program.as_os_str()]);
+        let mut words = start.wrapper.iter().map(std::ffi::OsStr::new).chain([program.as_os_str()]);
         let mut child = Command::new(words.next().unwrap())
             .args(words)
-            .args(arguments)
+            .args(&start.arguments)
             .arg("--print-addresses")
-            .envs(environment.iter().copied())
-            .current_dir(directory)
+            .envs(start.environment.iter().cloned())
+            .current_dir(&start.directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
@@ -75,13 +92,26 @@ impl Program {
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
         // Keeps the pipe open and empty, so that the program never blocks on its own output.
-        let kept = directory.join(format!("{name}-{number}.out"));
+        let kept = start.directory.join(format!("{name}-{number}.out"));
         let mut file = File::create(&kept).unwrap();
         std::thread::spawn(move || std::io::copy(&mut output, &mut file));
         let addresses = serde_json::from_str(&line).unwrap_or_else(|error| {
             panic!("{name} did not print its addresses ({error}); it said:\n{}", std::fs::read_to_string(&log).unwrap())
         });
-        Self { name, child, log, output: kept, addresses }
+        Self { name, child, log, output: kept, start, addresses }
+    }
+
+    /// Starts one that has ended again, as it was started, at the addresses that it had.
+    pub fn start_again(&mut self) {
+        let mut start = self.start.clone();
+        for (flag, keys) in [("--listen", &["proxy", "grpc"][..]), ("--admin-listen", &["admin"])] {
+            let had = keys.iter().find_map(|key| self.addresses[key].as_str());
+            let value = start.arguments.iter().position(|word| word == flag).map(|at| at + 1);
+            if let (Some(had), Some(value)) = (had, value) {
+                start.arguments[value] = had.to_owned();
+            }
+        }
+        *self = Self::run(self.name, start);
     }
 
     /// One of the printed addresses.

@@ -2,13 +2,14 @@
 
 use crate::postgres::Postgres;
 use crate::process::Program;
-use crate::wait::until;
+use crate::wait::{BOUND, until, until_within};
 use crate::world::temporary_directory;
 use penstock_proto::management::v1::fleet_service_client::FleetServiceClient;
 use penstock_proto::management::v1::rest_api_service_client::RestApiServiceClient;
 use penstock_proto::management::v1::{GetConfigurationRequest, ListNodesRequest};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use tonic::transport::Channel;
 
 /// Everything that a test runs. Dropping it ends all processes and removes the directories.
@@ -99,6 +100,11 @@ impl Replicas {
 
     /// Waits until these control planes and all proxies have this version or a newer one, and all the same.
     pub async fn converged(&self, planes: &[usize], version: u64) {
+        self.converged_within(BOUND, planes, version).await;
+    }
+
+    /// The same with another bound.
+    pub async fn converged_within(&self, bound: Duration, planes: &[usize], version: u64) {
         let state = async || {
             let mut all = Vec::new();
             for plane in planes {
@@ -110,7 +116,7 @@ impl Replicas {
             all
         };
         let is_one = |all: &Vec<(u64, String)>| all.iter().all(|one| one.0 >= version && *one == all[0]);
-        until("all have the same version", state, is_one).await;
+        until_within(bound, "all have the same version", state, is_one).await;
     }
 }
 

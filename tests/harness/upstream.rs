@@ -10,13 +10,15 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The body of an upstream's answer.
 pub type Body = BoxBody<Bytes, hyper::Error>;
@@ -52,7 +54,15 @@ impl Upstream {
         H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send,
     {
-        Self::tcp(move |stream| {
+        Self::http_at(LOOPBACK, handler).await
+    }
+
+    async fn http_at<H, F>(address: IpAddr, handler: H) -> Self
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<Body>> + Send,
+    {
+        Self::tcp_at(address, move |stream| {
             let handler = handler.clone();
             async move {
                 let service = service_fn(|request| {
@@ -71,7 +81,15 @@ impl Upstream {
         H: Fn(TcpStream) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::tcp_at(LOOPBACK, handler).await
+    }
+
+    async fn tcp_at<H, F>(address: IpAddr, handler: H) -> Self
+    where
+        H: Fn(TcpStream) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let open = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&open);
@@ -102,7 +120,12 @@ impl Upstream {
 
     /// Answers who it is and what it was asked, as JSON: method, target, headers in order, length and hash of the body.
     pub async fn mirror(name: &'static str) -> Self {
-        Self::http(move |request| async move {
+        Self::mirror_at(LOOPBACK, name).await
+    }
+
+    /// The same at another address of this machine.
+    pub async fn mirror_at(address: IpAddr, name: &'static str) -> Self {
+        Self::http_at(address, move |request| async move {
             let (head, body) = request.into_parts();
             let headers: Vec<[String; 2]> = head
                 .headers

@@ -12,14 +12,31 @@ const POLL: Duration = Duration::from_millis(5);
 ///
 /// # Panics
 /// After [`BOUND`], with what was waited for and the last state.
-pub async fn until<T: Debug>(what: &str, mut state: impl AsyncFnMut() -> T, good: impl Fn(&T) -> bool) -> T {
+pub async fn until<T: Debug>(what: &str, state: impl AsyncFnMut() -> T, good: impl Fn(&T) -> bool) -> T {
+    until_within(BOUND, what, state, good).await
+}
+
+/// The same with another bound, which also ends a look at the state that does not end by itself.
+///
+/// # Panics
+/// After `bound`, with what was waited for and the last state.
+pub async fn until_within<T: Debug>(
+    bound: Duration,
+    what: &str,
+    mut state: impl AsyncFnMut() -> T,
+    good: impl Fn(&T) -> bool,
+) -> T {
     let begun = Instant::now();
+    let mut last = None;
     loop {
-        let last = state().await;
-        if good(&last) {
-            return last;
+        let Ok(now) = tokio::time::timeout(bound.saturating_sub(begun.elapsed()), state()).await else {
+            panic!("{what}: still {last:?} after {bound:?}");
+        };
+        if good(&now) {
+            return now;
         }
-        assert!(begun.elapsed() < BOUND, "{what}: still {last:?} after {BOUND:?}");
+        assert!(begun.elapsed() < bound, "{what}: still {now:?} after {bound:?}");
+        last = Some(now);
         tokio::time::sleep(POLL).await;
     }
 }

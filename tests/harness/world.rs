@@ -1,7 +1,7 @@
 //! A control plane, proxies and a catch-all way to a test's own API.
 
 use crate::process::{Program, binary};
-use crate::wait::until;
+use crate::wait::{until, until_within};
 use penstock_proto::management::v1::deployment_service_client::DeploymentServiceClient;
 use penstock_proto::management::v1::fleet_service_client::FleetServiceClient;
 use penstock_proto::management::v1::rest_api_service_client::RestApiServiceClient;
@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+use tonic::Status;
 use tonic::transport::Channel;
 
 /// Everything that a test runs. Dropping it ends all processes and removes the directory.
@@ -25,7 +27,21 @@ pub struct World {
     /// The proxies, in the order of their start.
     pub proxies: Vec<Program>,
     grpc: SocketAddr,
-    settle_ms: u64,
+}
+
+/// What is particular about a control plane of a test.
+#[derive(Debug, Default)]
+pub struct Particular<'a> {
+    /// Words of another program that becomes this one.
+    pub wrapper: &'a [&'a str],
+    /// Variables of its environment.
+    pub environment: &'a [(&'a str, &'a str)],
+    /// Further arguments.
+    pub arguments: &'a [&'a str],
+    /// Where it listens; a port of the loopback address if that is not said.
+    pub listen: Option<&'a str>,
+    /// Where its data is; in the directory of the world if that is not said.
+    pub data_dir: Option<&'a Path>,
 }
 
 impl World {
@@ -50,10 +66,26 @@ impl World {
 
     /// A control plane alone, which takes so long to believe that it knows all proxies.
     pub fn start_settling(settle_ms: u64) -> Self {
+        let settle_ms = settle_ms.to_string();
+        Self::start_particular(&Particular { arguments: &["--fleet-settle-ms", &settle_ms], ..Particular::default() })
+    }
+
+    /// A control plane alone, with what is particular about it. It believes at once that it knows all proxies, unless its
+    /// arguments say otherwise.
+    pub fn start_particular(particular: &Particular<'_>) -> Self {
         let directory = temporary_directory();
-        let control = start_control(&directory, "127.0.0.1:0", settle_ms);
+        let data = particular.data_dir.map_or_else(|| directory.join("data"), Path::to_owned);
+        let listen = particular.listen.unwrap_or("127.0.0.1:0");
+        let mut arguments =
+            vec!["--listen", listen, "--data-dir", data.to_str().unwrap(), "--admin-listen", "127.0.0.1:0"];
+        if !particular.arguments.contains(&"--fleet-settle-ms") {
+            arguments.extend(["--fleet-settle-ms", "0"]);
+        }
+        arguments.extend(particular.arguments);
+        let (wrapper, environment) = (particular.wrapper, particular.environment);
+        let control = Program::start_under(wrapper, "penstock-control-plane", &directory, &arguments, environment);
         let grpc = control.address("grpc");
-        Self { directory, control, proxies: Vec::new(), grpc, settle_ms }
+        Self { directory, control, proxies: Vec::new(), grpc }
     }
 
     /// Starts one more proxy and waits until it is ready.
@@ -63,20 +95,24 @@ impl World {
 
     async fn add_proxy_in(&mut self, arguments: &[&str], environment: &[(&str, &str)]) {
         self.add_proxy_unready(&[], arguments, environment);
-        let admin = self.admin(self.proxies.len() - 1);
-        until(
-            "the proxy is ready",
-            async || crate::client::get(admin, "admin", "/health/ready").await.status.as_u16(),
-            |&status| status == 200,
-        )
-        .await;
+        self.ready(self.proxies.len() - 1).await;
     }
 
-    /// Starts one more proxy behind the words of another program, and waits for nothing.
+    /// Waits until a proxy has a configuration.
+    pub async fn ready(&self, proxy: usize) {
+        let admin = self.admin(proxy);
+        let ready = async || crate::client::get(admin, "admin", "/health/ready").await.status.as_u16();
+        until("the proxy is ready", ready, |&status| status == 200).await;
+    }
+
+    /// Starts one more proxy behind the words of another program, and waits for nothing. Its arguments may say where it
+    /// listens, on both ports.
     pub fn add_proxy_unready(&mut self, wrapper: &[&str], arguments: &[&str], environment: &[(&str, &str)]) {
         let control_plane = self.grpc_url();
-        let mut all =
-            vec!["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--control-plane", &control_plane];
+        let mut all = vec!["--control-plane", &control_plane];
+        if !arguments.contains(&"--listen") {
+            all.extend(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+        }
         all.extend_from_slice(arguments);
         let proxy = Program::start_under(wrapper, "penstock-data-plane", &self.directory, &all, environment);
         self.proxies.push(proxy);
@@ -109,12 +145,17 @@ impl World {
 
     /// Starts the control plane again, on the same port and the same store.
     pub fn restart_control(&mut self) {
-        self.control = start_control(&self.directory, &self.grpc.to_string(), self.settle_ms);
+        self.control.start_again();
     }
 
     /// A channel to the control plane.
     pub async fn channel(&self) -> Channel {
         Channel::from_shared(self.grpc_url()).unwrap().connect().await.unwrap()
+    }
+
+    /// A channel that connects again when it has to.
+    pub fn lasting_channel(&self) -> Channel {
+        Channel::from_shared(self.grpc_url()).unwrap().connect_lazy()
     }
 
     /// The management API's client for whole APIs.
@@ -160,14 +201,26 @@ impl World {
 
     /// Overwrites an API whose stage deploys by itself. Does not wait for the proxies.
     pub async fn overwrite(client: &mut RestApiServiceClient<Channel>, rest_api_id: &str, document: &Value) -> u64 {
+        Self::try_overwrite(client, rest_api_id, document).await.unwrap()
+    }
+
+    /// The same where it may be refused.
+    ///
+    /// # Errors
+    /// As the control plane says.
+    pub async fn try_overwrite(
+        client: &mut RestApiServiceClient<Channel>,
+        rest_api_id: &str,
+        document: &Value,
+    ) -> Result<u64, Status> {
         let request = PutRestApiRequest {
             rest_api_id: rest_api_id.into(),
             mode: put_rest_api_request::Mode::Overwrite.into(),
             document: document.to_string().into(),
             ..Default::default()
         };
-        let answer = client.put_rest_api(request).await.unwrap();
-        answer.metadata().get("penstock-config-version").unwrap().to_str().unwrap().parse().unwrap()
+        let answer = client.put_rest_api(request).await?;
+        Ok(answer.metadata().get("penstock-config-version").unwrap().to_str().unwrap().parse().unwrap())
     }
 
     /// The newest published version and its root hash.
@@ -201,6 +254,22 @@ impl World {
         value.parse().unwrap()
     }
 
+    /// Waits until the control plane publishes this version or a newer one, and these proxies serve just that.
+    ///
+    /// # Panics
+    /// It takes longer than `bound`.
+    pub async fn converged_within(&self, bound: Duration, proxies: &[usize], version: u64) {
+        let state = async || {
+            let mut all = vec![self.published().await];
+            for proxy in proxies {
+                all.push(self.serving(*proxy).await);
+            }
+            all
+        };
+        let is_one = |all: &Vec<(u64, String)>| all.iter().all(|one| one.0 >= version && *one == all[0]);
+        until_within(bound, "all have the same version", state, is_one).await;
+    }
+
     /// Waits until every proxy serves what is published now, or something newer.
     pub async fn settled(&self) {
         let (version, _) = self.published().await;
@@ -227,14 +296,6 @@ impl Drop for World {
             let _ = std::fs::remove_dir_all(&self.directory);
         }
     }
-}
-
-fn start_control(directory: &Path, listen: &str, settle_ms: u64) -> Program {
-    let data = directory.join("data");
-    let (data, settle_ms) = (data.to_str().unwrap(), settle_ms.to_string());
-    let admin = ["--admin-listen", "127.0.0.1:0", "--fleet-settle-ms", &settle_ms];
-    let arguments = [&["--listen", listen, "--data-dir", data][..], &admin].concat();
-    Program::start("penstock-control-plane", directory, &arguments)
 }
 
 /// The names of all APIs that are stored.

@@ -1,7 +1,7 @@
 //! The deploy barrier: how a published version reaches the nodes, for calls that wait for it and for those who watch.
 
 use super::{Management, wire};
-use crate::app::{App, Error};
+use crate::app::Error;
 use crate::fleet::{Fleet, Generation};
 use crate::rollout::{NodeRollout, NodeStanding, State, Target, WaitFor, standings};
 use penstock_model::id::Version;
@@ -139,7 +139,6 @@ impl Management {
         let started = Instant::now();
         let mut watch = Watch {
             fleet: Arc::clone(&self.fleet),
-            app: self.app.clone(),
             changes: self.fleet.changes(),
             target,
             wait,
@@ -155,8 +154,6 @@ impl Management {
 /// Somebody who waits.
 struct Watch {
     fleet: Arc<Fleet>,
-    /// For its clock.
-    app: App,
     changes: tokio::sync::watch::Receiver<()>,
     target: Target,
     wait: Wait,
@@ -168,7 +165,7 @@ struct Watch {
 impl Watch {
     fn look(&mut self) {
         self.changes.mark_unchanged();
-        let found = self.fleet.tally(&self.target, self.app.now_ms()).state(self.wait.wait_for);
+        let found = self.fleet.tally(&self.target, Instant::now()).state(self.wait.wait_for);
         let is_early = found == State::Reached && self.wait.is_asked() && Instant::now() < self.settles_at;
         let waits = found == State::Waiting || is_early;
         self.state = match waits {
@@ -203,7 +200,7 @@ impl Watch {
     }
 
     fn picture(&self) -> wire::Rollout {
-        let nodes = standings(&self.target, self.fleet.nodes().into_iter(), self.app.now_ms());
+        let nodes = standings(&self.target, self.fleet.nodes().into_iter(), Instant::now());
         let state = match self.state {
             State::Waiting => wire::RolloutState::RolloutWaiting,
             State::Reached => wire::RolloutState::RolloutReached,

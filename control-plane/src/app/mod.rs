@@ -130,11 +130,6 @@ impl App {
         Self { whole, ..self }
     }
 
-    /// The time as the application sees it, in milliseconds since 1970.
-    pub fn now_ms(&self) -> i64 {
-        self.shared.surroundings.now_ms()
-    }
-
     /// A random text, for what is drawn.
     pub fn random_seed(&self) -> String {
         self.shared.surroundings.random_id(limits::REST_API_ID_CHARS)

@@ -5,6 +5,7 @@ use penstock_model::figures::Figures;
 use penstock_model::id::{DeploymentId, NodeId, Version};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A node, as far as the control plane knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct NodeState {
     pub connected_since_ms: i64,
     /// When it last said anything, in milliseconds since 1970.
     pub last_seen_ms: i64,
+    /// When its stream ended; `None`: it is open.
+    pub left_at: Option<Instant>,
     /// What it says that it serves.
     pub serving: Option<Serving>,
     /// Of the newest manifest that it was sent.

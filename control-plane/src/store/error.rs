@@ -94,13 +94,15 @@ impl StoreError {
     }
 }
 
-/// Primary result codes of SQLite (the low byte of an extended code).
+/// Primary result codes of SQLite (the low byte of an extended code), and one extended code.
 mod code {
     pub(super) const BUSY: u32 = 5;
     pub(super) const LOCKED: u32 = 6;
     pub(super) const CORRUPT: u32 = 11;
     pub(super) const FULL: u32 = 13;
     pub(super) const NOT_A_DATABASE: u32 = 26;
+    /// No room for the file by which processes share the index of the log.
+    pub(super) const IO_ERROR_SHARED_SIZE: u32 = 4874;
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -130,7 +132,11 @@ fn of_database(database: &dyn DatabaseError) -> fn(sqlx::Error) -> StoreError {
     if let Some(postgres) = database.try_downcast_ref::<PgDatabaseError>() {
         return of_postgres(postgres.code());
     }
-    match database.code().and_then(|text| text.parse::<u32>().ok()).map(|code| code & 0xff) {
+    let code = database.code().and_then(|text| text.parse::<u32>().ok());
+    if code == Some(code::IO_ERROR_SHARED_SIZE) {
+        return |error| StoreError::Full(error.into());
+    }
+    match code.map(|code| code & 0xff) {
         Some(code::BUSY | code::LOCKED) => |error| StoreError::Busy(error.into()),
         Some(code::FULL) => |error| StoreError::Full(error.into()),
         Some(code::CORRUPT | code::NOT_A_DATABASE) => corrupt,

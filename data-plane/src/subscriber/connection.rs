@@ -2,6 +2,7 @@
 
 use super::build::in_words;
 use super::wire::shortened;
+use crate::subscription::BACKOFF_MS_MAX;
 use penstock_link::{Link, words};
 use penstock_proto::discovery::v1 as wire;
 use penstock_proto::discovery::v1::discovery_service_client::DiscoveryServiceClient;
@@ -18,6 +19,11 @@ use tonic::{Code, Status, Streaming};
 const CONNECT_MS_MAX: u64 = 3_000;
 /// Longest wait for the connection and the opening of the stream together, in milliseconds.
 const OPEN_MS_MAX: u64 = 5_000;
+/// How soon a node serves the newest once one of two control planes can be reached again, in milliseconds.
+const RETURN_MS_MAX: u64 = 15_000;
+// In the worst case both are tried once more in vain, one of them in the moment in which it comes back, and nothing says so
+// but the time: a network that loses packets refuses nothing.
+const _: () = assert!(2 * (CONNECT_MS_MAX + BACKOFF_MS_MAX) < RETURN_MS_MAX);
 /// Messages to the control plane that are on their way at a time.
 const WINDOW_MESSAGES: usize = 16;
 /// Largest message that is taken, in bytes: a manifest with every bundle that a node takes.

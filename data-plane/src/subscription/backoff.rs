@@ -4,11 +4,14 @@ use std::time::Duration;
 
 /// Wait after the first failure, in milliseconds.
 pub const BACKOFF_MS_MIN: u64 = 10;
-/// Longest wait, in milliseconds.
-pub const BACKOFF_MS_MAX: u64 = 15_000;
+/// Longest wait, in milliseconds. It is most of what passes between the moment a network works again and the moment a node
+/// serves the newest.
+pub const BACKOFF_MS_MAX: u64 = 4_000;
+/// Longest wait of a node whose place was taken by another one with its id, in milliseconds.
+pub const SUPERSEDED_MS_MAX: u64 = 15_000;
 
 /// Failures after which the wait is the longest.
-const FAILURES_MAX: u32 = 11;
+const FAILURES_MAX: u32 = 9;
 /// Failures that count at most after a connection that brought something: a wait of 160 ms.
 const EASED_FAILURES: u32 = 4;
 
@@ -19,6 +22,7 @@ const _: () = assert!(BACKOFF_MS_MIN << FAILURES_MAX >= BACKOFF_MS_MAX);
 #[derive(Debug)]
 pub(super) struct Backoff {
     failures: u32,
+    superseded: bool,
     random: u64,
 }
 
@@ -26,19 +30,21 @@ impl Backoff {
     /// `seed` makes the waits of this node differ from those of others; equal seeds give equal waits.
     pub(super) fn new(seed: u64) -> Self {
         // The generator below stands still at 0.
-        Self { failures: 0, random: seed | 1 }
+        Self { failures: 0, superseded: false, random: seed | 1 }
     }
 
     /// The wait after one more failure.
     pub(super) fn next(&mut self) -> Duration {
         let doubled = BACKOFF_MS_MIN << self.failures;
         self.failures = (self.failures + 1).min(FAILURES_MAX);
-        let whole = doubled.min(BACKOFF_MS_MAX);
+        let superseded = std::mem::take(&mut self.superseded);
+        let whole = if superseded { SUPERSEDED_MS_MAX } else { doubled.min(BACKOFF_MS_MAX) };
         Duration::from_millis(whole - self.draw() % (whole / 2 + 1))
     }
 
-    /// The next waits are long: connecting again at once would hurt somebody.
+    /// The next wait is the longest of all: connecting again at once would hurt somebody.
     pub(super) fn raise(&mut self) {
+        self.superseded = true;
         self.failures = FAILURES_MAX;
     }
 
@@ -80,7 +86,8 @@ mod tests {
         backoff.ease();
         assert!(backoff.next() <= Duration::from_millis(BACKOFF_MS_MIN));
         backoff.raise();
-        assert!(backoff.next() >= Duration::from_millis(BACKOFF_MS_MAX / 2));
+        assert!(backoff.next() >= Duration::from_millis(SUPERSEDED_MS_MAX / 2));
+        assert!(backoff.next() <= Duration::from_millis(BACKOFF_MS_MAX));
     }
 
     #[test]

@@ -318,6 +318,6 @@ fn nodes_move_at_different_times_and_to_different_places() {
 fn a_node_whose_place_was_taken_waits_long() {
     let mut node = connected();
     let outcome = tell(&mut node, at(60_000), Event::Closed { reason: "taken".to_owned(), superseded: true });
-    assert!(outcome.connect_after() >= at(BACKOFF_MS_MAX / 2));
+    assert!(outcome.connect_after() >= at(SUPERSEDED_MS_MAX / 2));
     assert_eq!(outcome.connect.unwrap().1, Address::Same, "the other one would take it from there too");
 }

@@ -119,7 +119,7 @@ impl World {
                 Action::Connect { after, to } => {
                     assert!(self.connect.is_none(), "it connects once");
                     assert!(after > Duration::ZERO || to == Address::Same);
-                    assert!(after <= Duration::from_millis(BACKOFF_MS_MAX));
+                    assert!(after <= Duration::from_millis(SUPERSEDED_MS_MAX));
                     (self.up, self.moving, self.resuming) = (false, false, false);
                     self.on_the_way.clear();
                     self.connect = Some(self.now + after);
