@@ -8,7 +8,7 @@ use crate::framing::{SpellingReader, ViolationCell};
 use crate::identity::IdSource;
 use crate::ledger::WorkerLedger;
 use crate::live_table::LiveTable;
-use crate::metrics::Metrics;
+use crate::metrics::WorkerMetrics;
 use crate::recent::WorkerRecent;
 use crate::record::Record;
 use crate::request_side::Holding;
@@ -25,7 +25,6 @@ use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -45,7 +44,7 @@ pub(crate) struct Gateway {
     pub(crate) upstreams: Upstreams,
     pub(crate) ids: IdSource,
     pub(crate) log: AccessLog,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Rc<WorkerMetrics>,
     pub(crate) listener_port: u16,
     pub(crate) holding: Holding,
     pub(crate) services: Services,

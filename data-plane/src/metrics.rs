@@ -1,13 +1,17 @@
-//! What the proxy counts. Handles are resolved once, so a request adds to plain counters.
+//! What the proxy counts. What each request adds is in `workers`.
+
+mod workers;
+
+pub(crate) use workers::WorkerMetrics;
 
 use crate::ledger::Ledger;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
+use workers::Workers;
 
 /// Why something failed, in one word.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -26,16 +30,10 @@ struct ClassLabel {
 }
 
 /// Every metric of the process, shared by all workers.
+#[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
-    /// Answers by the first digit of their status, which is the index; 0 is a cut before any answer.
-    responses: [Counter; 6],
-    pub(crate) requests_active: Gauge,
-    pub(crate) connections_active: Gauge,
-    pub(crate) connections_accepted: Counter,
-    pub(crate) request_bytes: Counter,
-    pub(crate) response_bytes: Counter,
-    pub(crate) duration: Histogram,
+    workers: Workers,
     /// Answers that the gateway made itself, and exchanges that were cut.
     pub(crate) failures: Family<ReasonLabel, Counter>,
     pub(crate) access_log_lost: Counter,
@@ -59,7 +57,7 @@ pub(crate) struct Metrics {
 }
 
 /// What became of requests, by the version of the configuration that they met.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Generations {
     started: Family<VersionLabel, Gauge>,
     finished: Family<VersionLabel, Gauge>,
@@ -69,18 +67,9 @@ struct Generations {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let classes = Family::<ClassLabel, Counter>::default();
-        let responses = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"]
-            .map(|class| classes.get_or_create(&ClassLabel { class }).clone());
         let mut metrics = Self {
             registry: Registry::with_prefix("penstock_proxy"),
-            responses,
-            requests_active: Gauge::default(),
-            connections_active: Gauge::default(),
-            connections_accepted: Counter::default(),
-            request_bytes: Counter::default(),
-            response_bytes: Counter::default(),
-            duration: Histogram::new(exponential_buckets(0.000_5, 2.0, 18)),
+            workers: Workers::default(),
             failures: Family::default(),
             access_log_lost: Counter::default(),
             collected_bytes: Gauge::default(),
@@ -97,7 +86,7 @@ impl Metrics {
             state_problem: Gauge::default(),
             state_write_failures: Counter::default(),
         };
-        metrics.registry.register("responses", "Answers by class of status", classes);
+        metrics.registry.register_collector(Box::new(metrics.workers.clone()));
         metrics.register();
         metrics.register_state();
         metrics
@@ -105,17 +94,6 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("requests_active", "Requests under way", self.requests_active.clone());
-        registry.register("connections_active", "Client connections open", self.connections_active.clone());
-        registry.register("connections_accepted", "Client connections accepted", self.connections_accepted.clone());
-        registry.register_with_unit("request_body", "Payload received", Unit::Bytes, self.request_bytes.clone());
-        registry.register_with_unit("response_body", "Payload sent", Unit::Bytes, self.response_bytes.clone());
-        registry.register_with_unit(
-            "request_duration",
-            "From the request head to the last byte of the answer",
-            Unit::Seconds,
-            self.duration.clone(),
-        );
         registry.register("failures", "Requests not simply passed on, by reason", self.failures.clone());
         registry.register("access_log_lost", "Access log lines dropped", self.access_log_lost.clone());
         registry.register_with_unit(
@@ -203,42 +181,10 @@ impl Metrics {
         registry.register("state_write_failures", failures, self.state_write_failures.clone());
     }
 
-    /// Counts one finished request.
-    pub(crate) fn response(&self, status: u16) {
-        let class = usize::from(status / 100);
-        self.responses[if class < self.responses.len() { class } else { 0 }].inc();
-    }
-
-    /// Counts one failure.
-    pub(crate) fn failure(&self, reason: &'static str) {
-        self.failures.get_or_create(&ReasonLabel { reason }).inc();
-    }
-
     /// Everything as OpenMetrics text.
     pub(crate) fn render(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_counted_is_in_the_text() {
-        let metrics = Metrics::new();
-        metrics.response(204);
-        metrics.response(999);
-        metrics.failure("no_route");
-        let text = metrics.render().expect("renders");
-        for line in [
-            r#"penstock_proxy_responses_total{class="2xx"} 1"#,
-            r#"penstock_proxy_responses_total{class="none"} 1"#,
-            r#"penstock_proxy_failures_total{reason="no_route"} 1"#,
-        ] {
-            assert!(text.contains(line), "{line} is missing in {text}");
-        }
     }
 }

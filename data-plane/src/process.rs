@@ -8,7 +8,7 @@ use crate::identity::IdSource;
 use crate::ledger::WorkerLedger;
 use crate::limits::LISTEN_BACKLOG;
 use crate::live_table::LiveTable;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, WorkerMetrics};
 use crate::ops::{self, Ops};
 use crate::recent::{Questions, RecentRequests, WorkerRecent};
 use crate::request_side::Holding;
@@ -325,7 +325,7 @@ impl Worker {
                 upstreams: Upstreams::new(self.tls),
                 ids: IdSource::new(seed),
                 log: self.log,
-                metrics: self.metrics,
+                metrics: WorkerMetrics::new(self.metrics),
                 listener_port: self.port,
                 holding: self.holding,
                 services: self.services,

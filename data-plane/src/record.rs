@@ -9,7 +9,7 @@ use crate::error::{Origin, ProxyError};
 use crate::framing::ViolationCell;
 use crate::ledger::{Entry as Pinned, WorkerLedger};
 use crate::measuring::Counters;
-use crate::metrics::Metrics;
+use crate::metrics::WorkerMetrics;
 use crate::upstream::Lease;
 use http::request::Parts;
 use penstock_model::exchange::protocol;
@@ -24,7 +24,7 @@ use tokio::time::Instant;
 /// What became of a request, so far.
 pub(crate) struct Record {
     log: AccessLog,
-    metrics: Arc<Metrics>,
+    metrics: Rc<WorkerMetrics>,
     started: Instant,
     /// The parts of the line that only a log needs; `None` when there is no log.
     line: Option<Box<Line>>,
@@ -69,14 +69,14 @@ impl Record {
     /// Begins the record of a request.
     pub(crate) fn begin(
         log: &AccessLog,
-        metrics: &Arc<Metrics>,
+        metrics: &Rc<WorkerMetrics>,
         head: &Parts,
         request_id: uuid::Uuid,
         client: SocketAddr,
         time_ms: u64,
         connection: Option<ViolationCell>,
     ) -> Self {
-        metrics.requests_active.inc();
+        metrics.request_began();
         let line = log.is_on().then(|| {
             Box::new(Line {
                 request_id,
@@ -94,7 +94,7 @@ impl Record {
         });
         Self {
             log: log.clone(),
-            metrics: Arc::clone(metrics),
+            metrics: Rc::clone(metrics),
             started: Instant::now(),
             line,
             request: Progress::new(),
@@ -210,11 +210,7 @@ impl Drop for Record {
         if let Some(counters) = self.counters.take() {
             counters.count(self.is_error(), duration);
         }
-        self.metrics.requests_active.dec();
-        self.metrics.response(self.status);
-        self.metrics.request_bytes.inc_by(self.request.bytes());
-        self.metrics.response_bytes.inc_by(self.response.bytes());
-        self.metrics.duration.observe(duration.as_secs_f64());
+        self.metrics.request_ended(self.status, self.request.bytes(), self.response.bytes(), duration);
         let Some(line) = self.line.take() else { return };
         let (stage, route) = (line.stage.as_deref(), line.route.as_deref());
         let outcome = self.failure.unwrap_or(Outcome { reason: "ok", origin: Origin::Upstream });

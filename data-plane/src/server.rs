@@ -95,8 +95,7 @@ fn spawn(
     drain: watch::Receiver<bool>,
 ) {
     let gateway = Rc::clone(gateway);
-    gateway.metrics.connections_accepted.inc();
-    gateway.metrics.connections_active.inc();
+    gateway.metrics.connection_began();
     tokio::task::spawn_local(async move {
         // Small answers must not wait for the acknowledgement of the ones before.
         if let Err(error) = stream.set_nodelay(true) {
@@ -110,7 +109,7 @@ fn spawn(
         if let Err(error) = connection(&gateway, stream, address, drain).await {
             tracing::debug!(%error, %address, "connection ended");
         }
-        gateway.metrics.connections_active.dec();
+        gateway.metrics.connection_ended();
         drop(permit);
     });
 }
