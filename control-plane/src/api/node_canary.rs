@@ -2,11 +2,10 @@
 
 use super::{Management, required, wire};
 use crate::app::{Error, Written};
-use crate::node_canary::{Picture, Share, State, Terms};
+use crate::node_canary::{Picture, Share, State, Terms, Wanted};
 use penstock_model::bundle::BundleKey;
 use penstock_model::deployment::Deployment;
 use penstock_model::figures::Figures;
-use penstock_model::id::{RestApiId, StageName};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -82,9 +81,14 @@ impl Management {
             }
         }
         let stage = request.stage_name.filter(|name| !name.is_empty());
-        let stage = StageName::from(required("stageName", stage)?);
-        let api = RestApiId::from(request.rest_api_id);
-        self.node_canaries.begin(&api, &stage, &request.description, share, terms).await
+        let wanted = Wanted {
+            api: request.rest_api_id.into(),
+            stage: required("stageName", stage)?.into(),
+            description: request.description,
+            share,
+            terms,
+        };
+        self.node_canaries.begin(wanted).await
     }
 
     /// Shows how a node canary fares until it has ended.

@@ -8,7 +8,7 @@ mod gather;
 mod judge;
 mod watch;
 
-use crate::app::{App, Error, Trial, Written};
+use crate::app::{App, Caller, Error, Trial, Written};
 use crate::fleet::Fleet;
 use penstock_model::bundle::BundleKey;
 use penstock_model::deployment::Deployment;
@@ -47,6 +47,21 @@ pub struct Terms {
     pub duration_ratio_max: f64,
     /// Requests on either side before anything is judged.
     pub requests_min: u64,
+}
+
+/// What somebody wants to try.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// What is deployed.
+    pub api: RestApiId,
+    /// Which serves it.
+    pub stage: StageName,
+    /// Of the deployment.
+    pub description: String,
+    /// On how many nodes.
+    pub share: Share,
+    /// For how long, and what it must hold to.
+    pub terms: Terms,
 }
 
 /// How far it has come.
@@ -125,22 +140,23 @@ impl NodeCanaries {
 
     /// Deploys an API to some nodes, and begins to watch them.
     ///
+    /// In a task of its own: a caller who hangs up cannot separate what is published from who watches it.
+    ///
     /// # Errors
     /// There are too few nodes, another one runs, or the deployment is refused.
-    pub async fn begin(
-        &self,
-        api: &RestApiId,
-        stage: &StageName,
-        description: &str,
-        share: Share,
-        terms: Terms,
-    ) -> Result<Written<Deployment>, Error> {
+    pub async fn begin(self: &Arc<Self>, wanted: Wanted) -> Result<Written<Deployment>, Error> {
+        let this = Arc::clone(self);
+        let task = tokio::spawn(Caller::current().scope(async move { this.start(wanted).await }));
+        task.await.map_err(|error| Error::internal("beginning a node canary", error))?
+    }
+
+    async fn start(&self, wanted: Wanted) -> Result<Written<Deployment>, Error> {
+        let Wanted { api, stage, description, share, terms } = wanted;
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| self.is_busy())?;
         let able = self.fleet.nodes().into_iter().filter(|node| node.connected && node.tells_figures);
         let able: Vec<NodeId> = able.map(|node| node.id).collect();
-        let seed = self.app.random_seed();
-        let nodes = choose::nodes(able, share, &seed).map_err(Error::FailedPrecondition)?;
-        let (written, trial) = self.app.try_deployment(api, stage, description, nodes).await?;
+        let nodes = choose::nodes(able, share, &self.app.random_seed()).map_err(Error::FailedPrecondition)?;
+        let (written, trial) = self.app.try_deployment(&api, &stage, &description, nodes).await?;
         let (app, fleet) = (self.app.clone(), Arc::clone(&self.fleet));
         let (caller, key) = (trial.caller().clone(), trial.key());
         let (orders, obeyed) = mpsc::channel(ORDERS_MAX);
