@@ -238,7 +238,7 @@ fn haproxy(setup: &Setup, splices: bool, http1: u16, http2: u16) -> String {
     format!(
         "global
   nbthread {workers}
-  maxconn 8000
+  maxconn 6000
   {buffers}
 defaults
   mode http
@@ -261,7 +261,7 @@ fn h2o(setup: &Setup, http1: u16, http2: u16) -> String {
     let (workers, backend) = (setup.workers, setup.backend);
     format!(
         "num-threads: {workers}
-max-connections: 8000
+max-connections: 6000
 http1-request-timeout: 300
 limit-request-body: 1073741824
 proxy.timeout.keepalive: 300000

@@ -5,7 +5,7 @@ use crate::backend::{LARGE_BYTES, PIECE_BYTES};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -120,28 +120,19 @@ pub(crate) fn h2load(pin: &[String], to: SocketAddr, seconds: u64) -> Seen {
     Seen { requests, failed, seconds: seconds as f64, ..Seen::default() }
 }
 
-/// The small GET over HTTP/1.1 at a fixed rate, with the time of each answer.
-pub(crate) fn paced(pin: &[String], directory: &Path, to: SocketAddr, per_second: f64, seconds: u64) -> Seen {
-    let log = directory.join("h2load.log");
-    let _ = std::fs::remove_file(&log);
-    let rate = format!("--rps={:.3}", per_second / CONNECTIONS as f64);
-    let mut command = pinned(pin, Path::new("h2load"));
-    command.args(["--h1", "-t1", &format!("-c{CONNECTIONS}"), "-m1", &rate, "-D", &seconds.to_string()]);
-    let text = output(command.arg("--log-file").arg(&log).arg(format!("http://{to}/small")));
-    let mut times: Vec<f64> = std::fs::read_to_string(&log)
-        .unwrap()
-        .lines()
-        .filter_map(|line| line.split('\t').nth(2)?.parse().ok())
-        .collect();
-    times.sort_by(f64::total_cmp);
-    let at = |per_cent: usize| times[(times.len() * per_cent / 100).min(times.len() - 1)];
-    let requests = times.len() as f64;
-    Seen { requests, failed: counted(&text, "failed"), seconds: seconds as f64, p50_us: at(50), p99_us: at(99) }
+/// The small GET over HTTP/1.1 at a fixed rate, evenly over all connections; times count from when a request was due.
+/// `h2load` could do this too, but sends in bursts of a tick of 10 ms.
+pub(crate) fn paced(pin: &[String], to: SocketAddr, per_second: f64, seconds: u64) -> Seen {
+    let role = format!("paced {per_second} {seconds}");
+    let text = own(pin, &role, to);
+    let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
+    let &[requests, p50_us, p99_us] = &numbers[..] else { panic!("{text}") };
+    Seen { requests, failed: 0.0, seconds: seconds as f64, p50_us, p99_us }
 }
 
-/// Ourselves as a process of its own, which ends when it has done its work.
-pub(crate) fn own(pin: &[String], role: &str, to: SocketAddr) {
-    output(pinned(pin, &std::env::current_exe().unwrap()).args(["--role", role, &to.to_string()]));
+/// Ourselves as a process of its own, which ends when it has done its work; what it printed.
+pub(crate) fn own(pin: &[String], role: &str, to: SocketAddr) -> String {
+    output(pinned(pin, &std::env::current_exe().unwrap()).args(["--role", role, &to.to_string()]))
 }
 
 /// Reads a head byte by byte no further than its end, and a status of 200 with it.
@@ -211,8 +202,60 @@ pub(crate) async fn play(role: &str, to: SocketAddr) {
         "download" | "upload" => join((0..TRANSFERS).map(|_| tokio::spawn(transfer(to, role == "upload")))).await,
         "slow" => join((0..READERS).map(|_| tokio::spawn(read_slowly(to)))).await,
         "idle" => idle(to).await,
-        _ => panic!("no role {role}"),
+        _ => match role.split(' ').collect::<Vec<_>>()[..] {
+            ["paced", per_second, seconds] => {
+                pace(to, per_second.parse().unwrap(), seconds.parse().unwrap()).await;
+            }
+            _ => panic!("no role {role}"),
+        },
     }
+}
+
+/// The times of the answers on one connection, which asks at its places of the common schedule.
+async fn paced_one(to: SocketAddr, begin: Instant, place: usize, per_second: f64, requests: usize) -> Vec<Duration> {
+    let mut stream = TcpStream::connect(to).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut times = Vec::with_capacity(requests);
+    let mut scratch = [0; 4 * crate::backend::SMALL_BYTES];
+    for number in 0..requests {
+        let due = begin + Duration::from_secs_f64((number * CONNECTIONS + place) as f64 / per_second);
+        while Instant::now() < due {
+            tokio::task::yield_now().await;
+        }
+        stream.write_all(b"GET /small HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
+        let mut read = 0;
+        // The head and the body of the only answer on its way; the head ends with the first empty line.
+        let whole = loop {
+            read += match stream.read(&mut scratch[read..]).await.unwrap() {
+                0 => panic!("the answer broke off"),
+                more => more,
+            };
+            if let Some(end) = scratch[..read].windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4 + crate::backend::SMALL_BYTES;
+            }
+        };
+        assert!(scratch.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&scratch[..read]));
+        stream.read_exact(&mut scratch[read..whole]).await.unwrap();
+        times.push(due.elapsed());
+    }
+    times
+}
+
+/// Asks at a fixed rate without ever sleeping, and prints how often it did and the times of the middle and of the slowest
+/// hundredth, in microseconds.
+async fn pace(to: SocketAddr, per_second: f64, seconds: f64) {
+    tokio::spawn(crate::backend::never_sleep());
+    let each = (per_second * seconds / CONNECTIONS as f64) as usize;
+    // Connections are made before the schedule begins.
+    let begin = Instant::now() + Duration::from_millis(100);
+    let tasks = (0..CONNECTIONS).map(|place| tokio::spawn(paced_one(to, begin, place, per_second, each)));
+    let mut times = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        times.extend(task.await.unwrap());
+    }
+    times.sort();
+    let at = |per_cent: usize| times[times.len() * per_cent / 100].as_secs_f64() * 1e6;
+    println!("{} {} {}", times.len(), at(50), at(99));
 }
 
 /// Opens connections, has one answer on each, says so, and holds them until nobody listens any more.

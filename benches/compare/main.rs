@@ -38,9 +38,13 @@ struct Backend {
 }
 
 impl Backend {
-    fn start(pin: &[String]) -> Self {
+    fn start(pin: &[String], sleeps: bool) -> Self {
         let mut command = load::pinned(pin, &std::env::current_exe().unwrap());
-        let mut child = command.args(["--role", "backend"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .args(["--role", if sleeps { "backend-that-sleeps" } else { "backend" }])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Self { child, address: line.trim().parse().unwrap() }
@@ -58,9 +62,15 @@ fn setting(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-/// The words that put a program on these cores, ahead of what else runs on the machine where that is allowed.
+/// The words that put a program on these cores and, where we may, ahead of whatever else runs on the machine: as a real-time
+/// process, because `nice` weighs only against processes of the same session.
 fn on_cores(cores: &str) -> Vec<String> {
-    ["nice", "-n", "-15", "taskset", "-c", cores].map(str::to_owned).into()
+    let first: &[&str] = if may_go_first() { &["chrt", "-r", "1"] } else { &[] };
+    first.iter().copied().chain(["taskset", "-c", cores]).map(str::to_owned).collect()
+}
+
+fn may_go_first() -> bool {
+    std::process::Command::new("chrt").args(["-r", "1", "true"]).status().is_ok_and(|status| status.success())
 }
 
 /// What is said on all works alike.
@@ -77,13 +87,13 @@ impl Bench {
         let all = format!("0-{}", self.cores - 1);
         let (ours, theirs) = if work.is_on_all_cores { (all.as_str(), all.as_str()) } else { ("0", "1") };
         let (pin, generators) = (on_cores(ours), on_cores(theirs));
-        let backend = Backend::start(&generators);
+        let is_fresh = works::wants_fresh_processes(work.task);
+        let backend = Backend::start(&generators, work.is_on_all_cores || is_fresh);
         let workers = if work.is_on_all_cores { self.cores } else { 1 };
         let is_large = matches!(work.task, Task::Transfer(_));
         let setup = Setup { workers, pin, is_large, backend: backend.address };
         let kinds: Vec<Kind> = std::iter::once(work.ours).chain(work.others.iter().copied()).collect();
         let mut rows: Vec<Row> = kinds.into_iter().filter(|kind| kind.version().is_some()).map(Row::new).collect();
-        let is_fresh = works::wants_fresh_processes(work.task);
         let mut kept = Vec::new();
         if !is_fresh {
             for row in &rows {
@@ -166,14 +176,16 @@ fn say_conditions(bench: &Bench, works: &[&Work]) {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("- Linux {}, {} cores, load average at the start {}", kernel.trim(), bench.cores, load.trim());
+    let order =
+        if may_go_first() { "ahead of other processes (SCHED_RR)" } else { "beside other processes (no SCHED_RR)" };
+    println!("- contestant on core 0, generator and backend on core 1, except for `cores`; {order}");
     println!("- {} rounds in rotated order, {} s of small requests in each", bench.rounds, bench.seconds);
     println!("- generators read and write large bodies in pieces of {} KiB", works::GENERATOR_BYTES / 1024);
 }
 
 fn generators_are_there() -> bool {
     let there = |program: &str| std::process::Command::new(program).arg("--version").output().is_ok();
-    let missing: Vec<&str> =
-        ["wrk", "h2load", "taskset", "nice"].into_iter().filter(|program| !there(program)).collect();
+    let missing: Vec<&str> = ["wrk", "h2load", "taskset"].into_iter().filter(|program| !there(program)).collect();
     if !missing.is_empty() {
         println!("missing: {} (`apt-get install wrk nghttp2-client`)", missing.join(", "));
     }
@@ -216,7 +228,8 @@ async fn main() {
     // `cargo bench` adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--role", "backend"] => backend::run().await,
+        ["--role", "backend"] => backend::run(false).await,
+        ["--role", "backend-that-sleeps"] => backend::run(true).await,
         ["--role", role, to] => load::play(role, to.parse().unwrap()).await,
         _ => compare(&arguments).await,
     }

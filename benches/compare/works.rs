@@ -149,7 +149,7 @@ pub(crate) fn measure(task: Task, contestant: &Contestant, conditions: &Conditio
         }
         Task::Idle => (idle(pin, contestant, &family), Seen::default()),
         Task::Paced => {
-            let seen = load::paced(pin, directory, to, conditions.rate, seconds);
+            let seen = load::paced(pin, to, conditions.rate, seconds);
             (seen.p99_us, seen)
         }
     }
