@@ -31,7 +31,7 @@ async fn who_is_cut_off_serves_on_and_catches_up_when_packets_arrive_again() {
     let Some(namespaces) = (0..=4).map(Namespace::new).collect::<Option<Vec<_>>>() else { return };
     let town = Town::build(&namespaces[0], &namespaces[1..]).await;
     // So short that nobody may notice: TCP sends again what was lost.
-    for _ in 0..sized(2, 2) {
+    for _ in 0..sized(2, 20) {
         town.cut();
         town.writers.go_on(10).await;
         town.traffic.go_on(&ALL, ANSWERS).await;
