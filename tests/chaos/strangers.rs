@@ -19,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tonic::transport::{Channel, Endpoint};
 
 const PROXIES: [usize; 2] = [0, 1];
-/// Routes of the API that is sent again and again.
-const ROUTES: usize = 1_000;
+/// Routes of the API that is sent again and again: more than the buffers take of a node that does not read.
+const ROUTES: usize = 2_000;
 /// What HTTP/2 lets a server send before anybody has read anything, in bytes; the least that it may be.
 const WINDOW_BYTES: u32 = 65_535;
 /// How long a node may leave waiting what it does not read: 30 s, and up to a heartbeat until somebody looks.
@@ -62,17 +62,18 @@ async fn nodes_that_never_read_or_refuse_everything_hold_up_nobody() {
     let watch = Watch::start(world.control.pid());
     let relay = deaf_relay(world.control.address("grpc")).await;
     // Of each kind.
-    let count = sized(6, 20);
+    let count = sized(4, 20);
     for stranger in 0..count {
         // Each at another version, so that what is held for one is not held for the next one too.
         strangers.extend(five(&world, relay, stranger).await);
         slowest = slowest.max(change().await);
     }
-    for _ in 0..sized(3, 200) {
+    for _ in 0..sized(2, 200) {
         slowest = slowest.max(change().await);
     }
-    let refusing = nodes(&world, |node| node.connected && !node.refusals.is_empty()).await;
-    assert_eq!(refusing.len(), 2 * count, "{refusing:?}");
+    let refusing = async || nodes(&world, |node| node.connected && !node.refusals.is_empty()).await;
+    let refusing =
+        until_within(CONVERGENCE_MAX, "who refuses is shown", refusing, |refusing| refusing.len() == 2 * count).await;
     assert!(refusing.iter().all(|id| id.starts_with("refuses")), "{refusing:?}");
     for (kind, bound) in [("deaf-stream", STALL_MAX), ("deaf-socket", ANSWER_MAX)] {
         if kind == "deaf-stream" || full() {

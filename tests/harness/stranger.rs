@@ -14,6 +14,8 @@ use tonic::transport::Channel;
 
 /// Between two signs of life.
 const BEAT: Duration = Duration::from_secs(1);
+/// Largest chunk for a node that does not read, in bytes.
+const DEAF_CHUNK_BYTES: u32 = 1024;
 
 /// How it answers an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +65,11 @@ impl Stranger {
         Self { activations, task, beating }
     }
 
-    /// Subscribes as `id`, says every second that it lives, and never reads a word.
+    /// Subscribes as `id`, says every second that it lives, and never reads a word. It wants small words, so that few of
+    /// them fit into what lies between it and who speaks.
     pub async fn subscribe_deaf(channel: Channel, id: &str) -> Self {
-        let (sender, mut client, requests) = begin(channel, hello(id, &[])).await;
+        let hello = Hello { chunk_bytes_max: DEAF_CHUNK_BYTES, ..hello(id, &[]) };
+        let (sender, mut client, requests) = begin(channel, hello).await;
         let task = tokio::spawn(async move {
             let stream = client.subscribe(requests).await;
             std::future::pending::<()>().await;
