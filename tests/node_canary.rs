@@ -263,3 +263,20 @@ async fn one_command_shows_it() {
     assert_eq!(none.status.code(), Some(3));
     traffic.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_dies_of_it_is_no_proof_however_short_the_watch() {
+    let mut setup = setup(0).await;
+    for id in ["a", "b"] {
+        setup.world.add_proxy(&["--node-id", id]).await;
+    }
+    let new = upstream("new", 200, Duration::ZERO).await;
+    setup.change_to(&new).await;
+    setup.try_it(NodeCanarySettings { requests_min: Some(0), ..settings() }).await.unwrap();
+    let watching = setup.watch_until(NodeCanaryState::NodeCanaryWatching).await;
+    let drawn = usize::from(watching.node_ids == ["b"]);
+    setup.world.proxies[drawn].kill();
+    let last = setup.ended().await;
+    assert_eq!(last.state(), NodeCanaryState::NodeCanaryEnded, "{last:?}");
+    assert!(last.reason.contains("has not served it for 15 s"), "{}", last.reason);
+}

@@ -167,7 +167,8 @@ impl Watcher {
         if let Some(reason) = fault(&self.terms, &canary, &others) {
             return Some(Verdict::End(reason));
         }
-        if now.duration_since(since) < self.terms.watch {
+        // One that is away when the time is over may have died of it: it comes back, or its absence gets too long.
+        if now.duration_since(since) < self.terms.watch || !self.absent.is_empty() {
             return None;
         }
         Some(match last_fault(&self.terms, &canary, &others) {
