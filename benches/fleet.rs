@@ -79,6 +79,7 @@ async fn run() {
     for number in 0..nodes {
         let settings = Settings {
             node_id: format!("node-{number}"),
+            instance: 1,
             control_planes: vec![world.grpc_url().parse().unwrap()],
             link: Arc::default(),
             build: "bench".to_owned(),

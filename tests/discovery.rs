@@ -162,6 +162,7 @@ impl Node {
         let (live_table, status) = (LiveTable::new(), SubscriberStatus::new());
         let settings = subscriber::Settings {
             node_id: id.to_owned(),
+            instance: 1,
             control_planes: control_planes.iter().copied().cloned().collect(),
             link: Arc::default(),
             build: "test/1".to_owned(),

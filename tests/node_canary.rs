@@ -18,6 +18,8 @@ use penstock_proto::management::v1::{
 };
 use setup::{WATCH_S, settings, setup, upstream};
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
 use std::time::Duration;
 use tonic::Code;
 use traffic::{Traffic, who};
@@ -265,6 +267,45 @@ async fn one_command_shows_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_looks_sees_where_it_runs_and_who_ended_it() {
+    let mut setup = setup(2).await;
+    let new = upstream("new", 200, Duration::ZERO).await;
+    setup.change_to(&new).await;
+    let long = NodeCanarySettings { watch: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }), ..settings() };
+    let run = |world: &harness::World, arguments: &[&str]| {
+        let done = world.cli(arguments);
+        let text = [&done.stdout[..], &done.stderr[..]].concat();
+        (done.status.code(), String::from_utf8(text).unwrap())
+    };
+    for (word, says) in [("end", "Took api, stage prod"), ("promote", "Promoted api, stage prod")] {
+        setup.try_it(long).await.unwrap();
+        setup.watch_until(NodeCanaryState::NodeCanaryWatching).await;
+        let (_, nodes) = run(&setup.world, &["nodes"]);
+        assert!(nodes.contains(" canary ") && nodes.contains("1 of them try a deployment of "), "{nodes}");
+        let (code, text) = run(&setup.world, &["stage", "node-canary", word, "api", "prod"]);
+        assert!(code == Some(0) && text.contains(says), "{code:?} {text}");
+        let (_, log) = run(&setup.world, &["audit", "--limit", "2"]);
+        let lines: Vec<_> = log.lines().filter(|line| line.contains("nodeCanary")).collect();
+        let [ended, began] = lines[..] else { panic!("{log}") };
+        assert!(ended.contains("EndNodeCanary") && ended.contains("-nodeCanary"), "{log}");
+        assert!(began.contains("CreateDeployment") && began.contains("+nodeCanary"), "{log}");
+    }
+
+    setup.try_it(long).await.unwrap();
+    setup.watch_until(NodeCanaryState::NodeCanaryWatching).await;
+    let mut watching = setup.world.cli_command(&["stage", "node-canary", "watch", "api", "prod"]);
+    let mut watching = watching.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watching.stderr.take().unwrap());
+    let mut text = String::new();
+    lines.read_line(&mut text).unwrap();
+    assert!(text.contains("of 3600 s on 1 proxy"), "{text}");
+    setup.world.kill_control();
+    lines.read_to_string(&mut text).unwrap();
+    assert_eq!(watching.wait().unwrap().code(), Some(6), "{text}");
+    assert!(text.contains("does not answer any more") && text.contains("proxies go back"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_dies_of_it_is_no_proof_however_short_the_watch() {
     let mut setup = setup(0).await;
     for id in ["a", "b"] {
@@ -279,4 +320,66 @@ async fn a_proxy_that_dies_of_it_is_no_proof_however_short_the_watch() {
     let last = setup.ended().await;
     assert_eq!(last.state(), NodeCanaryState::NodeCanaryEnded, "{last:?}");
     assert!(last.reason.contains("has not served it for 15 s"), "{}", last.reason);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_dies_of_it_again_and_again_ends_it() {
+    let mut setup = setup(0).await;
+    for id in ["a", "b"] {
+        setup.world.add_proxy(&["--node-id", id]).await;
+    }
+    let new = upstream("new", 200, Duration::ZERO).await;
+    setup.change_to(&new).await;
+    let long = NodeCanarySettings { watch: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }), ..settings() };
+    setup.try_it(long).await.unwrap();
+    let drawn = setup.watch_until(NodeCanaryState::NodeCanaryWatching).await.node_ids.remove(0);
+    let at = usize::from(drawn == "b");
+    for _ in 0..2 {
+        setup.world.proxies[at].kill();
+        setup.world.add_proxy(&["--node-id", &drawn]).await;
+        let last = setup.world.proxies.pop().unwrap();
+        setup.world.proxies[at] = last;
+    }
+    let last = setup.ended().await;
+    assert_eq!(last.state(), NodeCanaryState::NodeCanaryEnded, "{last:?}");
+    assert!(last.reason.contains(&format!("{drawn} was started anew 2 times")), "{}", last.reason);
+    setup.all_answer("old").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_one_counts_in_the_next_and_a_restore_ends_it() {
+    let setup = setup(2).await;
+    let new = upstream("new", 200, Duration::ZERO).await;
+    let saved = setup.world.cli(&["backup", "saved"]);
+    assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
+    setup.change_to(&new).await;
+    let long = NodeCanarySettings { watch: Some(prost_types::Duration { seconds: 3_600, nanos: 0 }), ..settings() };
+    let traffic = Traffic::on(&setup.world);
+    setup.try_it(long).await.unwrap();
+    until(
+        "the other proxy tells of requests",
+        async || setup.watch_until(NodeCanaryState::NodeCanaryWatching).await.others.unwrap().requests,
+        |&requests| requests > 0,
+    )
+    .await;
+    setup.end(false).await.unwrap();
+    traffic.end().await;
+
+    setup.try_it(NodeCanarySettings { requests_min: Some(0), ..settings() }).await.unwrap();
+    let promoted = setup.ended().await;
+    assert_eq!(promoted.state(), NodeCanaryState::NodeCanaryPromoted, "{promoted:?}");
+    assert_eq!(
+        (promoted.canary.unwrap().requests, promoted.others.unwrap().requests),
+        (0, 0),
+        "nobody asked meanwhile"
+    );
+
+    setup.try_it(long).await.unwrap();
+    setup.watch_until(NodeCanaryState::NodeCanaryWatching).await;
+    let restored = setup.world.cli(&["restore", "saved", "--replace", "--yes"]);
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    let last = setup.ended().await;
+    assert!(last.state() == NodeCanaryState::NodeCanaryEnded && last.reason.contains("restored"), "{last:?}");
+    setup.all_answer("old").await;
+    setup.world.settled().await;
 }

@@ -57,6 +57,9 @@ pub(crate) enum Failure {
         /// What happened instead.
         reason: String,
     },
+    /// The answer of a control plane that decides by itself ended before it was decided.
+    #[error("{0}: the control plane does not answer any more")]
+    Interrupted(String),
     /// The control plane answered no.
     #[error("{doing}")]
     Refused {
@@ -111,7 +114,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::NotFound(_) => 3,
             Self::Conflict(_) | Self::Ports(_) => 4,
-            Self::Unreachable { .. } | Self::Unanswered { .. } => 6,
+            Self::Unreachable { .. } | Self::Unanswered { .. } | Self::Interrupted(_) => 6,
             Self::Refused { status, .. } => status_code(status.code()),
             Self::NotEverywhere(_) => 7,
             Self::WouldRefuse(_) => 8,
@@ -137,6 +140,10 @@ impl Failure {
                     ": {reason}\n  start one here with `penstock up`, or say where it is with --control-plane URL \
                      (or PENSTOCK_CONTROL_PLANE)"
                 );
+            }
+            Self::Interrupted(_) => {
+                text += "\n  it goes on where the control plane runs on: `penstock stage node-canary watch` shows it; \
+                         if that stopped, its proxies go back to what the stage has";
             }
             Self::Reading { source, .. } | Self::Writing { source, .. } | Self::Output(source) => {
                 text += &format!(": {source}");

@@ -80,6 +80,7 @@ impl Fleet {
             nodes.entries.extend(before.map(|entry| (joining.id, entry)));
             return Err(FleetFull);
         }
+        let restarts = before.as_ref().map_or(0, |entry| restarts(&entry.state, &joining));
         let refusals = before.map(|entry| still_refused(entry.state, &joining)).unwrap_or_default();
         let mut refused: HashSet<Hash> = refusals.iter().filter_map(Refusal::hash).collect();
         refused.extend(joining.refused.iter().flatten());
@@ -104,6 +105,8 @@ impl Fleet {
             kept: joining.kept,
             unconfirmed_seconds: joining.unconfirmed_seconds,
             tells_figures: joining.tells_figures,
+            instance: joining.instance,
+            restarts,
             figures: None,
         };
         let stream = nodes.streams;
@@ -165,6 +168,12 @@ impl Nodes {
             self.entries.remove(&oldest);
         }
     }
+}
+
+/// How often its process was started anew, now that it joins again.
+fn restarts(before: &NodeState, joining: &Joining) -> u32 {
+    let is_known = before.instance != 0 && joining.instance != 0;
+    before.restarts.saturating_add(u32::from(is_known && before.instance != joining.instance))
 }
 
 /// What a node that comes back still refuses. It knows best, since a new program may take what the old one refused;

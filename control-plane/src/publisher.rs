@@ -33,10 +33,19 @@ pub struct Published {
 pub struct Candidate {
     /// The newest publication, but for one stage.
     pub publication: Arc<Publication>,
-    /// That stage.
-    pub key: BundleKey,
+    /// What becomes of that stage's requests, on all nodes.
+    pub measurement: Measurement,
     /// Who serves it.
     pub nodes: Arc<BTreeSet<NodeId>>,
+}
+
+/// What nodes are to measure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measurement {
+    /// Requests of which stage.
+    pub key: BundleKey,
+    /// Another one for each node canary, so that the figures of one do not count in the next.
+    pub number: u64,
 }
 
 impl Published {
@@ -71,16 +80,36 @@ impl Publisher {
         }
     }
 
-    /// Publishes both at once.
-    pub fn publish_with(&self, publication: Arc<Publication>, candidate: Candidate) {
+    /// Publishes both at once. A candidate that is not new takes the place of the one that it renews: one that was withdrawn
+    /// meanwhile does not come back.
+    pub fn publish_with(&self, publication: Arc<Publication>, candidate: Candidate, is_new: bool) {
         let (version, some, nodes) = (publication.version, candidate.publication.version, candidate.nodes.len());
         self.published.send_modify(|published| {
-            published.candidate = Some(Arc::new(candidate));
+            let runs = |running: &Arc<Candidate>| running.measurement == candidate.measurement;
+            if is_new || published.candidate.as_ref().is_some_and(runs) {
+                published.candidate = Some(Arc::new(candidate));
+            }
             if version > published.newest.version {
                 published.newest = publication;
             }
         });
         tracing::info!(%version, candidate = %some, nodes, "published, and a candidate to some nodes");
+    }
+
+    /// Publishes what follows nothing of before: no candidate outlives it.
+    pub fn publish_alone(&self, publication: Arc<Publication>) {
+        self.publish(publication);
+        self.withdraw();
+    }
+
+    /// What a few nodes serve before the others.
+    pub fn candidate(&self) -> Option<Arc<Candidate>> {
+        self.published.borrow().candidate.clone()
+    }
+
+    /// Whether a candidate of this measurement is published.
+    pub fn measures(&self, number: u64) -> bool {
+        self.published.borrow().candidate.as_ref().is_some_and(|candidate| candidate.measurement.number == number)
     }
 
     /// Takes the nodes of the candidate to the newest publication.
@@ -127,8 +156,11 @@ mod tests {
         let publisher = Publisher::new(publication(5));
         let mut watcher = publisher.subscribe();
         let key = BundleKey { rest_api_id: "a".into(), stage_name: "v1".into() };
-        let nodes = Arc::new(BTreeSet::from([NodeId::from("few")]));
-        publisher.publish_with(publication(7), Candidate { publication: publication(6), key, nodes });
+        let few = || Arc::new(BTreeSet::from([NodeId::from("few")]));
+        let measurement = |number| Measurement { key: key.clone(), number };
+        let candidate = Candidate { publication: publication(6), measurement: measurement(6), nodes: few() };
+        publisher.publish_with(publication(7), candidate, true);
+        assert!(publisher.measures(6) && !publisher.measures(7));
         let published = watcher.borrow_and_update().clone();
         let version = |id: &str, held: u64| published.for_node(&id.into(), (held > 0).then_some(Version(held))).version;
         for (id, held, expected) in [("few", 0, 6), ("few", 5, 6), ("few", 6, 6), ("few", 7, 7), ("other", 5, 7)] {
@@ -141,7 +173,12 @@ mod tests {
         publisher.withdraw();
         assert!(watcher.has_changed().unwrap() && watcher.borrow_and_update().candidate.is_none());
         publisher.withdraw();
-        assert!(!watcher.has_changed().unwrap());
+        assert!(!watcher.has_changed().unwrap() && !publisher.measures(6));
+
+        let renewed = Candidate { publication: publication(9), measurement: measurement(6), nodes: few() };
+        publisher.publish_with(publication(10), renewed, false);
+        assert!(!publisher.measures(6), "what was withdrawn stays so");
+        assert_eq!(publisher.newest().version, Version(10));
     }
 
     #[test]

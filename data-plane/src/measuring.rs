@@ -23,10 +23,19 @@ struct Shared {
     stage: Mutex<Option<Measured>>,
 }
 
+/// What is to be measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Measurement {
+    /// Which stage.
+    pub(crate) key: BundleKey,
+    /// By which whoever wants it tells it from others.
+    pub(crate) number: u64,
+}
+
 /// A stage, and the counters of its deployments.
 #[derive(Debug)]
 struct Measured {
-    key: BundleKey,
+    measurement: Measurement,
     deployments: Vec<(String, Arc<Counters>)>,
 }
 
@@ -67,9 +76,9 @@ impl Counters {
 
 impl Measuring {
     /// Measures this stage from now on, beginning at nothing, or none.
-    pub(crate) fn measure(&self, key: Option<BundleKey>) {
-        let is_on = key.is_some();
-        *self.lock() = key.map(|key| Measured { key, deployments: Vec::new() });
+    pub(crate) fn measure(&self, measurement: Option<Measurement>) {
+        let is_on = measurement.is_some();
+        *self.lock() = measurement.map(|measurement| Measured { measurement, deployments: Vec::new() });
         self.shared.is_on.store(is_on, Ordering::Release);
     }
 
@@ -79,7 +88,7 @@ impl Measuring {
             return None;
         }
         let mut measured = self.lock();
-        let measured = measured.as_mut().filter(|measured| measured.key == *stage.key)?;
+        let measured = measured.as_mut().filter(|measured| measured.measurement.key == *stage.key)?;
         let deployments = &mut measured.deployments;
         if let Some((_, counters)) = deployments.iter().find(|(id, _)| *id == stage.deployment_id) {
             return Some(Arc::clone(counters));
@@ -93,11 +102,11 @@ impl Measuring {
     }
 
     /// What was counted, by deployment; `None`: nothing is measured.
-    pub(crate) fn figures(&self) -> Option<(BundleKey, Vec<(String, Figures)>)> {
+    pub(crate) fn figures(&self) -> Option<(Measurement, Vec<(String, Figures)>)> {
         let measured = self.lock();
         let measured = measured.as_ref()?;
         let figures = measured.deployments.iter().map(|(id, counters)| (id.clone(), counters.figures())).collect();
-        Some((measured.key.clone(), figures))
+        Some((measured.measurement.clone(), figures))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Measured>> {
@@ -127,6 +136,10 @@ mod tests {
         Arc::clone(table.settings())
     }
 
+    fn of(stage: &StageSettings) -> Option<Measurement> {
+        Some(Measurement { key: (*stage.key).clone(), number: 7 })
+    }
+
     fn counted(measuring: &Measuring) -> Vec<(String, u64, u64)> {
         let (_, figures) = measuring.figures().expect("something is measured");
         figures.into_iter().map(|(id, figures)| (id, figures.requests, figures.errors)).collect()
@@ -138,7 +151,7 @@ mod tests {
         let (old, new, other) = (stage("a", "d1"), stage("a", "d2"), stage("b", "d1"));
         assert!(measuring.counters(&old).is_none() && measuring.figures().is_none());
 
-        measuring.measure(Some((*old.key).clone()));
+        measuring.measure(of(&old));
         let first = measuring.counters(&old).expect("it is measured");
         measuring.counters(&new).expect("it is measured").count(true, Duration::from_millis(3));
         first.count(false, Duration::from_micros(7));
@@ -146,7 +159,7 @@ mod tests {
         assert!(measuring.counters(&other).is_none());
         assert_eq!(counted(&measuring), [("d1".to_owned(), 2, 1), ("d2".to_owned(), 1, 1)]);
 
-        measuring.measure(Some((*old.key).clone()));
+        measuring.measure(of(&old));
         first.count(false, Duration::ZERO);
         assert_eq!(counted(&measuring), [], "it begins at nothing, and late requests are not its own");
         measuring.measure(None);
@@ -156,7 +169,7 @@ mod tests {
     #[test]
     fn deployments_are_bounded() {
         let measuring = Measuring::default();
-        measuring.measure(Some((*stage("a", "d").key).clone()));
+        measuring.measure(of(&stage("a", "d")));
         let counted = (0..2 * MEASURED_DEPLOYMENTS_MAX)
             .filter(|number| measuring.counters(&stage("a", &number.to_string())).is_some());
         assert_eq!(counted.count(), MEASURED_DEPLOYMENTS_MAX);

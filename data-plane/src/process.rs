@@ -248,6 +248,7 @@ async fn supervise(
     let mut stop = drain.subscribe();
     let subscription = subscriber::Settings {
         node_id,
+        instance: uuid::Uuid::new_v4().as_u64_pair().0 | 1,
         control_planes: settings.control_plane.clone(),
         link,
         build: BUILD.to_owned(),

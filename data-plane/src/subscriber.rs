@@ -51,6 +51,8 @@ const OUTBOX_MESSAGES_MAX: usize = MANIFEST_BUNDLES_MAX + 64;
 pub struct Settings {
     /// Unique in the fleet.
     pub node_id: String,
+    /// Drawn at the start of the process; not 0.
+    pub instance: u64,
     /// Tried in turn, from the first.
     pub control_planes: Vec<Uri>,
     /// How they are reached.

@@ -281,12 +281,14 @@ impl World {
 
     /// Runs the command line against this control plane.
     pub fn cli(&self, arguments: &[&str]) -> std::process::Output {
-        Command::new(binary("penstock"))
-            .args(arguments)
-            .env("PENSTOCK_CONTROL_PLANE", self.grpc_url())
-            .current_dir(&self.directory)
-            .output()
-            .unwrap()
+        self.cli_command(arguments).output().unwrap()
+    }
+
+    /// The command line, to be run in another way.
+    pub fn cli_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary("penstock"));
+        command.args(arguments).env("PENSTOCK_CONTROL_PLANE", self.grpc_url()).current_dir(&self.directory);
+        command
     }
 }
 

@@ -101,7 +101,7 @@ impl Deploy {
             return preview::show(context, &control_plane, request, &api.name).await;
         }
         let is_tried = request.node_canary.is_some();
-        let doing = format!("deploying {}", api.name);
+        let doing = format!("deploying {} to the stage {}", api.name, self.stage);
         let answer = control_plane.deployments().create_deployment(request).await;
         let version = answer.as_ref().ok().map(rollout::version_of).transpose()?;
         let mut deployment = answer.doing(doing)?;

@@ -118,6 +118,12 @@ impl Nodes {
         let serving = answer.items.iter().filter(|node| node.connected && node.applied_version >= version).count();
         let connected = answer.items.iter().filter(|node| node.connected).count();
         context.output.note(&format!("\n{serving} of {connected} connected serve version {version}."))?;
+        let canaries = answer.items.iter().filter(|node| state(node, version) == "canary");
+        if let Some(candidate) = canaries.clone().find_map(|node| node.candidate.as_ref()) {
+            let (count, what) = (canaries.count(), format!("{}/{}", candidate.rest_api_id, candidate.stage_name));
+            let text = "penstock stage node-canary watch";
+            context.output.note(&format!("{count} of them try a deployment of {what} first: see `{text}`."))?;
+        }
         for (node, refusal) in answer.items.iter().flat_map(|node| node.refusals.iter().map(move |one| (node, one))) {
             let what = format!("{}/{}", refusal.rest_api_id, refusal.stage_name);
             context.output.note(&format!("{} refuses {what}: {}", node.id, refusal.reason))?;
@@ -168,10 +174,11 @@ fn kept(node: &pb::Node) -> String {
 }
 
 fn state(node: &pb::Node, version: u64) -> &'static str {
-    match (node.connected, node.applied_version >= version) {
-        (false, _) => "gone",
-        (true, true) => "current",
-        (true, false) => "behind",
+    match &node.candidate {
+        _ if !node.connected => "gone",
+        _ if node.applied_version >= version => "current",
+        Some(candidate) if node.applied_version == candidate.version => "canary",
+        _ => "behind",
     }
 }
 
@@ -214,8 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_current_behind_or_gone() {
+    fn a_node_is_current_behind_gone_or_a_canary() {
         let node = |connected, applied_version| pb::Node { connected, applied_version, ..Default::default() };
+        let candidate = Some(pb::NodeCandidate { version: 6, ..Default::default() });
+        for (applied, expected) in [(5, "behind"), (6, "canary"), (7, "current")] {
+            assert_eq!(state(&pb::Node { candidate: candidate.clone(), ..node(true, applied) }, 7), expected);
+        }
         assert_eq!(state(&node(true, 7), 7), "current");
         assert_eq!(state(&node(true, 8), 7), "current", "it may know a version that was published since");
         assert_eq!(state(&node(true, 6), 7), "behind");

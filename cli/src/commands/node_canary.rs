@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use penstock_proto::management::v1 as pb;
-use tonic::Response;
 
 use super::Context;
 use super::stage::StageArg;
@@ -121,20 +120,19 @@ impl NodeCanary {
         let control_plane = context.connect().await?;
         let (stage, promote) = match self.command {
             NodeCanaryCommand::Watch(Watch { stage }) => {
-                let (api, stage) = stage.find(&control_plane).await?;
-                let last = watch(&control_plane, &stage.rest_api_id, &stage.stage_name).await?;
-                say(context, &last, &api.name)?;
+                let last = watch(&control_plane, stage.api(), stage.stage()).await?;
+                say(context, &last, stage.api())?;
                 return conclude(&last);
             }
             NodeCanaryCommand::Promote(Promote { stage }) => (stage, true),
             NodeCanaryCommand::End(End { stage }) => (stage, false),
         };
-        let (api, stage) = stage.find(&control_plane).await?;
-        let request =
-            pb::EndNodeCanaryRequest { rest_api_id: stage.rest_api_id, stage_name: stage.stage_name, promote };
-        let doing = format!("ending the node canary of {}", api.name);
+        // By the name that was given: it can be ended while the database is away, where nothing can be looked up.
+        let (rest_api_id, stage_name) = (stage.api().to_owned(), stage.stage().to_owned());
+        let doing = format!("ending the node canary of {rest_api_id}, stage {stage_name}");
+        let request = pb::EndNodeCanaryRequest { rest_api_id, stage_name, promote };
         let last = control_plane.deployments().end_node_canary(request).await.doing(doing)?;
-        say(context, &last, &api.name)?;
+        say(context, &last, stage.api())?;
         match (promote, last.state()) {
             (true, pb::NodeCanaryState::NodeCanaryEnded) => conclude(&last),
             _ => Ok(()),
@@ -155,21 +153,22 @@ pub(crate) async fn watch(
     let (rest_api_id, stage_name) = (rest_api_id.to_owned(), stage_name.to_owned());
     let request = pb::WatchNodeCanaryRequest { rest_api_id, stage_name };
     let mut pictures = control_plane.deployments().watch_node_canary(request).await.doing(doing.clone())?;
-    let mut progress = Progress::new();
+    let (mut progress, mut last_state) = (Progress::new(), None);
     loop {
-        let picture = pictures.message().await.map(Response::new).doing(doing.clone());
-        let picture = picture.inspect_err(|_| progress.end())?;
-        let Some(canary) = picture else {
+        let picture = pictures.message().await;
+        let Some(canary) = picture.ok().flatten() else {
             progress.end();
-            let text = "the control plane ended the answer; if it stopped, its proxies go back to what the stage has";
-            return Err(Failure::Failed(format!("{doing}: {text}")));
+            return Err(Failure::Interrupted(doing));
         };
         if matches!(canary.state(), pb::NodeCanaryState::NodeCanaryPromoted | pb::NodeCanaryState::NodeCanaryEnded) {
             progress.end();
             return Ok(canary);
         }
         let line = line(&canary, progress.is_terminal());
-        progress.show(line);
+        match last_state.replace(canary.state()) == Some(canary.state()) {
+            true => progress.show_sparsely(line),
+            false => progress.show(line),
+        }
     }
 }
 

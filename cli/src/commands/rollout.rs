@@ -16,6 +16,8 @@ use crate::output::progress::Progress;
 
 /// The metadata entry that says which published configuration contains a write.
 const VERSION_METADATA: &str = "penstock-config-version";
+/// Longest wait.
+const WAIT_MAX: Duration = Duration::from_secs(600);
 /// Columns of the progress bar.
 const BAR_COLUMNS: usize = 24;
 /// Nodes that are named in one line; the others are counted.
@@ -28,11 +30,17 @@ pub(crate) struct Waiting {
     #[arg(long, value_enum, default_value_t = Wait::None, hide_default_value = true, hide_possible_values = true)]
     wait: Wait,
     /// How long to wait, at most 10m
-    #[arg(long, value_name = "TIME", value_parser = crate::args::duration, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = deadline, default_value = "30s", requires = "wait")]
     wait_deadline: Duration,
     /// A proxy that refuses a part keeps serving all of the version before
     #[arg(long)]
     all_or_nothing: bool,
+}
+
+/// As long as a control plane lets a call wait: refused later, the change would be made already.
+fn deadline(text: &str) -> Result<Duration, String> {
+    let asked = crate::args::duration(text)?;
+    if asked <= WAIT_MAX { Ok(asked) } else { Err("must be at most 10m".to_owned()) }
 }
 
 /// For whom.
@@ -306,6 +314,12 @@ mod tests {
                 "Not among them are those of old: an older program does not count them.",
             ]
         );
+    }
+
+    #[test]
+    fn no_longer_wait_is_asked_for_than_is_possible() {
+        assert_eq!(deadline("10m"), Ok(WAIT_MAX));
+        assert!(deadline("11m").unwrap_err().contains("10m") && deadline("x").is_err());
     }
 
     #[test]

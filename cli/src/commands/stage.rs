@@ -159,6 +159,16 @@ impl Stage {
 }
 
 impl StageArg {
+    /// The API, as it was named: by id or name.
+    pub(crate) fn api(&self) -> &str {
+        &self.api.api
+    }
+
+    /// The stage's name.
+    pub(crate) fn stage(&self) -> &str {
+        &self.stage
+    }
+
     /// The stage as it is now, and its API.
     ///
     /// # Errors

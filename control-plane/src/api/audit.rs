@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::{Answer, Management, wire};
-use crate::app::{AuditEntry, AuditFilter, AuditObject, Error, ObjectChange};
+use crate::app::{AuditEntry, AuditFilter, AuditObject, Error, NodeCanaryPlace, ObjectChange};
 use penstock_proto::convert::timestamp;
 use prost_types::Timestamp;
 use tonic::{Request, Response};
@@ -49,8 +49,20 @@ impl From<AuditObject> for wire::AuditObject {
             AuditObject::Stage(stage) => Object::Stage((*stage).into()),
             AuditObject::DomainName(domain) => Object::DomainName(domain.into()),
             AuditObject::BasePathMapping(mapping) => Object::BasePathMapping(mapping.into()),
+            AuditObject::NodeCanary(place) => Object::NodeCanary(place.into()),
         };
         Self { object: Some(object) }
+    }
+}
+
+impl From<NodeCanaryPlace> for wire::AuditNodeCanary {
+    fn from(place: NodeCanaryPlace) -> Self {
+        Self {
+            rest_api_id: place.rest_api_id.to_string(),
+            stage_name: place.stage_name.to_string(),
+            deployment_id: place.deployment_id.to_string(),
+            node_ids: place.node_ids.iter().map(ToString::to_string).collect(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::rollout::Wait;
 use super::{Answer, Management, optional, wire};
 use crate::app::{Error, ListedRoute, RouteKey};
 use crate::fleet::{NodeState, Refusal};
+use crate::publisher::Candidate;
 use crate::rollout::Target;
 use penstock_model::id::Version;
 use penstock_model::method::Verb;
@@ -49,6 +50,18 @@ impl From<NodeState> for wire::Node {
             generations: node.generations.into_iter().map(Into::into).collect(),
             kept: node.kept.map(|kept| wire::KeptConfiguration { version: kept.version.0, problem: kept.problem }),
             unconfirmed_seconds: i64::try_from(node.unconfirmed_seconds).unwrap_or(i64::MAX),
+            candidate: None,
+        }
+    }
+}
+
+impl From<&Candidate> for wire::NodeCandidate {
+    fn from(candidate: &Candidate) -> Self {
+        let key = &candidate.measurement.key;
+        Self {
+            version: candidate.publication.version.0,
+            rest_api_id: key.rest_api_id.to_string(),
+            stage_name: key.stage_name.to_string(),
         }
     }
 }
@@ -108,10 +121,12 @@ impl FleetService for Management {
 
     async fn list_nodes(&self, _: Request<wire::ListNodesRequest>) -> Answer<wire::ListNodesResponse> {
         let version = self.app.newest().version.0;
-        Ok(Response::new(wire::ListNodesResponse {
-            items: self.fleet.nodes().into_iter().map(Into::into).collect(),
-            version,
-        }))
+        let candidate = self.app.publisher().candidate();
+        let items = self.fleet.nodes().into_iter().map(|node| {
+            let candidate = candidate.as_deref().filter(|candidate| candidate.nodes.contains(&node.id)).map(Into::into);
+            wire::Node { candidate, ..node.into() }
+        });
+        Ok(Response::new(wire::ListNodesResponse { items: items.collect(), version }))
     }
 
     type WatchRolloutStream = ReceiverStream<Result<wire::Rollout, Status>>;

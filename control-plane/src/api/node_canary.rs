@@ -2,8 +2,7 @@
 
 use super::{Management, required, wire};
 use crate::app::{Error, Written};
-use crate::node_canary::{Picture, Share, State, Terms, Wanted};
-use penstock_model::bundle::BundleKey;
+use crate::node_canary::{Picture, Share, State, Terms, Wanted, Which};
 use penstock_model::deployment::Deployment;
 use penstock_model::figures::Figures;
 use std::sync::Arc;
@@ -98,8 +97,8 @@ impl Management {
     ) -> Result<mpsc::Receiver<Result<wire::NodeCanary, Status>>, Error> {
         let busy = |_| Error::Unavailable(format!("{WATCHERS_MAX} calls watch node canaries already: try again"));
         let place = Arc::clone(&self.watchers).try_acquire_owned().map_err(busy)?;
-        let key = key(request.rest_api_id, request.stage_name);
-        let mut seen = self.node_canaries.watch(&key).ok_or_else(|| none_of(&key))?;
+        let which = Which { api: request.rest_api_id, stage: request.stage_name.into() };
+        let mut seen = self.node_canaries.watch(&which).ok_or_else(|| none_of(&which))?;
         let (sender, pictures) = mpsc::channel(PICTURES_MAX);
         tokio::spawn(async move {
             // Held as long as somebody watches.
@@ -121,19 +120,16 @@ impl Management {
 
     /// Ends a node canary.
     pub(super) async fn end_node_canary(&self, request: wire::EndNodeCanaryRequest) -> Result<wire::NodeCanary, Error> {
-        let key = key(request.rest_api_id, request.stage_name);
-        let ended = self.node_canaries.end(&key, request.promote).await;
-        ended.map(Into::into).ok_or_else(|| none_of(&key))
+        let which = Which { api: request.rest_api_id, stage: request.stage_name.into() };
+        let ended = self.node_canaries.end(&which, request.promote).await;
+        ended.map(Into::into).ok_or_else(|| none_of(&which))
     }
 }
 
-fn key(rest_api_id: String, stage_name: String) -> BundleKey {
-    BundleKey { rest_api_id: rest_api_id.into(), stage_name: stage_name.into() }
-}
-
-fn none_of(key: &BundleKey) -> Error {
-    let BundleKey { rest_api_id, stage_name } = key;
-    Error::NotFound(format!("stage {rest_api_id}/{stage_name} has no node canary on this control plane"))
+fn none_of(which: &Which) -> Error {
+    let Which { api, stage } = which;
+    let text = "has no node canary on this control plane, or it was ended by a restart, which takes its nodes back";
+    Error::NotFound(format!("stage {api}/{stage} {text}"))
 }
 
 impl From<Picture> for wire::NodeCanary {

@@ -8,11 +8,12 @@ use super::limits::{AUDIT_BODIES_BYTES_MAX, AUDIT_KEYS_BYTES_MAX};
 use crate::store::{AuditQuery, AuditRow};
 use penstock_model::deployment::{Deployment, Stage};
 use penstock_model::domain::{BasePathMapping, DomainName};
-use penstock_model::id::Version;
+use penstock_model::id::{DeploymentId, NodeId, RestApiId, StageName, Version};
 use penstock_model::method::Method;
 use penstock_model::resource::Resource;
 use penstock_model::rest_api::RestApi;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What one call changed.
 #[derive(Clone, Debug)]
@@ -68,6 +69,22 @@ pub enum Object {
     DomainName(DomainName),
     /// A base path below a host.
     BasePathMapping(BasePathMapping),
+    /// Some nodes serve another deployment than the stage has.
+    NodeCanary(NodeCanaryPlace),
+}
+
+/// Where a node canary runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeCanaryPlace {
+    /// Whose stage.
+    pub rest_api_id: RestApiId,
+    /// Which keeps the deployment that it has.
+    pub stage_name: StageName,
+    /// What is tried.
+    pub deployment_id: DeploymentId,
+    /// Who serves it.
+    pub node_ids: BTreeSet<NodeId>,
 }
 
 /// Which entries to list.
@@ -105,6 +122,7 @@ impl Object {
             Self::Stage(_) => "stage",
             Self::DomainName(_) => "domainName",
             Self::BasePathMapping(_) => "basePathMapping",
+            Self::NodeCanary(_) => "nodeCanary",
         }
     }
 
@@ -117,6 +135,7 @@ impl Object {
             Self::Stage(stage) => format!("{}/{}", stage.rest_api_id, stage.stage_name),
             Self::DomainName(domain) => domain.domain_name.clone(),
             Self::BasePathMapping(mapping) => format!("{}/{}", mapping.domain_name, mapping.base_path),
+            Self::NodeCanary(place) => format!("{}/{}", place.rest_api_id, place.stage_name),
         }
     }
 
@@ -129,6 +148,7 @@ impl Object {
             Self::Stage(stage) => Some(stage.rest_api_id.as_str()),
             Self::DomainName(_) => None,
             Self::BasePathMapping(mapping) => Some(mapping.rest_api_id.as_str()),
+            Self::NodeCanary(place) => Some(place.rest_api_id.as_str()),
         }
     }
 }

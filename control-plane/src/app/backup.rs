@@ -114,7 +114,7 @@ impl App {
             tx.trim_audit(AUDIT_ENTRIES_MAX).await?;
         }
         tx.commit().await?;
-        self.shared.publisher.publish(Arc::new(publication.numbered(version)));
+        self.shared.publisher.publish_alone(Arc::new(publication.numbered(version)));
         Ok(Written { value: Restored { header, counts, root_hash }, version })
     }
 }

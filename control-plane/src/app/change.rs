@@ -6,6 +6,7 @@
 //! from what is published.
 
 use super::Shared;
+use super::audit::Object;
 use super::caller::Caller;
 use super::diff::{self, Diff};
 use super::error::{Error, Result};
@@ -183,6 +184,11 @@ impl Change {
         self.tx.commit().await?;
         self.shared.publisher.publish(Arc::new(next));
         Ok(Outcome { version, automatic })
+    }
+
+    /// Notes a change of something that is not stored.
+    pub(super) fn note(&self, before: Option<Object>, after: Option<Object>) {
+        recorded::note(&self.recording, before, after);
     }
 
     /// Notes who changed what, in the transaction that changes it.

@@ -53,12 +53,12 @@ impl Shared {
         let publication = self.everything(&mut *tx, &newest).await?;
         let root_hash = publication.manifest.root_hash;
         if stored.root_hash == Some(root_hash) && stored.version > newest.version {
-            self.publisher.publish(Arc::new(publication.numbered(stored.version)));
+            self.publisher.publish_alone(Arc::new(publication.numbered(stored.version)));
             return Ok(());
         }
         let version = tx.publish(root_hash, newest.version, None).await?;
         tx.commit().await?;
-        self.publisher.publish(Arc::new(publication.numbered(version)));
+        self.publisher.publish_alone(Arc::new(publication.numbered(version)));
         Ok(())
     }
 

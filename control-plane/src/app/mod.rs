@@ -30,7 +30,7 @@ mod routes;
 mod stages;
 mod trial;
 
-pub use audit::{AuditEntry, AuditFilter, Object as AuditObject, ObjectChange};
+pub use audit::{AuditEntry, AuditFilter, NodeCanaryPlace, Object as AuditObject, ObjectChange};
 pub use backup::{Restored, Sink, Source};
 pub use caller::{Caller, Role};
 pub use documents::{ExportRequest, ImportRequest, Imported, PutRequest, StageSpec};

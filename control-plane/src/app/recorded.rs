@@ -36,9 +36,14 @@ pub(super) fn take(recording: &SharedRecording) -> Recording {
     std::mem::take(&mut *recording.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// Notes what was there, and what is there now.
+pub(super) fn note(recording: &SharedRecording, before: Option<Object>, after: Option<Object>) {
+    recording.lock().unwrap_or_else(PoisonError::into_inner).note(before, after);
+}
+
 impl Recorded {
     fn note(&self, before: Option<Object>, after: Option<Object>) {
-        self.recording.lock().unwrap_or_else(PoisonError::into_inner).note(before, after);
+        note(&self.recording, before, after);
     }
 
     /// Whether what was there may still fit, so that it is worth reading.

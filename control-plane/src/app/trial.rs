@@ -4,13 +4,14 @@
 //! stage has as soon as they hear of a control plane again. The nodes' version lies between the newest publication before and
 //! the one that the store counts then, which is the same content again: see [`Candidate`].
 
+use super::audit::{NodeCanaryPlace, Object};
 use super::caller::Caller;
 use super::change::{Change, build};
 use super::deploy::{Origin, snapshot};
 use super::error::{Error, Result};
 use super::{App, Written, deployments, load, rest_apis, stages};
 use crate::publication::{Changes, Publication};
-use crate::publisher::Candidate;
+use crate::publisher::{Candidate, Measurement};
 use crate::store::Changed;
 use penstock_model::bundle::{BundleKey, Hash};
 use penstock_model::deployment::{Deployment, Stage};
@@ -23,8 +24,12 @@ use std::sync::Arc;
 pub struct Trial {
     /// The stage as it was when it began, and as it must still be for the deployment to become its own.
     stage: Stage,
+    /// Of the API.
+    pub api_name: String,
     /// What is tried.
     pub deployment: DeploymentId,
+    /// Of what becomes of its requests; another one for each trial.
+    pub measurement: u64,
     /// Who serves it.
     pub nodes: Arc<BTreeSet<NodeId>>,
     /// What those nodes are to serve: version and root hash.
@@ -44,6 +49,15 @@ impl Trial {
     /// What the stage has.
     pub fn stage_deployment(&self) -> &DeploymentId {
         &self.stage.deployment_id
+    }
+
+    fn place(&self) -> Object {
+        Object::NodeCanary(NodeCanaryPlace {
+            rest_api_id: self.stage.rest_api_id.clone(),
+            stage_name: self.stage.stage_name.clone(),
+            deployment_id: self.deployment.clone(),
+            node_ids: (*self.nodes).clone(),
+        })
     }
 
     /// In whose name it began.
@@ -77,14 +91,22 @@ impl App {
         let value = change.deploy(&snapshot(&definition, Origin::Asked)?, Origin::Asked, description).await?;
         let trial = Trial {
             stage,
+            api_name: definition.rest_api.name.clone(),
             deployment: value.id.clone(),
+            measurement: 0,
             nodes: Arc::new(nodes),
             serving: (Version::default(), Hash([0; 32])),
             base: Hash([0; 32]),
             caller: Caller::current(),
         };
+        change.note(None, Some(trial.place()));
         let (trial, version) = change.publish_beside(trial).await?;
         Ok((Written { value, version }, trial))
+    }
+
+    /// Whether its nodes are still told to serve it: a restore takes all to what it restored.
+    pub fn is_published(&self, trial: &Trial) -> bool {
+        self.publisher().measures(trial.measurement)
     }
 
     /// Whether something else is published than when these nodes were last told what to serve.
@@ -111,7 +133,15 @@ impl App {
         let before = change.still_stands(trial).await?;
         let stage = Stage { deployment_id: trial.deployment.clone(), ..before.clone() };
         let value = change.replace_stage(&before, stage).await?;
+        change.note(Some(trial.place()), None);
         Ok(Written { value, version: change.commit().await?.version })
+    }
+
+    /// Notes that a trial has ended without being promoted.
+    pub async fn note_withdrawal(&self, trial: &Trial) -> Result<()> {
+        let change = self.begin().await?;
+        change.note(Some(trial.place()), None);
+        change.commit().await.map(drop)
     }
 
     /// Takes the nodes of a trial back to what all others serve.
@@ -157,11 +187,17 @@ impl Change {
         // A node takes all of it or nothing: what it refuses in part would be judged as a whole.
         let candidate = candidate.numbered(Version(version.0 - 1)).whole();
         trial.serving = (candidate.version, candidate.manifest.root_hash);
+        let is_new = trial.measurement == 0;
+        if is_new {
+            // No other trial has this version, here or on another control plane.
+            trial.measurement = candidate.version.0;
+        }
         self.write_audit(version).await?;
         self.tx.commit().await?;
-        let (key, nodes) = (trial.key(), Arc::clone(&trial.nodes));
-        let candidate = Candidate { publication: Arc::new(candidate), key, nodes };
-        self.shared.publisher.publish_with(Arc::new(newest.numbered(version)), candidate);
+        let measurement = Measurement { key: trial.key(), number: trial.measurement };
+        let (publication, nodes) = (Arc::new(candidate), Arc::clone(&trial.nodes));
+        let candidate = Candidate { publication, measurement, nodes };
+        self.shared.publisher.publish_with(Arc::new(newest.numbered(version)), candidate, is_new);
         Ok((trial, version))
     }
 }

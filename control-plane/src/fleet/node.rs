@@ -38,6 +38,10 @@ pub struct NodeState {
     pub unconfirmed_seconds: u64,
     /// Whether it can tell what becomes of a stage's requests.
     pub tells_figures: bool,
+    /// Another one for each process; 0: it does not say.
+    pub instance: u64,
+    /// How often that has changed.
+    pub restarts: u32,
     /// What became of them, as it said last.
     pub figures: Option<Arc<StageFigures>>,
 }
@@ -60,6 +64,8 @@ pub struct Generation {
 pub struct StageFigures {
     /// Which stage.
     pub key: BundleKey,
+    /// Of which measurement.
+    pub measurement: u64,
     /// By deployment.
     pub deployments: Vec<(DeploymentId, Figures)>,
 }
@@ -120,6 +126,8 @@ pub struct Joining {
     pub answers_recent: bool,
     /// Whether it can tell what becomes of a stage's requests.
     pub tells_figures: bool,
+    /// Another one for each process; 0: it does not say.
+    pub instance: u64,
 }
 
 impl Serving {

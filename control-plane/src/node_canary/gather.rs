@@ -1,7 +1,6 @@
 //! [`Gathered`]: what became of requests, added up over nodes that count from nothing whenever they start anew.
 
 use crate::fleet::{NodeState, StageFigures};
-use penstock_model::bundle::BundleKey;
 use penstock_model::figures::Figures;
 use penstock_model::id::{DeploymentId, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +21,8 @@ struct Told {
 
 impl Gathered {
     /// Takes what a node says now.
-    pub(super) fn take(&mut self, node: &NodeState, key: &BundleKey, deployment: &DeploymentId) {
-        let about = |figures: &&StageFigures| figures.key == *key;
+    pub(super) fn take(&mut self, node: &NodeState, measurement: u64, deployment: &DeploymentId) {
+        let about = |figures: &&StageFigures| figures.measurement == measurement;
         let Some(figures) = node.figures.as_deref().filter(about) else { return };
         let Some((_, now)) = figures.deployments.iter().find(|(id, _)| id == deployment) else { return };
         let told = self.nodes.entry(node.id.clone()).or_default();
@@ -57,14 +56,14 @@ impl Sides {
         &mut self,
         nodes: &[NodeState],
         chosen: &BTreeSet<NodeId>,
-        key: &BundleKey,
+        measurement: u64,
         tried: &DeploymentId,
         has: &DeploymentId,
     ) {
         for node in nodes {
             match chosen.contains(&node.id) {
-                true => self.canary.take(node, key, tried),
-                false => self.others.take(node, key, has),
+                true => self.canary.take(node, measurement, tried),
+                false => self.others.take(node, measurement, has),
             }
         }
     }
@@ -73,6 +72,7 @@ impl Sides {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use penstock_model::bundle::BundleKey;
     use penstock_model::figures::Durations;
     use std::sync::Arc;
 
@@ -83,7 +83,7 @@ mod tests {
     fn node(id: &str, deployments: &[(&str, u64)]) -> NodeState {
         let figures = |requests| Figures { requests, errors: 0, durations: Durations::default() };
         let deployments = deployments.iter().map(|(id, requests)| ((*id).into(), figures(*requests))).collect();
-        let figures = Some(Arc::new(StageFigures { key: key(), deployments }));
+        let figures = Some(Arc::new(StageFigures { key: key(), measurement: 7, deployments }));
         NodeState { id: id.into(), figures, ..NodeState::default() }
     }
 
@@ -91,7 +91,7 @@ mod tests {
     fn each_side_is_asked_about_its_own_deployment() {
         let mut sides = Sides::default();
         let nodes = [node("few", &[("old", 3), ("new", 5)]), node("one", &[("old", 7)]), node("other", &[("old", 11)])];
-        sides.take(&nodes, &BTreeSet::from(["few".into()]), &key(), &"new".into(), &"old".into());
+        sides.take(&nodes, &BTreeSet::from(["few".into()]), 7, &"new".into(), &"old".into());
         assert_eq!((sides.canary.sum().requests, sides.others.sum().requests), (5, 18));
     }
 
@@ -99,11 +99,11 @@ mod tests {
     fn what_was_told_before_a_node_started_anew_stays() {
         let mut gathered = Gathered::default();
         for requests in [4, 9, 2, 3] {
-            gathered.take(&node("n", &[("d", requests)]), &key(), &"d".into());
+            gathered.take(&node("n", &[("d", requests)]), 7, &"d".into());
         }
-        // Nothing is said, or of another stage.
-        gathered.take(&NodeState { id: "n".into(), ..NodeState::default() }, &key(), &"d".into());
-        gathered.take(&node("n", &[("d", 90)]), &BundleKey { stage_name: "v2".into(), ..key() }, &"d".into());
+        // Nothing is said, or of another measurement.
+        gathered.take(&NodeState { id: "n".into(), ..NodeState::default() }, 7, &"d".into());
+        gathered.take(&node("n", &[("d", 90)]), 8, &"d".into());
         assert_eq!(gathered.sum().requests, 12);
     }
 }

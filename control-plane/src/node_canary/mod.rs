@@ -6,6 +6,7 @@
 mod choose;
 mod gather;
 mod judge;
+mod restarts;
 mod watch;
 
 use crate::app::{App, Caller, Error, Trial, Written};
@@ -89,6 +90,8 @@ impl State {
 pub struct Picture {
     /// Of which stage.
     pub key: BundleKey,
+    /// What its API is called.
+    pub api_name: String,
     /// What is tried.
     pub deployment: DeploymentId,
     /// Where.
@@ -125,9 +128,44 @@ struct Known {
     ended: VecDeque<Picture>,
 }
 
+impl Known {
+    /// The one that runs, if it is this one.
+    fn running(&self, which: &Which) -> Option<&Running> {
+        self.running.as_ref().filter(|running| which.is(&running.pictures.borrow()))
+    }
+
+    /// How the last one ended that is this one.
+    fn ended(&self, which: &Which) -> Option<&Picture> {
+        self.ended.iter().rev().find(|picture| which.is(picture))
+    }
+
+    fn end(&mut self, last: Picture) {
+        self.running = None;
+        self.ended.push_back(last);
+        if self.ended.len() > ENDED_KEPT_MAX {
+            self.ended.pop_front();
+        }
+    }
+}
+
+/// Of which stage, as somebody says it who may have no store to look it up in.
+#[derive(Clone, Debug)]
+pub struct Which {
+    /// Its id, or what it is called.
+    pub api: String,
+    /// The stage's name.
+    pub stage: StageName,
+}
+
+impl Which {
+    fn is(&self, picture: &Picture) -> bool {
+        let Picture { key, api_name, .. } = picture;
+        key.stage_name == self.stage && (key.rest_api_id.as_str() == self.api || *api_name == self.api)
+    }
+}
+
 #[derive(Debug)]
 struct Running {
-    key: BundleKey,
     pictures: signal::Receiver<Picture>,
     orders: mpsc::Sender<Order>,
 }
@@ -157,54 +195,54 @@ impl NodeCanaries {
         let able: Vec<NodeId> = able.map(|node| node.id).collect();
         let nodes = choose::nodes(able, share, &self.app.random_seed()).map_err(Error::FailedPrecondition)?;
         let (written, trial) = self.app.try_deployment(&api, &stage, &description, nodes).await?;
-        let (app, fleet) = (self.app.clone(), Arc::clone(&self.fleet));
-        let (caller, key) = (trial.caller().clone(), trial.key());
         let (orders, obeyed) = mpsc::channel(ORDERS_MAX);
-        let (watcher, pictures) = Watcher::new(app, fleet, trial, terms, obeyed);
-        self.lock().running = Some(Running { key, pictures, orders });
-        let known = Arc::clone(&self.known);
-        tokio::spawn(caller.scope(async move {
-            let last = watcher.run().await;
-            let mut known = lock(&known);
-            known.running = None;
-            known.ended.push_back(last);
-            if known.ended.len() > ENDED_KEPT_MAX {
-                known.ended.pop_front();
-            }
-            drop(known);
+        let (watcher, pictures) = Watcher::new(self.app.clone(), Arc::clone(&self.fleet), trial, terms, obeyed);
+        self.lock().running = Some(Running { pictures: pictures.clone(), orders });
+        let (app, known) = (self.app.clone(), Arc::clone(&self.known));
+        let watching = tokio::spawn(watcher.run());
+        tokio::spawn(async move {
+            let last = watching.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "watching a node canary failed");
+                app.withdraw_trial();
+                let (state, reason) = (State::Ended, "watching it failed: see the control plane's log".to_owned());
+                Picture { state, reason, ..pictures.borrow().clone() }
+            });
+            lock(&known).end(last);
             drop(place);
-        }));
+        });
         Ok(written)
     }
 
     /// The pictures of a stage's node canary: of the one that runs, or the last one of one that has ended.
-    pub fn watch(&self, key: &BundleKey) -> Option<signal::Receiver<Picture>> {
+    pub fn watch(&self, which: &Which) -> Option<signal::Receiver<Picture>> {
         let known = self.lock();
-        if let Some(running) = known.running.as_ref().filter(|running| running.key == *key) {
+        if let Some(running) = known.running(which) {
             return Some(running.pictures.clone());
         }
-        let last = known.ended.iter().rev().find(|picture| picture.key == *key)?;
-        Some(signal::channel(last.clone()).1)
+        Some(signal::channel(known.ended(which)?.clone()).1)
     }
 
-    /// Ends the one that runs, and answers how it ended. `None`: none runs for this stage.
-    pub async fn end(&self, key: &BundleKey, promote: bool) -> Option<Picture> {
+    /// Ends the one that runs, in the name of who calls, and answers how it ended. `None`: none runs for this stage.
+    pub async fn end(&self, which: &Which, promote: bool) -> Option<Picture> {
         let (orders, mut pictures) = {
             let known = self.lock();
-            let running = known.running.as_ref().filter(|running| running.key == *key)?;
+            let running = known.running(which)?;
             (running.orders.clone(), running.pictures.clone())
         };
         // One that ends meanwhile says how below.
-        let _ = orders.send(if promote { Order::Promote } else { Order::End }).await;
+        let _ = orders.send(Order { promote, caller: Caller::current() }).await;
         let last = pictures.wait_for(|picture| picture.state.is_over()).await.ok().map(|last| last.clone());
-        last.or_else(|| self.lock().ended.iter().rev().find(|picture| picture.key == *key).cloned())
+        last.or_else(|| self.lock().ended(which).cloned())
     }
 
     fn is_busy(&self) -> Error {
         let known = self.lock();
         let which = known.running.as_ref().map_or_else(
             || "another node canary begins".to_owned(),
-            |running| format!("a node canary of stage {}/{} runs", running.key.rest_api_id, running.key.stage_name),
+            |running| {
+                let BundleKey { rest_api_id, stage_name } = &running.pictures.borrow().key;
+                format!("a node canary of stage {rest_api_id}/{stage_name} runs")
+            },
         );
         Error::FailedPrecondition(format!("{which}: wait for its end, or end it"))
     }
@@ -223,6 +261,7 @@ impl Picture {
     fn first(trial: &Trial, terms: &Terms) -> Self {
         Self {
             key: trial.key(),
+            api_name: trial.api_name.clone(),
             deployment: trial.deployment.clone(),
             nodes: Arc::clone(&trial.nodes),
             state: State::Starting,

@@ -1,16 +1,17 @@
 //! [`Watcher`]: one node canary from its beginning to its end.
 
 use super::gather::Sides;
-use super::judge::{fault, last_fault};
+use super::judge::{fault, last_fault, praise};
+use super::restarts::Restarts;
 use super::{Picture, State, Terms};
-use crate::app::{App, Error, Trial};
+use crate::app::{App, Caller, Error, Trial};
 use crate::fleet::{Fleet, NodeState};
 use penstock_model::id::{NodeId, Version};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// Between two looks at the nodes, in milliseconds.
 const LOOK_MS: u64 = 200;
@@ -24,13 +25,16 @@ const PROMOTIONS_MAX: u32 = 5;
 /// Between two of them, in milliseconds.
 const PROMOTION_RETRY_MS: u64 = 1_000;
 
+/// Longest wait until its end is noted, in milliseconds: that is told to whoever watches after it.
+const NOTE_MS_MAX: u64 = 3_000;
+
 /// What somebody wants to happen now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// All nodes get it.
-    Promote,
-    /// None keeps it.
-    End,
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    /// Whether all nodes get it, or none keeps it.
+    pub(super) promote: bool,
+    /// In whose name.
+    pub(super) caller: Caller,
 }
 
 /// How it is to end.
@@ -44,6 +48,8 @@ pub(super) struct Watcher {
     app: App,
     fleet: Arc<Fleet>,
     trial: Trial,
+    /// In whose name it ends: of who began it, until somebody else ends it.
+    caller: Caller,
     terms: Terms,
     orders: mpsc::Receiver<Order>,
     pictures: watch::Sender<Picture>,
@@ -52,6 +58,7 @@ pub(super) struct Watcher {
     watched_since: Option<Instant>,
     /// Nodes that do not serve it, and since when.
     absent: HashMap<NodeId, Instant>,
+    restarts: Restarts,
 }
 
 impl Watcher {
@@ -66,6 +73,7 @@ impl Watcher {
         let watcher = Self {
             app,
             fleet,
+            caller: trial.caller().clone(),
             trial,
             terms,
             orders,
@@ -74,6 +82,7 @@ impl Watcher {
             started: Instant::now(),
             watched_since: None,
             absent: HashMap::new(),
+            restarts: Restarts::default(),
         };
         (watcher, seen)
     }
@@ -81,15 +90,19 @@ impl Watcher {
     /// Watches until it is decided, does what was decided, and answers the last picture.
     pub(super) async fn run(mut self) -> Picture {
         let verdict = self.verdict().await;
+        let caller = self.caller.clone();
         let (state, reason, version) = match verdict {
             Verdict::End(reason) => (State::Ended, reason, Version::default()),
-            Verdict::Promote(reason) => match self.promote().await {
+            Verdict::Promote(reason) => match caller.clone().scope(self.promote()).await {
                 Ok(version) => (State::Promoted, reason, version),
                 Err(error) => (State::Ended, format!("it could not be promoted: {error}"), Version::default()),
             },
         };
         // The stage has it by now, or its nodes go back to what the stage has.
         self.app.withdraw_trial();
+        if state == State::Ended {
+            caller.scope(self.note_end()).await;
+        }
         let key = self.trial.key();
         tracing::info!(api = %key.rest_api_id, stage = %key.stage_name, ?state, reason, "a node canary ended");
         self.pictures.send_modify(|picture| {
@@ -98,18 +111,33 @@ impl Watcher {
         self.pictures.borrow().clone()
     }
 
+    /// Writes into the audit log that its nodes went back. That they did does not depend on it.
+    async fn note_end(&self) {
+        let noting = tokio::time::timeout(Duration::from_millis(NOTE_MS_MAX), self.app.note_withdrawal(&self.trial));
+        match noting.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the end of a node canary is not in the audit log"),
+            Err(_) => tracing::warn!("the end of a node canary is not in the audit log: the store takes too long"),
+        }
+    }
+
     async fn verdict(&mut self) -> Verdict {
         let mut looks = tokio::time::interval(Duration::from_millis(LOOK_MS));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                Some(order) = self.orders.recv() => return match order {
-                    Order::Promote => Verdict::Promote("somebody promoted it".to_owned()),
-                    Order::End => Verdict::End("somebody ended it".to_owned()),
-                },
-                _ = looks.tick() => {}
-            }
-            if let Some(reason) = self.keep_up().await {
+            // A store that hangs does not keep an order from being obeyed.
+            let kept = tokio::select! {
+                biased;
+                Some(Order { promote, caller }) = self.orders.recv() => {
+                    self.caller = caller;
+                    return match promote {
+                        true => Verdict::Promote("somebody promoted it".to_owned()),
+                        false => Verdict::End("somebody ended it".to_owned()),
+                    };
+                }
+                kept = keep_up(&self.app, &mut self.trial, &mut looks) => kept,
+            };
+            if let Some(reason) = kept {
                 return Verdict::End(reason);
             }
             let verdict = self.look(Instant::now());
@@ -120,33 +148,17 @@ impl Watcher {
         }
     }
 
-    /// Brings its nodes what was published meanwhile. Why it cannot go on, if so.
-    async fn keep_up(&mut self) -> Option<String> {
-        if !self.app.is_overtaken(&self.trial) {
-            return None;
-        }
-        match self.app.renew_trial(&self.trial).await {
-            Ok(trial) => {
-                self.trial = trial;
-                None
-            }
-            Err(Error::Stale(reason)) => Some(reason),
-            Err(error) => {
-                // Its nodes serve on meanwhile, and the next look tries again.
-                tracing::warn!(%error, "the nodes of a node canary cannot get what was published");
-                None
-            }
-        }
-    }
-
     fn look(&mut self, now: Instant) -> Option<Verdict> {
         let nodes = self.fleet.nodes();
-        let (key, tried) = (self.trial.key(), &self.trial.deployment);
-        self.sides.take(&nodes, &self.trial.nodes, &key, tried, self.trial.stage_deployment());
+        let Trial { deployment, measurement, .. } = &self.trial;
+        self.sides.take(&nodes, &self.trial.nodes, *measurement, deployment, self.trial.stage_deployment());
         if let Some(reason) = self.refusal(&nodes) {
             return Some(Verdict::End(reason));
         }
         self.note_absence(&nodes, now);
+        if let Some(reason) = self.restarts.note(&nodes, &self.trial.nodes) {
+            return Some(Verdict::End(reason));
+        }
         let Some(since) = self.watched_since else {
             let late = now.duration_since(self.started) >= Duration::from_millis(START_MS_MAX);
             return match self.absent.keys().min() {
@@ -173,7 +185,7 @@ impl Watcher {
         }
         Some(match last_fault(&self.terms, &canary, &others) {
             Some(reason) => Verdict::End(reason),
-            None => Verdict::Promote("it did as well as what the other nodes serve".to_owned()),
+            None => Verdict::Promote(praise(&self.terms, &canary, &others).to_owned()),
         })
     }
 
@@ -222,6 +234,29 @@ impl Watcher {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+}
+
+/// Waits for the next look, and brings its nodes what was published meanwhile. Why it cannot go on, if so.
+async fn keep_up(app: &App, trial: &mut Trial, looks: &mut Interval) -> Option<String> {
+    looks.tick().await;
+    if !app.is_published(trial) {
+        return Some("the configuration was restored meanwhile".to_owned());
+    }
+    if !app.is_overtaken(trial) {
+        return None;
+    }
+    match app.renew_trial(trial).await {
+        Ok(renewed) => {
+            *trial = renewed;
+            None
+        }
+        Err(Error::Stale(reason)) => Some(reason),
+        Err(error) => {
+            // Its nodes serve on meanwhile, and the next look tries again.
+            tracing::warn!(%error, "the nodes of a node canary cannot get what was published");
+            None
         }
     }
 }

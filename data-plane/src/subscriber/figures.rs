@@ -1,7 +1,7 @@
 //! What becomes of the requests of a stage, told to a control plane that compares deployments. Beside the subscription, since
 //! nothing that serves depends on it.
 
-use crate::measuring::Measuring;
+use crate::measuring::{Measurement, Measuring};
 use penstock_model::bundle::BundleKey;
 use penstock_model::figures::Figures;
 use penstock_proto::discovery::v1 as wire;
@@ -15,16 +15,17 @@ pub(super) fn hear(message: &wire::ControlMessage, measuring: &Measuring) {
         BundleKey { rest_api_id: stage.rest_api_id.as_str().into(), stage_name: stage.stage_name.as_str().into() };
     let is_wanted = !stage.rest_api_id.is_empty();
     tracing::info!(api = %key.rest_api_id, stage = %key.stage_name, is_wanted, "the control plane compares deployments");
-    measuring.measure(is_wanted.then_some(key));
+    measuring.measure(is_wanted.then_some(Measurement { key, number: stage.measurement }));
 }
 
 /// What was counted so far; `None`: nothing is measured.
 pub(super) fn message(measuring: &Measuring) -> Option<wire::NodeMessage> {
-    let (key, deployments) = measuring.figures()?;
+    let (Measurement { key, number }, deployments) = measuring.figures()?;
     let figures = wire::StageFigures {
         rest_api_id: key.rest_api_id.to_string(),
         stage_name: key.stage_name.to_string(),
         deployments: deployments.into_iter().map(|(id, figures)| said(id, &figures)).collect(),
+        measurement: number,
     };
     Some(wire::NodeMessage { kind: Some(FromNode::StageFigures(figures)) })
 }
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     fn measure(measuring: &Measuring, api: &str) {
-        let stage = wire::MeasureStage { rest_api_id: api.to_owned(), stage_name: "v1".to_owned() };
+        let stage = wire::MeasureStage { rest_api_id: api.to_owned(), stage_name: "v1".to_owned(), measurement: 5 };
         hear(&wire::ControlMessage { kind: Some(FromControl::MeasureStage(stage)) }, measuring);
     }
 
@@ -57,6 +58,7 @@ mod tests {
         let Some(FromNode::StageFigures(figures)) = message(&measuring).and_then(|message| message.kind) else {
             panic!("it is measured")
         };
+        assert_eq!(figures.measurement, 5);
         assert_eq!(
             (figures.rest_api_id.as_str(), figures.stage_name.as_str(), figures.deployments.len()),
             ("a", "v1", 0)

@@ -137,6 +137,7 @@ impl Node {
         let build = "test/1".to_owned();
         let settings = Settings {
             node_id: "n1".to_owned(),
+            instance: 1,
             control_planes,
             link: Arc::default(),
             build,

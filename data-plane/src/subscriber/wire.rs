@@ -79,6 +79,7 @@ pub(super) fn outgoing(
             refused_bundles: refused_bundles.iter().map(bytes).collect(),
             kept: kept(status),
             unconfirmed_seconds: status.confirmed_age().unwrap_or_default().as_secs(),
+            instance: settings.instance,
         }),
         Outgoing::Applied { version, root_hash, route_count, build_time_us } => FromNode::Applied(wire::Applied {
             version: version.0,

@@ -70,6 +70,7 @@ pub(super) fn read(hello: wire::Hello, peer: String) -> Result<Hello, String> {
         unconfirmed_seconds: hello.unconfirmed_seconds,
         answers_recent,
         tells_figures: has(STAGE_FIGURES),
+        instance: hello.instance,
     };
     let held = hashes("hello.held_bundles", &hello.held_bundles)?;
     Ok(Hello { joining, held, takes_deltas, chunk_bytes })

@@ -2,7 +2,7 @@
 
 use super::End;
 use crate::fleet::StageFigures;
-use penstock_model::bundle::BundleKey;
+use crate::publisher::Measurement;
 use penstock_model::figures::{Durations, Figures};
 use penstock_proto::discovery::v1 as wire;
 use wire::control_message::Kind;
@@ -17,8 +17,8 @@ const DEPLOYMENT_ID_BYTES_MAX: usize = 64;
 pub(super) struct MeasuredStage {
     /// Whether the node can.
     is_able: bool,
-    wanted: Option<BundleKey>,
-    said: Option<BundleKey>,
+    wanted: Option<Measurement>,
+    said: Option<Measurement>,
 }
 
 impl MeasuredStage {
@@ -27,9 +27,9 @@ impl MeasuredStage {
     }
 
     /// From now on this is to be measured.
-    pub(super) fn want(&mut self, key: Option<&BundleKey>) {
-        if self.is_able && self.wanted.as_ref() != key {
-            self.wanted = key.cloned();
+    pub(super) fn want(&mut self, measurement: Option<&Measurement>) {
+        if self.is_able && self.wanted.as_ref() != measurement {
+            self.wanted = measurement.cloned();
         }
     }
 
@@ -44,22 +44,26 @@ impl MeasuredStage {
             return None;
         }
         self.said = self.wanted.clone();
-        let stage = self.said.as_ref().map(|key| wire::MeasureStage {
+        let stage = self.said.as_ref().map(|Measurement { key, number }| wire::MeasureStage {
             rest_api_id: key.rest_api_id.to_string(),
             stage_name: key.stage_name.to_string(),
+            measurement: *number,
         });
         Some(wire::ControlMessage { kind: Some(Kind::MeasureStage(stage.unwrap_or_default())) })
     }
 
-    /// What the node tells; `None`: of a stage that nobody asks about any more.
+    /// What the node tells; `None`: of something that nobody asks about any more.
     ///
     /// # Errors
     /// It tells what cannot be.
     pub(super) fn hear(&self, figures: wire::StageFigures) -> Result<Option<StageFigures>, End> {
-        let named = |key: &&BundleKey| {
-            key.rest_api_id.as_str() == figures.rest_api_id && key.stage_name.as_str() == figures.stage_name
+        let named = |said: &&Measurement| {
+            let key = &said.key;
+            said.number == figures.measurement
+                && key.rest_api_id.as_str() == figures.rest_api_id
+                && key.stage_name.as_str() == figures.stage_name
         };
-        let Some(key) = self.said.as_ref().filter(named) else { return Ok(None) };
+        let Some(Measurement { key, number }) = self.said.as_ref().filter(named) else { return Ok(None) };
         if figures.deployments.len() > DEPLOYMENTS_MAX {
             return Err(End::Violation(format!("stage_figures.deployments must be at most {DEPLOYMENTS_MAX}")));
         }
@@ -75,16 +79,17 @@ impl MeasuredStage {
             let figures = Figures { requests: one.requests, errors: one.errors.min(one.requests), durations };
             deployments.push((one.deployment_id.into(), figures));
         }
-        Ok(Some(StageFigures { key: key.clone(), deployments }))
+        Ok(Some(StageFigures { key: key.clone(), measurement: *number, deployments }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use penstock_model::bundle::BundleKey;
 
-    fn key(api: &str) -> BundleKey {
-        BundleKey { rest_api_id: api.into(), stage_name: "v1".into() }
+    fn of(api: &str, number: u64) -> Measurement {
+        Measurement { key: BundleKey { rest_api_id: api.into(), stage_name: "v1".into() }, number }
     }
 
     fn told(stage: &mut MeasuredStage) -> Option<String> {
@@ -98,21 +103,24 @@ mod tests {
     fn a_node_is_told_once_what_to_measure_and_when_to_stop() {
         let mut stage = MeasuredStage::new(true);
         assert_eq!(told(&mut stage), None);
-        stage.want(Some(&key("a")));
-        stage.want(Some(&key("a")));
+        stage.want(Some(&of("a", 1)));
+        stage.want(Some(&of("a", 1)));
         assert_eq!((told(&mut stage), told(&mut stage)), (Some("a".to_owned()), None));
+        stage.want(None);
+        stage.want(Some(&of("a", 2)));
+        assert_eq!(told(&mut stage), Some("a".to_owned()), "another one of the same stage begins at nothing");
         stage.want(None);
         assert_eq!((told(&mut stage), told(&mut stage)), (Some(String::new()), None));
 
         let mut unable = MeasuredStage::new(false);
-        unable.want(Some(&key("a")));
+        unable.want(Some(&of("a", 1)));
         assert_eq!(told(&mut unable), None, "an older node would not know what it means");
     }
 
     #[test]
     fn what_a_node_tells_is_bounded() {
         let mut stage = MeasuredStage::new(true);
-        stage.want(Some(&key("a")));
+        stage.want(Some(&of("a", 1)));
         told(&mut stage);
         let one = || wire::DeploymentFigures {
             deployment_id: "d".to_owned(),
@@ -120,10 +128,15 @@ mod tests {
             errors: 9,
             durations: vec![wire::DurationCount { bucket: 5, requests: 2 }],
         };
-        let figures =
-            |deployments| wire::StageFigures { rest_api_id: "a".to_owned(), stage_name: "v1".to_owned(), deployments };
+        let figures = |deployments| wire::StageFigures {
+            rest_api_id: "a".to_owned(),
+            stage_name: "v1".to_owned(),
+            deployments,
+            measurement: 1,
+        };
         let heard = stage.hear(figures(vec![one()])).unwrap().unwrap();
-        assert_eq!((heard.key, heard.deployments[0].1.errors), (key("a"), 2));
+        assert_eq!((heard.key, heard.deployments[0].1.errors), (of("a", 1).key, 2));
+        assert_eq!(stage.hear(wire::StageFigures { measurement: 0, ..figures(vec![one()]) }).unwrap(), None);
         assert_eq!(stage.hear(wire::StageFigures { rest_api_id: "b".to_owned(), ..figures(vec![]) }).unwrap(), None);
 
         let long = wire::DeploymentFigures { deployment_id: "d".repeat(DEPLOYMENT_ID_BYTES_MAX + 1), ..one() };

@@ -50,7 +50,7 @@ async fn serve(shared: &Shared, mut inbound: Inbound, outbound: &Outbound, peer:
     loop {
         let newest = {
             let published = publications.borrow_and_update();
-            conversation.measured.want(published.candidate.as_ref().map(|candidate| &candidate.key));
+            conversation.measured.want(published.candidate.as_ref().map(|candidate| &candidate.measurement));
             Arc::clone(published.for_node(conversation.member.id(), conversation.answered()))
         };
         match conversation.offer(&newest, admission.is_granted(), Instant::now()) {
