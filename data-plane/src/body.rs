@@ -2,11 +2,11 @@
 //!
 //! Nothing here holds more than the frame that passes. A body that stops early ends in an error, never in an end.
 
+use crate::http1::Http1Body;
 use crate::transform::BoxedBody;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use penstock_model::headers::passes_as_trailer;
 use std::cell::Cell;
 use std::pin::Pin;
@@ -75,6 +75,42 @@ impl BodyError {
             Self::Function => "function_failed",
             Self::EventStream => "response_event_stream",
             Self::Budget => "collect_budget",
+        }
+    }
+}
+
+/// A body as it comes in.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// Through hyper.
+    Hyper(hyper::body::Incoming),
+    /// Over HTTP/1.1 in clear text.
+    Http1(Http1Body),
+}
+
+impl Body for Incoming {
+    type Data = Bytes;
+    /// Nobody asks which.
+    type Error = ();
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ()>>> {
+        match self.get_mut() {
+            Self::Hyper(body) => Pin::new(body).poll_frame(cx).map_err(drop),
+            Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(drop),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Hyper(body) => body.is_end_stream(),
+            Self::Http1(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Hyper(body) => body.size_hint(),
+            Self::Http1(body) => body.size_hint(),
         }
     }
 }

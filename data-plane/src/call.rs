@@ -1,6 +1,6 @@
 //! [`Call`]: one request on its way through its route.
 
-use crate::body::{BodyError, Progress, StreamBody};
+use crate::body::{BodyError, Incoming, Progress, StreamBody};
 use crate::error::ProxyError;
 use crate::finish::Finish;
 use crate::framing::{ViolationCell, is_host_and_port};
@@ -18,7 +18,6 @@ use base64::Engine as _;
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
 use penstock_model::content::mock;
 use penstock_model::exchange::{Inbound, X_AMZN_TRACE_ID, effective_method, upstream_head};
 use penstock_model::function::HeaderSpelling;

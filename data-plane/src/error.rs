@@ -8,6 +8,7 @@ use crate::body::BodyError;
 use crate::framing::FramingViolation;
 use crate::transform::collect::CollectError;
 use crate::transform::digest::DigestFieldError;
+use crate::upstream::ExchangeError;
 use penstock_model::content::coding::CodingsError;
 use penstock_model::content::passthrough::Refusal;
 use penstock_model::exchange::HeadProblem;
@@ -94,6 +95,8 @@ pub(crate) enum ProxyError {
     UpstreamBusy,
     #[error("exchanging with the upstream")]
     Exchange(#[source] hyper::Error),
+    #[error("exchanging with the upstream")]
+    PlainExchange(#[source] ExchangeError),
     #[error("the upstream switched to another protocol unasked")]
     UnaskedUpgrade,
     #[error("the upstream did not answer in time")]
@@ -154,6 +157,7 @@ impl ProxyError {
             Self::Connect(_)
             | Self::ConnectTimeout
             | Self::Exchange(_)
+            | Self::PlainExchange(_)
             | Self::UnaskedUpgrade
             | Self::ResponseBody(CollectError::TooLarge | CollectError::Time | CollectError::Body(_))
             | Self::ResponseDigestField(_)
@@ -218,7 +222,7 @@ impl ProxyError {
             Self::Connect(_) => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
             Self::UpstreamBusy => "upstream_busy",
-            Self::Exchange(_) => "upstream_broke",
+            Self::Exchange(_) | Self::PlainExchange(_) => "upstream_broke",
             Self::UnaskedUpgrade => "upstream_upgraded",
             Self::ResponseTimeout => "upstream_timeout",
             Self::ClientIdle => "client_idle",
@@ -253,9 +257,11 @@ impl ProxyError {
             Self::ResponseDigestField(_) => {
                 GatewayError::new(Type::IntegrationFailure).with_status(502).with_message("Internal server error")
             }
-            Self::Connect(_) | Self::ConnectTimeout | Self::Exchange(_) | Self::UnaskedUpgrade => {
-                GatewayError::new(Type::IntegrationFailure)
-            }
+            Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Exchange(_)
+            | Self::PlainExchange(_)
+            | Self::UnaskedUpgrade => GatewayError::new(Type::IntegrationFailure),
             Self::ResponseTimeout => GatewayError::new(Type::IntegrationTimeout),
             Self::Stale | Self::UpstreamBusy => GatewayError::new(Type::ServiceUnavailable),
             Self::ClientIdle => {

@@ -11,7 +11,7 @@ mod event;
 mod result;
 mod streamed;
 
-use crate::body::{Progress, StreamBody};
+use crate::body::{Incoming, Progress, StreamBody};
 use crate::call::{Call, Found};
 use crate::error::{ProxyError, ServiceError};
 use crate::outgoing::OutgoingBody;
@@ -22,7 +22,6 @@ use crate::services::{Invocation, NoCredentials};
 use http::header::HOST;
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
-use hyper::body::Incoming;
 use penstock_model::exchange::{Inbound, invocation_headers};
 use penstock_model::table::{FunctionPlan, FunctionStyle, Route};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The life of one request, top to bottom. The only place that branches; every room that it calls does one thing.
 
 use crate::access_log::AccessLog;
-use crate::body::{EndOfBody, Progress, ResponseBody, StreamBody};
+use crate::body::{EndOfBody, Incoming, Progress, ResponseBody, StreamBody};
 use crate::call::{Call, Found};
 use crate::error::ProxyError;
 use crate::framing::{SpellingReader, ViolationCell};
@@ -21,7 +21,6 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, WARNING};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -16,6 +16,7 @@ mod finish;
 pub mod framing;
 mod function;
 mod gateway;
+mod http1;
 mod identity;
 pub mod ledger;
 mod limits;

@@ -1,5 +1,6 @@
 //! One worker's server: accepts, holds a permit for each connection, tells HTTP/1.1 from HTTP/2, drains.
 
+use crate::body::Incoming;
 use crate::framing::{FramingLimits, GuardedIo};
 use crate::gateway::{ClientConnection, Gateway};
 use crate::limits::{
@@ -171,7 +172,7 @@ async fn serve_h1(
     let client = Rc::new(ClientConnection { address, violations: Some(violations), spellings: Some(spellings) });
     let service = service_fn(|request| {
         let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
-        async move { gateway.serve(&client, request).await }
+        async move { gateway.serve(&client, request.map(Incoming::Hyper)).await }
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -208,7 +209,7 @@ async fn serve_h2(
     let client = Rc::new(ClientConnection { address, violations: None, spellings: None });
     let service = service_fn(|request| {
         let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
-        async move { gateway.serve(&client, request).await }
+        async move { gateway.serve(&client, request.map(Incoming::Hyper)).await }
     });
     let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())

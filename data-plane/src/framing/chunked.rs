@@ -7,6 +7,7 @@ use super::fields::{KNOWN_NAME_BYTES_MAX, check_trailer_name, name_fault, value_
 use super::limits::{CHUNK_SIZE_DIGITS_MAX, ChunkedLimits, LENGTH_MAX};
 use super::octets::{token_run, value_run};
 use super::violation::{FramingRule, FramingViolation};
+use std::ops::Range;
 
 /// What one call of [`ChunkedChecker::advance`] has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,19 @@ pub struct ChunkProgress {
     /// How many of the bytes belong to the body: all of them, unless the body has ended.
     pub consumed: usize,
     /// Whether the body has ended.
+    pub done: bool,
+}
+
+/// What lies at the front of the bytes of a chunked body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkPiece {
+    /// Bytes of framing.
+    pub skipped: usize,
+    /// Where the trailer section lies in those.
+    pub trailers: Range<usize>,
+    /// Bytes of data behind them.
+    pub data: usize,
+    /// Whether the body has ended with them.
     pub done: bool,
 }
 
@@ -26,6 +40,14 @@ pub struct ChunkedChecker {
     trailer_bytes: usize,
     trailer_count: usize,
     trailer_name: NameHead,
+    whose: Whose,
+}
+
+/// Whose body it is: upstreams are given what no client is, where it does no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Client,
+    Upstream,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +75,18 @@ impl Default for ChunkedChecker {
             trailer_bytes: 0,
             trailer_count: 0,
             trailer_name: NameHead::default(),
+            whose: Whose::Client,
         }
     }
 }
 
 impl ChunkedChecker {
+    /// Of an upstream's answer: blanks behind a size pass, which some servers fill it up with, and so do trailers that say
+    /// something about framing, which nobody passes on.
+    pub fn of_answer() -> Self {
+        Self { whose: Whose::Upstream, ..Self::default() }
+    }
+
     /// Checks the next bytes of the body. `limits` are the same each time.
     ///
     /// **Errors**: the first rule that the bytes break; the violation's offset is that of the byte at fault, and
@@ -72,6 +101,28 @@ impl ChunkedChecker {
             rest = &rest[taken..];
         }
         Ok(ChunkProgress { consumed: bytes.len() - rest.len(), done: self.phase == Phase::Done })
+    }
+
+    /// As [`advance`](Self::advance), but stops behind the first data.
+    pub fn piece(&mut self, bytes: &[u8], limits: &ChunkedLimits) -> Result<ChunkPiece, FramingViolation> {
+        let (mut at, mut trailers_at) = (0, None);
+        while let Some(&byte) = bytes.get(at)
+            && self.phase != Phase::Done
+        {
+            let is_data = matches!(self.phase, Phase::Data { .. });
+            if trailers_at.is_none() && self.phase.is_trailers() {
+                trailers_at = Some(at);
+            }
+            let taken = self.step(byte, &bytes[at..], limits);
+            let taken = taken.map_err(|rule| FramingViolation::body(rule, self.offset))?;
+            self.offset += taken as u64;
+            if is_data {
+                return Ok(ChunkPiece { skipped: at, trailers: at..at, data: taken, done: false });
+            }
+            at += taken;
+        }
+        let trailers = trailers_at.unwrap_or(at)..at;
+        Ok(ChunkPiece { skipped: at, trailers, data: 0, done: self.phase == Phase::Done })
     }
 
     /// How many bytes of the body have been found good.
@@ -113,6 +164,10 @@ impl ChunkedChecker {
             (b'\r', None) if digits > 0 => Phase::SizeLf { size },
             // The semicolon itself is taken, and counted, as the first byte of the extension.
             (b';', None) if digits > 0 => {
+                self.phase = Phase::Extension { size };
+                return Ok(0);
+            }
+            (b' ' | b'\t', None) if digits > 0 && self.whose == Whose::Upstream => {
                 self.phase = Phase::Extension { size };
                 return Ok(0);
             }
@@ -162,7 +217,8 @@ impl ChunkedChecker {
                 return Ok(0);
             }
             (Phase::TrailerName, b':') if self.trailer_name.len > 0 => {
-                self.trailer_name.known().map_or(Ok(()), check_trailer_name)?;
+                let strict = self.whose == Whose::Client;
+                self.trailer_name.known().filter(|_| strict).map_or(Ok(()), check_trailer_name)?;
                 self.phase = Phase::TrailerValue;
             }
             (Phase::TrailerName, _) => {
@@ -192,6 +248,11 @@ impl ChunkedChecker {
 
 impl Phase {
     const SIZE: Phase = Phase::Size { digits: 0, size: 0 };
+
+    fn is_trailers(self) -> bool {
+        use Phase::{EndLf, TrailerLf, TrailerName, TrailerStart, TrailerValue};
+        matches!(self, TrailerStart | TrailerName | TrailerValue | TrailerLf | EndLf)
+    }
 }
 
 /// The beginning of a trailer name, kept because the name may come in pieces.

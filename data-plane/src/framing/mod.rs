@@ -91,7 +91,7 @@ mod target;
 mod tests;
 mod violation;
 
-pub use chunked::{ChunkProgress, ChunkedChecker};
+pub use chunked::{ChunkPiece, ChunkProgress, ChunkedChecker};
 pub use grammar::{BodyFraming, HeadScan, HeadScanner, HttpVersion, RequestHead, scan_head};
 pub use guard::{FramingGuard, ViolationCell};
 pub use io::GuardedIo;

@@ -104,7 +104,7 @@ impl FramingViolation {
         Self { rule, part: MessagePart::Head, offset: offset as u64 }
     }
 
-    pub(super) fn body(rule: FramingRule, offset: u64) -> Self {
+    pub(crate) fn body(rule: FramingRule, offset: u64) -> Self {
         Self { rule, part: MessagePart::Body, offset }
     }
 

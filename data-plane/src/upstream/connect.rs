@@ -1,5 +1,6 @@
 //! Opens one connection to an upstream: name, TCP, TLS, HTTP, within one time limit.
 
+use super::http1::Connection;
 use super::sender::Opened;
 use super::tls::ALPN_H2;
 use super::{TargetKey, TlsClients};
@@ -26,14 +27,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// The sending half; the other half runs as a task of this worker, which holds `permit` until the connection ends.
-pub(super) async fn connect<P: 'static>(key: &TargetKey, tls: &TlsClients, permit: P) -> Result<Opened, ProxyError> {
+pub(super) async fn connect<P: 'static>(key: &TargetKey, tls: &TlsClients, permit: P) -> Result<Opened<P>, ProxyError> {
     match timeout(Duration::from_millis(CONNECT_TIMEOUT_MS), open(key, tls, permit)).await {
         Ok(opened) => opened,
         Err(_) => Err(ProxyError::ConnectTimeout),
     }
 }
 
-async fn open<P: 'static>(key: &TargetKey, tls: &TlsClients, permit: P) -> Result<Opened, ProxyError> {
+async fn open<P: 'static>(key: &TargetKey, tls: &TlsClients, permit: P) -> Result<Opened<P>, ProxyError> {
     let tcp = TcpStream::connect((key.host(), key.port())).await.map_err(ProxyError::Connect)?;
     // Small heads and bodies must not wait for the acknowledgement of the ones before.
     tcp.set_nodelay(true).map_err(ProxyError::Connect)?;
@@ -41,7 +42,7 @@ async fn open<P: 'static>(key: &TargetKey, tls: &TlsClients, permit: P) -> Resul
     let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
     SockRef::from(&tcp).set_tcp_user_timeout(Some(idle_limit)).map_err(ProxyError::Connect)?;
     match key.scheme {
-        Scheme::Http => handshake(tcp, permit).await,
+        Scheme::Http => Ok(Opened::Plain(Connection::new(tcp, permit))),
         Scheme::Https => {
             let stream = secure(key, tls, tcp).await.map_err(ProxyError::Connect)?;
             match stream.get_ref().1.alpn_protocol() {
@@ -64,7 +65,7 @@ async fn secure(
     tls.connector(&key.tls, key.http2)?.connect(name, tcp).await
 }
 
-async fn handshake<T, P>(stream: T, permit: P) -> Result<Opened, ProxyError>
+async fn handshake<T, P>(stream: T, permit: P) -> Result<Opened<P>, ProxyError>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     P: 'static,
@@ -84,7 +85,7 @@ where
     Ok(Opened::Http1(sender))
 }
 
-async fn handshake_h2<T, P>(stream: T, permit: P) -> Result<Opened, ProxyError>
+async fn handshake_h2<T, P>(stream: T, permit: P) -> Result<Opened<P>, ProxyError>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     P: 'static,

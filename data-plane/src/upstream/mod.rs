@@ -4,11 +4,13 @@
 //! shared between workers: a connection lives and dies on the thread that opened it.
 
 mod connect;
+mod http1;
 mod pool;
 mod sender;
 mod shared;
 mod tls;
 
+pub(crate) use http1::ExchangeError;
 pub(crate) use pool::{Lease, Upstreams};
 pub(crate) use tls::TlsClients;
 

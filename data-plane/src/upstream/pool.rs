@@ -4,6 +4,7 @@ use super::connect::connect;
 use super::sender::{Line, Opened};
 use super::shared::SharedConnections;
 use super::{TargetKey, TlsClients};
+use crate::body::Incoming;
 use crate::error::ProxyError;
 use crate::limits::{
     CONNECT_TIMEOUT_MS, UPSTREAM_ATTEMPTS_MAX, UPSTREAM_CONNECTION_WAIT_MS, UPSTREAM_CONNECTIONS_PER_TARGET_MAX,
@@ -11,8 +12,6 @@ use crate::limits::{
 };
 use crate::outgoing::OutgoingBody;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use penstock_model::uri_template::Scheme;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -50,8 +49,20 @@ struct Target {
 }
 
 struct Idle {
-    sender: http1::SendRequest<OutgoingBody>,
+    line: Line<Permit>,
     since: Instant,
+}
+
+impl Idle {
+    /// Whether it can take a request, as far as one can tell.
+    fn is_open(&self) -> bool {
+        match &self.line {
+            Line::Plain(connection) => connection.is_open(),
+            Line::Http1(sender) => sender.is_ready(),
+            // Never idle: requests share them.
+            Line::Http2(..) => false,
+        }
+    }
 }
 
 /// Whether a connection has served a request before.
@@ -68,27 +79,6 @@ fn repeated(request: &Request<OutgoingBody>) -> Option<Request<OutgoingBody>> {
     *again.uri_mut() = request.uri().clone();
     *again.headers_mut() = request.headers().clone();
     Some(again)
-}
-
-/// Whether the upstream closed the connection, as opposed to having answered something wrong.
-fn is_lost_connection(error: &hyper::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-    error.is_incomplete_message()
-        || error.is_closed()
-        || error.is_canceled()
-        || source.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset))
-}
-
-/// Whether the other side has said that it did not look at the request, so that any may be sent again (RFC 9113 sections
-/// 6.8 and 8.7).
-fn is_unprocessed(error: &hyper::Error) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
-    source.is_some_and(|h2| {
-        h2.is_remote()
-            && (h2.reason() == Some(h2::Reason::REFUSED_STREAM)
-                || h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR))
-    })
 }
 
 /// Counts a connection as open while it lives.
@@ -158,7 +148,7 @@ impl Drop for Opening {
 /// A connection in use. Given back with [`Lease::release`] once the response was read to its end; dropped otherwise,
 /// which closes the connection.
 pub(crate) struct Lease {
-    line: Line,
+    line: Line<Permit>,
     target: Rc<Target>,
 }
 
@@ -168,10 +158,19 @@ impl Lease {
     pub(crate) fn release(self) {
         let Self { line, target } = self;
         match line {
+            Line::Plain(connection) if connection.has_sent() => {
+                if connection.is_reusable() {
+                    target.put_back(Line::Plain(connection));
+                }
+            }
+            Line::Plain(connection) => drop(tokio::task::spawn_local(async move {
+                if let Some(connection) = connection.reusable().await {
+                    target.put_back(Line::Plain(connection));
+                }
+            })),
             Line::Http1(mut sender) => drop(tokio::task::spawn_local(async move {
                 if sender.ready().await.is_ok() {
-                    target.idle.borrow_mut().push(Idle { sender, since: Instant::now() });
-                    target.changed.notify_one();
+                    target.put_back(Line::Http1(sender));
                 }
             })),
             Line::Http2(_, stream) => {
@@ -211,11 +210,9 @@ impl Upstreams {
                 Ok(response) => return Ok((response, Lease { line, target })),
                 Err(mut failed) => match (failed.take_message(), again) {
                     (Some(unsent), _) => request = unsent,
-                    (None, Some(again)) if is_unprocessed(failed.error()) => request = again,
-                    (None, Some(again)) if means_the_same_twice && is_lost_connection(failed.error()) => {
-                        request = again
-                    }
-                    (None, _) => return Err(ProxyError::Exchange(failed.into_error())),
+                    (None, Some(again)) if failed.is_unprocessed() => request = again,
+                    (None, Some(again)) if means_the_same_twice && failed.is_lost_connection() => request = again,
+                    (None, _) => return Err(failed.into()),
                 },
             }
         }
@@ -225,7 +222,7 @@ impl Upstreams {
         line.prepare(&mut request)?;
         match line.try_send(request).await {
             Ok(response) => Ok((response, Lease { line, target })),
-            Err(failed) => Err(ProxyError::Exchange(failed.into_error())),
+            Err(failed) => Err(failed.into()),
         }
     }
 
@@ -237,7 +234,7 @@ impl Upstreams {
             let oldest = now.checked_sub(Duration::from_millis(UPSTREAM_IDLE_MS));
             self.targets.borrow_mut().retain(|_, target| {
                 let mut idle = target.idle.borrow_mut();
-                idle.retain(|idle| !idle.sender.is_closed() && oldest.is_none_or(|oldest| idle.since > oldest));
+                idle.retain(|idle| idle.is_open() && oldest.is_none_or(|oldest| idle.since > oldest));
                 drop(idle);
                 target.shared.sweep(oldest);
                 // A target that no connection and no request holds is forgotten: configurations come and go.
@@ -257,7 +254,7 @@ impl Upstreams {
         &'a self,
         key: &'a TargetKey,
         permit: Permit,
-    ) -> Pin<Box<impl Future<Output = Result<Opened, ProxyError>> + 'a>> {
+    ) -> Pin<Box<impl Future<Output = Result<Opened<Permit>, ProxyError>> + 'a>> {
         Box::pin(connect(key, &self.tls, permit))
     }
 
@@ -268,14 +265,14 @@ impl Upstreams {
         Rc::clone(self.targets.borrow_mut().entry(key.clone()).or_default())
     }
 
-    async fn checkout(&self, key: &TargetKey, target: &Rc<Target>) -> Result<(Line, Age), ProxyError> {
+    async fn checkout(&self, key: &TargetKey, target: &Rc<Target>) -> Result<(Line<Permit>, Age), ProxyError> {
         let deadline = Instant::now() + Duration::from_millis(UPSTREAM_CONNECTION_WAIT_MS);
         loop {
             if let Some((sender, stream)) = target.shared.join() {
                 return Ok((Line::Http2(sender, stream), Age::Used));
             }
-            if let Some(sender) = target.reuse() {
-                return Ok((Line::Http1(sender), Age::Used));
+            if let Some(line) = target.reuse() {
+                return Ok((line, Age::Used));
             }
             // A burst must not open a connection for each request where one takes them all.
             let may_share = key.http2 && key.scheme == Scheme::Https && !target.is_http1.get();
@@ -316,9 +313,10 @@ impl Upstreams {
 
 impl Target {
     /// What the first request has of a connection that was just opened.
-    fn line(&self, opened: Opened) -> Line {
-        self.is_http1.set(matches!(opened, Opened::Http1(_)));
+    fn line(&self, opened: Opened<Permit>) -> Line<Permit> {
+        self.is_http1.set(!matches!(opened, Opened::Http2(..)));
         match opened {
+            Opened::Plain(connection) => Line::Plain(connection),
             Opened::Http1(sender) => Line::Http1(sender),
             Opened::Http2(sender, streams_max) => {
                 let stream = self.shared.add(&sender, streams_max);
@@ -327,14 +325,20 @@ impl Target {
         }
     }
 
-    fn reuse(&self) -> Option<http1::SendRequest<OutgoingBody>> {
+    fn reuse(&self) -> Option<Line<Permit>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(candidate) = idle.pop() {
-            if candidate.sender.is_ready() {
-                return Some(candidate.sender);
+            if candidate.is_open() {
+                return Some(candidate.line);
             }
         }
         None
+    }
+
+    /// Makes a connection idle that has served its request.
+    fn put_back(&self, line: Line<Permit>) {
+        self.idle.borrow_mut().push(Idle { line, since: Instant::now() });
+        self.changed.notify_one();
     }
 
     async fn wait(&self, deadline: Instant) -> Result<(), ProxyError> {

@@ -1,18 +1,21 @@
 //! [`Line`]: what a request has of a connection, whatever that speaks.
 
+use super::http1::{Connection, ExchangeError};
 use super::shared::Stream;
+use crate::body::Incoming;
 use crate::error::ProxyError;
 use crate::outgoing::OutgoingBody;
 use http::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
-use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// The sending half of a connection that was just opened.
-pub(super) enum Opened {
+/// A connection that was just opened, or its sending half. `P` is held while it is open.
+pub(super) enum Opened<P> {
+    /// In clear text; takes one request at a time.
+    Plain(Connection<P>),
     /// Takes one request at a time.
     Http1(http1::SendRequest<OutgoingBody>),
     /// Takes many: as many at a time as stands there.
@@ -20,7 +23,9 @@ pub(super) enum Opened {
 }
 
 /// What one request may send on.
-pub(super) enum Line {
+pub(super) enum Line<P> {
+    /// A connection of its own, in clear text.
+    Plain(Connection<P>),
     /// A connection of its own.
     Http1(http1::SendRequest<OutgoingBody>),
     /// A part of one.
@@ -28,35 +33,82 @@ pub(super) enum Line {
 }
 
 /// Why a request was not answered, and the request if not one byte of it was sent.
-pub(super) type Unanswered = TrySendError<Request<OutgoingBody>>;
+pub(super) enum Unanswered {
+    Hyper(Box<TrySendError<Request<OutgoingBody>>>),
+    Plain(ExchangeError),
+}
 
-impl Line {
+impl Unanswered {
+    /// The request, if not one byte of it was sent.
+    pub(super) fn take_message(&mut self) -> Option<Request<OutgoingBody>> {
+        match self {
+            Self::Hyper(failed) => failed.take_message(),
+            Self::Plain(_) => None,
+        }
+    }
+
+    /// Whether the upstream closed the connection, as opposed to having answered something wrong.
+    pub(super) fn is_lost_connection(&self) -> bool {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        let error = match self {
+            Self::Hyper(failed) => failed.error(),
+            Self::Plain(error) => return error.is_lost_connection(),
+        };
+        let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+        error.is_incomplete_message()
+            || error.is_closed()
+            || error.is_canceled()
+            || source.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionReset | ConnectionAborted))
+    }
+
+    /// Whether the other side has said that it did not look at the request, so that any may be sent again (RFC 9113
+    /// sections 6.8 and 8.7).
+    pub(super) fn is_unprocessed(&self) -> bool {
+        let Self::Hyper(failed) = self else { return false };
+        let source = std::error::Error::source(failed.error()).and_then(|source| source.downcast_ref::<h2::Error>());
+        source.is_some_and(|h2| {
+            h2.is_remote()
+                && (h2.reason() == Some(h2::Reason::REFUSED_STREAM)
+                    || h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR))
+        })
+    }
+}
+
+impl From<Unanswered> for ProxyError {
+    fn from(failed: Unanswered) -> Self {
+        match failed {
+            Unanswered::Hyper(failed) => Self::Exchange(failed.into_error()),
+            Unanswered::Plain(error) => Self::PlainExchange(error),
+        }
+    }
+}
+
+impl<P> Line<P> {
     /// Puts a request, whose target is a path, into the form of the line's protocol.
     ///
     /// # Errors
     /// Its host is none.
     pub(super) fn prepare(&self, request: &mut Request<OutgoingBody>) -> Result<(), ProxyError> {
         match self {
-            Self::Http1(_) => for_http1(request),
+            Self::Plain(_) | Self::Http1(_) => for_http1(request),
             Self::Http2(..) => for_http2(request),
         }
     }
 
     /// Sends a prepared request and waits for the head of the response.
-    pub(super) async fn try_send(
-        &mut self,
-        request: Request<OutgoingBody>,
-    ) -> Result<Response<Incoming>, Box<Unanswered>> {
-        match self {
-            Self::Http1(sender) => sender.try_send_request(request).await.map_err(Box::new),
+    pub(super) async fn try_send(&mut self, request: Request<OutgoingBody>) -> Result<Response<Incoming>, Unanswered> {
+        let answered = match self {
+            Self::Plain(connection) => return connection.exchange(request).await.map_err(Unanswered::Plain),
+            Self::Http1(sender) => sender.try_send_request(request).await,
             Self::Http2(sender, stream) => {
                 let answered = sender.try_send_request(request).await;
                 if answered.is_ok() {
                     stream.answered();
                 }
-                answered.map_err(Box::new)
+                answered
             }
-        }
+        };
+        answered.map(|response| response.map(Incoming::Hyper)).map_err(|failed| Unanswered::Hyper(Box::new(failed)))
     }
 }
 

@@ -57,7 +57,7 @@ async fn request() -> Request<OutgoingBody> {
     let (send, receive) = tokio::sync::oneshot::channel();
     let send = RefCell::new(Some(send));
     tokio::task::spawn_local(async move {
-        let service = service_fn(|request: Request<Incoming>| {
+        let service = service_fn(|request: Request<hyper::body::Incoming>| {
             let handed = send.borrow_mut().take().map(|send| send.send(request.into_body()));
             async move {
                 drop(handed);
@@ -72,7 +72,7 @@ async fn request() -> Request<OutgoingBody> {
     let empty = Request::builder().header("host", "a").body(Full::new(Bytes::new())).expect("a request");
     sender.send_request(empty).await.expect("is answered");
     let body = receive.await.expect("was received");
-    let body = OutgoingBody::Stream(StreamBody::new(body, Progress::new(), Duration::from_secs(5)));
+    let body = OutgoingBody::Stream(StreamBody::new(Incoming::Hyper(body), Progress::new(), Duration::from_secs(5)));
     Request::builder().uri("/").header("host", "up").body(body).expect("a request")
 }
 

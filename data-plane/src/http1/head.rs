@@ -1,0 +1,144 @@
+//! Heads as they are written, and those of answers as they are read (RFC 9112 sections 2 to 6).
+
+use super::transport::Receiving;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use std::mem::MaybeUninit;
+
+/// Largest head of an answer, in bytes.
+const ANSWER_HEAD_BYTES_MAX: usize = crate::limits::STREAM_BUFFER_BYTES;
+/// Header lines of an answer.
+const ANSWER_HEADERS_MAX: usize = 100;
+
+/// The head of an answer.
+#[derive(Debug)]
+pub(crate) struct AnswerHead {
+    pub(crate) status: StatusCode,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    /// Whether another request can follow on its connection, as far as the head says.
+    pub(crate) keep_alive: bool,
+}
+
+/// Why a head is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HeadError {
+    #[error("the head of the answer cannot be read")]
+    Grammar(#[from] httparse::Error),
+    #[error("the head of the answer is larger than {ANSWER_HEAD_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("the head of the answer holds what no header can hold")]
+    Header,
+    #[error("the head of the answer has several lengths, or one that is none")]
+    Length,
+    #[error("the head of the answer has a transfer coding that its version does not know")]
+    TransferEncoding,
+}
+
+/// Takes the head of an answer off the front of what was read. `None`: it has not come yet.
+///
+/// # Errors
+/// It is none.
+pub(crate) fn parse_answer(unread: &mut BytesMut) -> Result<Option<AnswerHead>, HeadError> {
+    let mut lines = [const { MaybeUninit::uninit() }; ANSWER_HEADERS_MAX];
+    let mut answer = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut answer, unread, &mut lines);
+    let head_bytes = match parsed? {
+        httparse::Status::Complete(bytes) => bytes,
+        httparse::Status::Partial if unread.len() >= ANSWER_HEAD_BYTES_MAX => return Err(HeadError::TooLarge),
+        httparse::Status::Partial => return Ok(None),
+    };
+    let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(HeadError::Header)?;
+    let version = if answer.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    // Values are shared with the bytes of the head; names are mostly known ones.
+    let start = unread.as_ptr() as usize;
+    let places: Vec<(HeaderName, std::ops::Range<usize>)> = answer
+        .headers
+        .iter()
+        .map(|line| {
+            let at = line.value.as_ptr() as usize - start;
+            let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| HeadError::Header)?;
+            Ok((name, at..at + line.value.len()))
+        })
+        .collect::<Result<_, HeadError>>()?;
+    let bytes: Bytes = unread.split_to(head_bytes).freeze();
+    let mut headers = HeaderMap::with_capacity(places.len());
+    for (name, place) in places {
+        let value = HeaderValue::from_maybe_shared(bytes.slice(place)).map_err(|_| HeadError::Header)?;
+        headers.append(name, value);
+    }
+    let keep_alive = keeps_alive(version, &headers);
+    Ok(Some(AnswerHead { status, version, headers, keep_alive }))
+}
+
+impl AnswerHead {
+    /// How the end of its body is found (RFC 9112 section 6.3).
+    ///
+    /// # Errors
+    /// It cannot be, or in more than one way.
+    pub(crate) fn receiving(&mut self, method: &Method) -> Result<Receiving, HeadError> {
+        let is_bodiless = *method == Method::HEAD
+            || self.status.is_informational()
+            || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if is_bodiless {
+            return Ok(Receiving::Nothing);
+        }
+        if self.headers.contains_key(TRANSFER_ENCODING) {
+            if self.version == Version::HTTP_10 {
+                return Err(HeadError::TransferEncoding);
+            }
+            if self.headers.remove(CONTENT_LENGTH).is_some() {
+                // Whoever says both may mean either, so nothing is believed behind it.
+                self.keep_alive = false;
+            }
+            let codings = self.headers.get_all(TRANSFER_ENCODING).iter().next_back();
+            let last = codings.and_then(|value| value.as_bytes().rsplit(|&byte| byte == b',').next());
+            return match last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked")) {
+                true => Ok(Receiving::chunked_answer()),
+                false => Ok(Receiving::UntilEnd),
+            };
+        }
+        let mut lengths = self.headers.get_all(CONTENT_LENGTH).iter().map(length);
+        let Some(first) = lengths.next() else { return Ok(Receiving::UntilEnd) };
+        let first = first.ok_or(HeadError::Length)?;
+        match lengths.all(|other| other == Some(first)) {
+            true => Ok(Receiving::Sized(first)),
+            false => Err(HeadError::Length),
+        }
+    }
+}
+
+/// A length as its header has it: one number, or the same one several times (RFC 9112 section 6.3).
+fn length(value: &HeaderValue) -> Option<u64> {
+    let mut numbers = value.as_bytes().split(|&byte| byte == b',').map(|number| {
+        let digits = number.trim_ascii();
+        let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        all_digits.then(|| std::str::from_utf8(digits).ok()?.parse::<u64>().ok()).flatten()
+    });
+    let first = numbers.next()??;
+    numbers.all(|other| other == Some(first)).then_some(first)
+}
+
+/// Whether another message can follow (RFC 9112 section 9.3).
+fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+    let has = |option: &[u8]| {
+        let lines = headers.get_all(CONNECTION).iter();
+        let mut options = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+        options.any(|found| found.trim_ascii().eq_ignore_ascii_case(option))
+    };
+    match version {
+        Version::HTTP_11 => !has(b"close"),
+        _ => has(b"keep-alive") && !has(b"close"),
+    }
+}
+
+/// Writes the lines of a head.
+pub(crate) fn write_headers(out: &mut Vec<u8>, headers: &HeaderMap) {
+    for (name, value) in headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+}

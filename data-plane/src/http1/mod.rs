@@ -1,0 +1,16 @@
+//! HTTP/1.1 on a connection in clear text, in either direction, without another task, channel or copy in between.
+//!
+//! [`Transport`] is a connection and the message that comes in on it, [`Http1Body`] that message's body, [`Sending`] a
+//! message that goes out. Who begins a message, and what its head means, is the business of `upstream` and `server`.
+//! Grammar and limits are those of `framing`.
+
+mod body;
+mod chunks;
+mod head;
+mod sending;
+mod transport;
+
+pub(crate) use body::Http1Body;
+pub(crate) use head::{HeadError, parse_answer, write_headers};
+pub(crate) use sending::{BodyEnd, SendError, Sending};
+pub(crate) use transport::{ReceiveError, Transport};

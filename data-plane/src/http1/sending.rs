@@ -1,0 +1,239 @@
+//! [`Sending`]: a message on its way out, its head and first bytes in one write.
+
+use super::transport::Transport;
+use bytes::{Buf as _, Bytes};
+use http::{HeaderMap, HeaderName};
+use http_body::Body;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// Frames that are written at a time.
+const FRAMES_MAX: usize = 16;
+/// Bytes that are waited for before a write, at most; the last frame may go beyond.
+const GATHERED_BYTES: usize = 32 * 1024;
+
+/// How the other side learns where the body ends.
+#[derive(Debug)]
+pub(crate) enum BodyEnd {
+    /// There is none.
+    Nothing,
+    /// Behind so many bytes.
+    Sized(u64),
+    /// Behind the last chunk, with those trailers that the head announced.
+    Chunked(Vec<HeaderName>),
+    /// With the connection's end.
+    Close,
+}
+
+/// Why a message was not sent whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    #[error("writing to the connection")]
+    Io(#[from] io::Error),
+    #[error("the body broke off")]
+    Body,
+    #[error("the body has another length than its head says")]
+    Length,
+}
+
+/// A message on its way out.
+#[derive(Debug)]
+pub(crate) struct Sending<B> {
+    body: Option<B>,
+    end: BodyEnd,
+    /// Bytes of framing before the frames: the head, or the size of a chunk.
+    before: Vec<u8>,
+    before_sent: usize,
+    frames: VecDeque<Bytes>,
+    /// Bytes of framing behind the frames.
+    behind: &'static [u8],
+    trailers: Option<HeaderMap>,
+    /// Why it cannot go on, once what is there has gone.
+    failure: Option<SendError>,
+}
+
+impl<B> Sending<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    /// A message of which the head is written already.
+    pub(crate) fn new(head: Vec<u8>, end: BodyEnd, body: B) -> Self {
+        let body = match end {
+            BodyEnd::Nothing => None,
+            _ => Some(body),
+        };
+        Self {
+            body,
+            end,
+            before: head,
+            before_sent: 0,
+            frames: VecDeque::new(),
+            behind: b"",
+            trailers: None,
+            failure: None,
+        }
+    }
+
+    /// Sends as much as the connection takes. Ready when it has taken all of it.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, transport: &RefCell<Transport>) -> Poll<Result<(), SendError>> {
+        loop {
+            // What comes of the body goes out with what waits, where it comes at once.
+            let gathered = self.gather(cx);
+            let waits = self.before_sent < self.before.len() || !self.frames.is_empty() || !self.behind.is_empty();
+            if waits {
+                ready!(self.poll_write(cx, &mut transport.borrow_mut()))?;
+                continue;
+            }
+            if let Some(failure) = self.failure.take() {
+                return Poll::Ready(Err(failure));
+            }
+            return match gathered {
+                Gathered::Over => Poll::Ready(Ok(())),
+                Gathered::Pending => Poll::Pending,
+            };
+        }
+    }
+
+    /// The memory of the head, to be used again.
+    pub(crate) fn into_head(mut self) -> Vec<u8> {
+        self.before.clear();
+        self.before
+    }
+
+    /// Takes what the body has, up to a bound.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Gathered {
+        if !self.frames.is_empty() || !self.behind.is_empty() || self.failure.is_some() {
+            return Gathered::Pending;
+        }
+        let mut bytes = 0;
+        let mut gathered = Gathered::Over;
+        while let Some(body) = &mut self.body {
+            if self.frames.len() == FRAMES_MAX || bytes >= GATHERED_BYTES {
+                gathered = Gathered::Pending;
+                break;
+            }
+            match Pin::new(body).poll_frame(cx) {
+                Poll::Pending => {
+                    gathered = Gathered::Pending;
+                    break;
+                }
+                Poll::Ready(Some(Err(_))) => {
+                    self.failure = Some(SendError::Body);
+                    gathered = Gathered::Pending;
+                    break;
+                }
+                Poll::Ready(None) => self.body = None,
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => {
+                        bytes += data.len();
+                        if !data.is_empty() {
+                            self.frames.push_back(data);
+                        }
+                        if self.body.as_ref().is_some_and(Body::is_end_stream) {
+                            self.body = None;
+                        }
+                    }
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().ok();
+                        self.body = None;
+                    }
+                },
+            }
+        }
+        if let Err(failure) = self.frame(bytes) {
+            self.failure = Some(failure);
+        }
+        gathered
+    }
+
+    /// Puts what was gathered into the framing.
+    fn frame(&mut self, bytes: usize) -> Result<(), SendError> {
+        let is_over = self.body.is_none();
+        match &mut self.end {
+            BodyEnd::Nothing | BodyEnd::Close => {}
+            BodyEnd::Sized(left) => {
+                let Some(rest) = left.checked_sub(bytes as u64) else {
+                    // Not one byte too many.
+                    self.frames.clear();
+                    return Err(SendError::Length);
+                };
+                *left = rest;
+                if is_over && rest > 0 {
+                    return Err(SendError::Length);
+                }
+            }
+            BodyEnd::Chunked(announced) => {
+                if self.before_sent == self.before.len() {
+                    self.before.clear();
+                    self.before_sent = 0;
+                }
+                if bytes > 0 {
+                    // Writing to a vector cannot fail.
+                    let _ = write!(self.before, "{bytes:x}\r\n");
+                    self.behind = b"\r\n";
+                }
+                if is_over {
+                    self.behind = match (bytes > 0, &self.trailers) {
+                        (true, None) => b"\r\n0\r\n\r\n",
+                        (false, None) => b"0\r\n\r\n",
+                        (has_data, Some(trailers)) => {
+                            let mut last = if has_data { b"\r\n0\r\n".to_vec() } else { b"0\r\n".to_vec() };
+                            let passing = trailers.iter().filter(|(name, _)| announced.contains(name));
+                            for (name, value) in passing {
+                                last.extend_from_slice(name.as_str().as_bytes());
+                                last.extend_from_slice(b": ");
+                                last.extend_from_slice(value.as_bytes());
+                                last.extend_from_slice(b"\r\n");
+                            }
+                            last.extend_from_slice(b"\r\n");
+                            self.frames.push_back(Bytes::from(last));
+                            b""
+                        }
+                    };
+                    self.end = BodyEnd::Nothing;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, transport: &mut Transport) -> Poll<Result<(), SendError>> {
+        let mut slices = [IoSlice::new(b""); FRAMES_MAX + 3];
+        let mut count = 0;
+        let frames = self.frames.iter().map(|frame| &frame[..]);
+        let all = [&self.before[self.before_sent..]].into_iter().chain(frames).chain([self.behind]);
+        for (slot, bytes) in slices.iter_mut().zip(all.filter(|bytes| !bytes.is_empty())) {
+            *slot = IoSlice::new(bytes);
+            count += 1;
+        }
+        let mut written = ready!(transport.poll_write(cx, &slices[..count]))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+        }
+        let head = written.min(self.before.len() - self.before_sent);
+        self.before_sent += head;
+        written -= head;
+        while let Some(frame) = self.frames.front_mut() {
+            let taken = written.min(frame.len());
+            frame.advance(taken);
+            written -= taken;
+            if !frame.is_empty() {
+                break;
+            }
+            self.frames.pop_front();
+        }
+        self.behind = &self.behind[written..];
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What became of the body meanwhile.
+enum Gathered {
+    /// There is no more of it.
+    Over,
+    /// There may be.
+    Pending,
+}

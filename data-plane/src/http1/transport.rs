@@ -1,0 +1,256 @@
+//! [`Transport`]: a connection in clear text, and the message that comes in on it.
+
+use super::chunks::Chunks;
+use crate::framing::FramingViolation;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http_body::Frame;
+use socket2::SockRef;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Read at a time where a head is expected, in bytes. What was read is copied out of the stack, so that a connection that
+/// waits owns no buffer.
+const HEAD_READ_BYTES: usize = 8 * 1024;
+/// First read of a body straight from the socket, in bytes. It doubles with each read that fills it.
+const BODY_READ_BYTES_FIRST: usize = 16 * 1024;
+/// Largest read of a body, in bytes: also the most that a stream holds of it.
+const BODY_READ_BYTES_MAX: usize = 64 * 1024;
+
+/// What is still to come of the message at hand.
+#[derive(Debug)]
+pub(crate) enum Receiving {
+    /// Nothing: what follows is another message.
+    Nothing,
+    /// So many bytes.
+    Sized(u64),
+    /// Chunks.
+    Chunked(Box<Chunked>),
+    /// Everything until the other side closes (RFC 9112 section 6.3, only of answers).
+    UntilEnd,
+}
+
+/// A chunked body on its way in.
+#[derive(Debug, Default)]
+pub(crate) struct Chunked(Chunks);
+
+/// Why a message did not come whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReceiveError {
+    #[error("reading the connection")]
+    Io(#[from] io::Error),
+    #[error("the connection ended in the middle")]
+    Ended,
+    #[error("the framing is wrong")]
+    Framing(#[from] FramingViolation),
+}
+
+/// A connection and the message that comes in on it. Reading and writing do not know of each other.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    stream: TcpStream,
+    /// Read, and not used yet.
+    pub(crate) unread: BytesMut,
+    receiving: Receiving,
+    /// Of the message at hand; another one for each, so that nobody reads on in the next.
+    pub(crate) message: u64,
+    body_read_bytes: usize,
+    /// Whether the other side has closed.
+    pub(crate) read_ended: bool,
+    /// Whether what is still to come is not wanted any more.
+    is_cut: bool,
+    has_failed: bool,
+}
+
+impl Transport {
+    /// Over a connection of which `unread` has been read already.
+    pub(crate) fn new(stream: TcpStream, unread: BytesMut) -> Self {
+        let receiving = Receiving::Nothing;
+        Self {
+            stream,
+            unread,
+            receiving,
+            message: 0,
+            body_read_bytes: BODY_READ_BYTES_FIRST,
+            read_ended: false,
+            is_cut: false,
+            has_failed: false,
+        }
+    }
+
+    /// Ends the connection in the middle of a message, so that nobody takes its end for the message's.
+    pub(crate) fn cut(&mut self) {
+        self.is_cut = true;
+        // Wakes whoever reads. Of one that is gone already there is nothing to shut.
+        let _ = SockRef::from(&self.stream).shutdown(std::net::Shutdown::Both);
+    }
+
+    /// Gives back the memory of what was read: a connection that waits owns none.
+    pub(crate) fn rest(&mut self) {
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
+        }
+    }
+
+    /// The connection itself.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// The connection alone.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
+    /// Begins the body of a message whose head has been taken.
+    pub(crate) fn receive(&mut self, receiving: Receiving) {
+        self.message += 1;
+        self.body_read_bytes = BODY_READ_BYTES_FIRST;
+        self.receiving = match receiving {
+            Receiving::Sized(0) => Receiving::Nothing,
+            receiving => receiving,
+        };
+    }
+
+    /// What is still to come of the message at hand.
+    pub(crate) fn receiving(&self) -> &Receiving {
+        &self.receiving
+    }
+
+    /// Whether all of it has come.
+    pub(crate) fn has_received(&self) -> bool {
+        matches!(self.receiving, Receiving::Nothing)
+    }
+
+    /// Reads more of a head. `Ok(0)`: the other side has closed.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [MaybeUninit::uninit(); HEAD_READ_BYTES];
+        let mut scratch = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut scratch))?;
+        let fresh = scratch.filled();
+        if fresh.is_empty() {
+            self.read_ended = true;
+        }
+        match self.unread.is_empty() {
+            true => self.unread = BytesMut::from(fresh),
+            false => self.unread.extend_from_slice(fresh),
+        }
+        Poll::Ready(Ok(fresh.len()))
+    }
+
+    /// The next frame of the message at hand; `None` behind its end.
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
+        let frame = ready!(self.poll_body(cx));
+        if let Some(Err(_)) = frame {
+            if !std::mem::replace(&mut self.has_failed, true) {
+                // What came before it goes on first.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            // Where it ends is not known any more, so nothing can follow.
+            self.read_ended = true;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
+        loop {
+            if (self.is_cut || self.has_failed) && !self.has_received() {
+                return Poll::Ready(Some(Err(ReceiveError::Ended)));
+            }
+            match &mut self.receiving {
+                Receiving::Nothing => return Poll::Ready(None),
+                Receiving::Sized(left) if !self.unread.is_empty() => {
+                    let taken = self.unread.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    let data = self.unread.split_to(taken).freeze();
+                    *left -= taken as u64;
+                    if *left == 0 {
+                        self.receiving = Receiving::Nothing;
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Receiving::UntilEnd if !self.unread.is_empty() => {
+                    return Poll::Ready(Some(Ok(Frame::data(self.unread.split().freeze()))));
+                }
+                Receiving::Chunked(chunks) => match chunk(&mut chunks.0, &mut self.unread) {
+                    Err(violation) => return Poll::Ready(Some(Err(violation.into()))),
+                    Ok(frame) => {
+                        if chunks.0.is_over() && !chunks.0.has_trailers() {
+                            self.receiving = Receiving::Nothing;
+                        }
+                        match frame {
+                            Some(frame) => return Poll::Ready(Some(Ok(frame))),
+                            None if self.has_received() => return Poll::Ready(None),
+                            None => {}
+                        }
+                    }
+                },
+                Receiving::Sized(_) | Receiving::UntilEnd => {}
+            }
+            let read = if self.read_ended { Ok(0) } else { ready!(self.poll_read_body(cx)) };
+            match read {
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                Ok(0) if matches!(self.receiving, Receiving::UntilEnd) => {
+                    self.read_ended = true;
+                    self.receiving = Receiving::Nothing;
+                }
+                Ok(0) => return Poll::Ready(Some(Err(ReceiveError::Ended))),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        // A body that is nearly over does not need a large buffer, and what follows it belongs to somebody else.
+        let wanted = match &self.receiving {
+            Receiving::Sized(left) => self.body_read_bytes.min(usize::try_from(*left).unwrap_or(usize::MAX)),
+            _ => self.body_read_bytes,
+        };
+        self.unread.reserve(wanted);
+        let mut room = (&mut self.unread).limit(wanted);
+        let read = ready!(pin!(self.stream.read_buf(&mut room)).poll(cx))?;
+        if read == self.body_read_bytes {
+            self.body_read_bytes = (read * 2).min(BODY_READ_BYTES_MAX);
+        }
+        Poll::Ready(Ok(read))
+    }
+
+    /// Whether something has come, or the end, although nothing was expected.
+    pub(crate) fn poll_unexpected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_read_ready(cx)
+    }
+
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// The next frame of a chunked body in what was read. What is not data is taken along, so that the end is seen with the
+/// last data where both have come.
+fn chunk(chunks: &mut Chunks, unread: &mut BytesMut) -> Result<Option<Frame<Bytes>>, FramingViolation> {
+    chunks.settle(unread)?;
+    if chunks.data() > 0 {
+        let data = unread.split_to(chunks.data()).freeze();
+        chunks.taken(data.len());
+        chunks.settle(unread)?;
+        return Ok(Some(Frame::data(data)));
+    }
+    if chunks.is_over() {
+        return Ok(chunks.trailers()?.map(Frame::trailers));
+    }
+    Ok(None)
+}
+
+impl Receiving {
+    /// A chunked body of an answer.
+    pub(crate) fn chunked_answer() -> Self {
+        Self::Chunked(Box::new(Chunked(Chunks::of_answer())))
+    }
+}
