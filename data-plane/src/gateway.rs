@@ -4,7 +4,7 @@ use crate::access_log::AccessLog;
 use crate::body::{EndOfBody, Incoming, Progress, ResponseBody, StreamBody};
 use crate::call::{Call, Found};
 use crate::error::ProxyError;
-use crate::framing::{SpellingReader, ViolationCell};
+use crate::framing::{FramingViolation, ViolationCell};
 use crate::identity::IdSource;
 use crate::ledger::WorkerLedger;
 use crate::live_table::LiveTable;
@@ -21,7 +21,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, WARNING};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use std::convert::Infallible;
+use penstock_model::function::HeaderSpelling;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -55,8 +55,22 @@ pub(crate) struct ClientConnection {
     pub(crate) address: SocketAddr,
     /// Of HTTP/1 connections.
     pub(crate) violations: Option<ViolationCell>,
-    /// Of HTTP/1 connections: HTTP/2 has names in lower case only.
-    pub(crate) spellings: Option<SpellingReader>,
+}
+
+/// A request as it has come.
+pub(crate) struct Arrival {
+    pub(crate) request: Request<Incoming>,
+    /// How the client spelled the names of its headers, where somebody wants to know: HTTP/2 has them in lower case only.
+    pub(crate) spelling: HeaderSpelling,
+    /// Why it is none, if so.
+    pub(crate) refused: Option<FramingViolation>,
+}
+
+impl Arrival {
+    /// One that may be one.
+    pub(crate) fn of(request: Request<Incoming>) -> Self {
+        Self { request, spelling: HeaderSpelling::default(), refused: None }
+    }
 }
 
 impl Gateway {
@@ -64,10 +78,9 @@ impl Gateway {
     pub(crate) async fn serve(
         &self,
         connection: &ClientConnection,
-        request: Request<Incoming>,
-    ) -> Result<Response<ResponseBody<Record>>, Infallible> {
-        let spelling = connection.spellings.as_ref().map(SpellingReader::next).unwrap_or_default();
-        let refused = connection.violations.as_ref().and_then(|cell| cell.refused(&request));
+        arrival: Arrival,
+    ) -> Response<ResponseBody<Record>> {
+        let Arrival { request, spelling, refused } = arrival;
         let (head, body) = request.into_parts();
         let time_ms = now_ms();
         let request_id = self.ids.request_id(head.headers.get(&X_AMZN_REQUEST_ID).map(HeaderValue::as_bytes));
@@ -109,7 +122,7 @@ impl Gateway {
         if self.stale_policy == StalePolicy::Warn && self.live_table.is_stale() {
             headers.append(WARNING, STALE_WARNING);
         }
-        Ok(response)
+        response
     }
 
     /// The gateway's own answer, as the API that the request met wants it (section e.7).

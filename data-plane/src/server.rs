@@ -1,18 +1,18 @@
 //! One worker's server: accepts, holds a permit for each connection, tells HTTP/1.1 from HTTP/2, drains.
 
 use crate::body::Incoming;
-use crate::framing::{FramingLimits, GuardedIo};
-use crate::gateway::{ClientConnection, Gateway};
+use crate::gateway::{Arrival, ClientConnection, Gateway};
 use crate::limits::{
     ACCEPT_BACKOFF_MS, BODY_IDLE_TIMEOUT_MS, DRAIN_FIRST_BYTE_MS, H2_CONNECTION_WINDOW_BYTES, H2_HEADER_LIST_BYTES_MAX,
     H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
-    HEAD_READ_TIMEOUT_MS, STREAM_BUFFER_BYTES,
+    HEAD_READ_TIMEOUT_MS,
 };
 use crate::local::LocalExecutor;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -140,7 +140,7 @@ async fn connection(
         Err(_) => Ok(()),
         Ok(Err(error)) => Err(error),
         Ok(Ok(true)) => serve_h2(gateway, Prefixed::new(stream, prefix), address, drain).await,
-        Ok(Ok(false)) => serve_h1(gateway, stream, &prefix, address, drain).await,
+        Ok(Ok(false)) => http1::serve(gateway, stream, &prefix, address, drain).await,
     }
 }
 
@@ -160,56 +160,17 @@ async fn is_h2(stream: &mut TcpStream, prefix: &mut Vec<u8>) -> io::Result<bool>
     Ok(true)
 }
 
-async fn serve_h1(
-    gateway: &Rc<Gateway>,
-    stream: TcpStream,
-    prefix: &[u8],
-    address: SocketAddr,
-    mut drain: watch::Receiver<bool>,
-) -> io::Result<()> {
-    let wanted = gateway.live_table.spelling_wanted();
-    let (io, violations, spellings) = GuardedIo::noting(stream, prefix, FramingLimits::default(), wanted);
-    let client = Rc::new(ClientConnection { address, violations: Some(violations), spellings: Some(spellings) });
-    let service = service_fn(|request| {
-        let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
-        async move { gateway.serve(&client, request.map(Incoming::Hyper)).await }
-    });
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(HEAD_READ_TIMEOUT_MS))
-        // A client may close its sending side behind its request and still wait for the answer.
-        .half_close(true)
-        .max_buf_size(STREAM_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(io), service);
-    let served = tokio::select! {
-        // What has arrived is read before hyper learns of a drain: it closes a connection on which nothing has begun.
-        biased;
-        served = &mut connection => served,
-        _ = drain.wait_for(|&draining| draining) => {
-            std::pin::Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
-        }
-    };
-    let io = connection.into_parts().io.into_inner();
-    match &served {
-        // The answer was cut. To a client that takes the connection's end for the body's end (HTTP/1.0), an orderly
-        // close would make it look whole, so the connection is reset.
-        Err(error) if error.is_user() => SockRef::from(&io.into_inner()).set_linger(Some(Duration::ZERO))?,
-        _ => io.close().await,
-    }
-    served.map_err(io::Error::other)
-}
-
 async fn serve_h2(
     gateway: &Rc<Gateway>,
     io: Prefixed,
     address: SocketAddr,
     mut drain: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let client = Rc::new(ClientConnection { address, violations: None, spellings: None });
+    let client = Rc::new(ClientConnection { address, violations: None });
     let service = service_fn(|request| {
         let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
-        async move { gateway.serve(&client, request.map(Incoming::Hyper)).await }
+        let arrival = Arrival::of(request.map(Incoming::Hyper));
+        async move { Ok::<_, Infallible>(gateway.serve(&client, arrival).await) }
     });
     let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())
@@ -233,5 +194,10 @@ async fn serve_h2(
     served.map_err(io::Error::other)
 }
 
+mod answer;
+mod http1;
+mod linger;
 mod prefixed;
+mod request;
+
 use prefixed::Prefixed;

@@ -46,8 +46,13 @@ impl ViolationCell {
         self.0.is_broken.load(Ordering::Relaxed)
     }
 
+    /// Notes the violation; the first one stays.
+    pub(crate) fn note(&self, violation: FramingViolation) {
+        let _ = self.0.violation.set(violation);
+    }
+
     /// Notes that reading or writing the connection has failed.
-    pub(super) fn break_off(&self) {
+    pub(crate) fn break_off(&self) {
         self.0.is_broken.store(true, Ordering::Relaxed);
     }
 

@@ -100,7 +100,7 @@ pub struct FramingViolation {
 }
 
 impl FramingViolation {
-    pub(super) fn head(rule: FramingRule, offset: usize) -> Self {
+    pub(crate) fn head(rule: FramingRule, offset: usize) -> Self {
         Self { rule, part: MessagePart::Head, offset: offset as u64 }
     }
 

@@ -47,6 +47,18 @@ impl Http1Body {
     }
 }
 
+impl Drop for Http1Body {
+    fn drop(&mut self) {
+        // Who waits for the message looks anew, now that nobody reads it.
+        if let Some(transport) = self.transport.take() {
+            let mut state = transport.borrow_mut();
+            if state.message == self.message {
+                state.wake();
+            }
+        }
+    }
+}
+
 impl Body for Http1Body {
     type Data = Bytes;
     type Error = ReceiveError;

@@ -4,7 +4,9 @@ use super::transport::Receiving;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use std::cell::RefCell;
 use std::mem::MaybeUninit;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Largest head of an answer, in bytes.
 const ANSWER_HEAD_BYTES_MAX: usize = crate::limits::STREAM_BUFFER_BYTES;
@@ -121,7 +123,7 @@ fn length(value: &HeaderValue) -> Option<u64> {
 }
 
 /// Whether another message can follow (RFC 9112 section 9.3).
-fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+pub(crate) fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
     let has = |option: &[u8]| {
         let lines = headers.get_all(CONNECTION).iter();
         let mut options = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
@@ -140,5 +142,70 @@ pub(crate) fn write_headers(out: &mut Vec<u8>, headers: &HeaderMap) {
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Writes the line that says when an answer is made (RFC 9110 section 6.6.1), formatted once a second.
+pub(crate) fn write_date(out: &mut Vec<u8>) {
+    thread_local! {
+        static LINE: RefCell<(u64, Vec<u8>)> = const { RefCell::new((0, Vec::new())) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    LINE.with_borrow_mut(|(formatted_at, line)| {
+        if *formatted_at != second || line.is_empty() {
+            *formatted_at = second;
+            *line = format!("date: {}\r\n", httpdate::fmt_http_date(now)).into_bytes();
+        }
+        out.extend_from_slice(line);
+    });
+}
+
+/// Heads that a worker keeps the memory of.
+const KEPT_HEADS_MAX: usize = 64;
+/// … and how large that may be, in bytes.
+const KEPT_HEAD_BYTES_MAX: usize = 8 * 1024;
+/// First room for a head, in bytes.
+const HEAD_BYTES: usize = 1024;
+
+thread_local! {
+    static KEPT_HEADS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A head that is written, in memory that the worker uses again and again, so that connections need none of their own.
+#[derive(Debug)]
+pub(crate) struct Head(Vec<u8>);
+
+impl Head {
+    pub(crate) fn new() -> Self {
+        let kept = KEPT_HEADS.with_borrow_mut(Vec::pop);
+        Self(kept.unwrap_or_else(|| Vec::with_capacity(HEAD_BYTES)))
+    }
+
+    /// What is written so far.
+    pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl std::ops::Deref for Head {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Head {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.0);
+        bytes.clear();
+        // While the thread ends there is nothing to keep it in.
+        let _ = KEPT_HEADS.try_with(|kept| {
+            let mut kept = kept.borrow_mut();
+            if kept.len() < KEPT_HEADS_MAX && bytes.capacity() <= KEPT_HEAD_BYTES_MAX {
+                kept.push(bytes);
+            }
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! [`Sending`]: a message on its way out, its head and first bytes in one write.
 
+use super::head::Head;
 use super::transport::Transport;
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName};
@@ -45,7 +46,7 @@ pub(crate) struct Sending<B> {
     body: Option<B>,
     end: BodyEnd,
     /// Bytes of framing before the frames: the head, or the size of a chunk.
-    before: Vec<u8>,
+    before: Head,
     before_sent: usize,
     frames: VecDeque<Bytes>,
     /// Bytes of framing behind the frames.
@@ -60,7 +61,7 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     /// A message of which the head is written already.
-    pub(crate) fn new(head: Vec<u8>, end: BodyEnd, body: B) -> Self {
+    pub(crate) fn new(head: Head, end: BodyEnd, body: B) -> Self {
         let body = match end {
             BodyEnd::Nothing => None,
             _ => Some(body),
@@ -95,12 +96,6 @@ where
                 Gathered::Pending => Poll::Pending,
             };
         }
-    }
-
-    /// The memory of the head, to be used again.
-    pub(crate) fn into_head(mut self) -> Vec<u8> {
-        self.before.clear();
-        self.before
     }
 
     /// Takes what the body has, up to a bound.
@@ -167,12 +162,12 @@ where
             }
             BodyEnd::Chunked(announced) => {
                 if self.before_sent == self.before.len() {
-                    self.before.clear();
+                    self.before.bytes().clear();
                     self.before_sent = 0;
                 }
                 if bytes > 0 {
                     // Writing to a vector cannot fail.
-                    let _ = write!(self.before, "{bytes:x}\r\n");
+                    let _ = write!(self.before.bytes(), "{bytes:x}\r\n");
                     self.behind = b"\r\n";
                 }
                 if is_over {

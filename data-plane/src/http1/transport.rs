@@ -1,17 +1,20 @@
 //! [`Transport`]: a connection in clear text, and the message that comes in on it.
 
 use super::chunks::Chunks;
-use crate::framing::FramingViolation;
+use crate::framing::{FramingViolation, ViolationCell};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body::Frame;
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
+/// Asks a client for the body that it has announced.
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Read at a time where a head is expected, in bytes. What was read is copied out of the stack, so that a connection that
 /// waits owns no buffer.
 const HEAD_READ_BYTES: usize = 8 * 1024;
@@ -60,32 +63,67 @@ pub(crate) struct Transport {
     body_read_bytes: usize,
     /// Whether the other side has closed.
     pub(crate) read_ended: bool,
-    /// Whether what is still to come is not wanted any more.
-    is_cut: bool,
+    /// Whether a message did not come whole, or is not wanted any more: nothing can follow it.
     has_failed: bool,
+    /// Who has to hear of faults.
+    told: Option<ViolationCell>,
+    /// Whether the client sends the body only when it is asked for (RFC 9110 section 10.1.1).
+    expects_continue: bool,
+    /// What is left of an interim answer.
+    interim: &'static [u8],
+    /// Who waits for the message to have come.
+    waiting: Option<Waker>,
 }
 
 impl Transport {
     /// Over a connection of which `unread` has been read already.
     pub(crate) fn new(stream: TcpStream, unread: BytesMut) -> Self {
-        let receiving = Receiving::Nothing;
         Self {
             stream,
             unread,
-            receiving,
+            receiving: Receiving::Nothing,
             message: 0,
             body_read_bytes: BODY_READ_BYTES_FIRST,
             read_ended: false,
-            is_cut: false,
             has_failed: false,
+            told: None,
+            expects_continue: false,
+            interim: b"",
+            waiting: None,
         }
+    }
+
+    /// The same, which tells what is wrong with what the other side sends, and that it has broken off.
+    pub(crate) fn telling(self, told: ViolationCell) -> Self {
+        Self { told: Some(told), ..self }
     }
 
     /// Ends the connection in the middle of a message, so that nobody takes its end for the message's.
     pub(crate) fn cut(&mut self) {
-        self.is_cut = true;
+        self.has_failed = true;
         // Wakes whoever reads. Of one that is gone already there is nothing to shut.
-        let _ = SockRef::from(&self.stream).shutdown(std::net::Shutdown::Both);
+        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+    }
+
+    /// Notes that the client waits to be asked for the body that has begun.
+    pub(crate) fn expect_continue(&mut self) {
+        self.expects_continue = !self.has_received() && self.unread.is_empty();
+    }
+
+    /// Notes that the answer begins: nobody is asked for anything any more.
+    pub(crate) fn answering(&mut self) {
+        self.expects_continue = false;
+    }
+
+    /// Wakes when the message at hand has come, or nobody reads it any more.
+    pub(crate) fn wake_when_received(&mut self, waker: &Waker) {
+        self.waiting = Some(waker.clone());
+    }
+
+    pub(super) fn wake(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
     }
 
     /// Gives back the memory of what was read: a connection that waits owns none.
@@ -98,11 +136,6 @@ impl Transport {
     /// The connection itself.
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
-    }
-
-    /// The connection alone.
-    pub(crate) fn into_stream(self) -> TcpStream {
-        self.stream
     }
 
     /// Begins the body of a message whose head has been taken.
@@ -129,7 +162,8 @@ impl Transport {
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [MaybeUninit::uninit(); HEAD_READ_BYTES];
         let mut scratch = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut scratch))?;
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut scratch));
+        self.noted(read)?;
         let fresh = scratch.filled();
         if fresh.is_empty() {
             self.read_ended = true;
@@ -144,21 +178,39 @@ impl Transport {
     /// The next frame of the message at hand; `None` behind its end.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         let frame = ready!(self.poll_body(cx));
-        if let Some(Err(_)) = frame {
-            if !std::mem::replace(&mut self.has_failed, true) {
-                // What came before it goes on first.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+        match &frame {
+            Some(Err(error)) => {
+                if let (ReceiveError::Framing(violation), Some(told)) = (error, &self.told) {
+                    told.note(*violation);
+                }
+                if !std::mem::replace(&mut self.has_failed, true) {
+                    // What came before it goes on first.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                self.wake();
             }
-            // Where it ends is not known any more, so nothing can follow.
-            self.read_ended = true;
+            _ if self.has_received() => self.wake(),
+            _ => {}
         }
         Poll::Ready(frame)
     }
 
+    /// Whether nothing more can come: the other side has closed, or what it sent is none.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    fn noted<T>(&self, done: io::Result<T>) -> io::Result<T> {
+        if let (Err(_), Some(told)) = (&done, &self.told) {
+            told.break_off();
+        }
+        done
+    }
+
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         loop {
-            if (self.is_cut || self.has_failed) && !self.has_received() {
+            if self.has_failed && !self.has_received() {
                 return Poll::Ready(Some(Err(ReceiveError::Ended)));
             }
             match &mut self.receiving {
@@ -210,8 +262,17 @@ impl Transport {
             _ => self.body_read_bytes,
         };
         self.unread.reserve(wanted);
+        if self.expects_continue {
+            self.expects_continue = false;
+            self.interim = CONTINUE;
+        }
+        if !self.interim.is_empty() {
+            // What the socket does not take now goes out before the answer.
+            let _ = self.poll_interim(cx)?;
+        }
         let mut room = (&mut self.unread).limit(wanted);
-        let read = ready!(pin!(self.stream.read_buf(&mut room)).poll(cx))?;
+        let read = ready!(pin!(self.stream.read_buf(&mut room)).poll(cx));
+        let read = self.noted(read)?;
         if read == self.body_read_bytes {
             self.body_read_bytes = (read * 2).min(BODY_READ_BYTES_MAX);
         }
@@ -223,12 +284,30 @@ impl Transport {
         self.stream.poll_read_ready(cx)
     }
 
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.interim.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, self.interim));
+            let written = self.noted(written)?;
+            self.interim = &self.interim[written..];
+        }
+        Poll::Ready(Ok(()))
+    }
+
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        if !self.interim.is_empty() {
+            ready!(self.poll_interim(cx))?;
+        }
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices));
+        Poll::Ready(self.noted(written))
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    /// Reads what nobody wants.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>, scratch: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, scratch)
     }
 }
 
@@ -249,6 +328,11 @@ fn chunk(chunks: &mut Chunks, unread: &mut BytesMut) -> Result<Option<Frame<Byte
 }
 
 impl Receiving {
+    /// A chunked body of a request.
+    pub(crate) fn chunked_request() -> Self {
+        Self::Chunked(Box::default())
+    }
+
     /// A chunked body of an answer.
     pub(crate) fn chunked_answer() -> Self {
         Self::Chunked(Box::new(Chunked(Chunks::of_answer())))

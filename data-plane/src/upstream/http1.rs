@@ -5,7 +5,7 @@
 
 use crate::body::Incoming;
 use crate::http1::{
-    BodyEnd, HeadError, Http1Body, ReceiveError, SendError, Sending, Transport, parse_answer, write_headers,
+    BodyEnd, Head, HeadError, Http1Body, ReceiveError, SendError, Sending, Transport, parse_answer, write_headers,
 };
 use crate::outgoing::OutgoingBody;
 use bytes::BytesMut;
@@ -20,9 +20,6 @@ use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-/// First room for a head, in bytes.
-const HEAD_BYTES: usize = 512;
-
 /// A connection. Dropping it closes it.
 pub(super) struct Connection<P> {
     transport: Rc<RefCell<Transport>>,
@@ -30,8 +27,6 @@ pub(super) struct Connection<P> {
     sending: Option<JoinHandle<bool>>,
     /// Whether both sides want another exchange on it.
     keep_alive: Cell<bool>,
-    /// Memory for heads.
-    head: Vec<u8>,
     _permit: P,
 }
 
@@ -64,13 +59,7 @@ impl<P> Connection<P> {
     /// Over a stream that was just opened.
     pub(super) fn new(stream: TcpStream, permit: P) -> Self {
         let transport = Rc::new(RefCell::new(Transport::new(stream, BytesMut::new())));
-        Self {
-            transport,
-            sending: None,
-            keep_alive: Cell::new(true),
-            head: Vec::with_capacity(HEAD_BYTES),
-            _permit: permit,
-        }
+        Self { transport, sending: None, keep_alive: Cell::new(true), _permit: permit }
     }
 
     /// Whether the upstream has left it open, as far as one can tell without a system call where nothing has happened.
@@ -96,15 +85,16 @@ impl<P> Connection<P> {
     ) -> Result<Response<Incoming>, ExchangeError> {
         let (parts, body) = request.into_parts();
         let end = body_end(&parts.method, &parts.headers, &body);
-        let mut head = std::mem::take(&mut self.head);
+        let mut head = Head::new();
+        let out = head.bytes();
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        head.extend_from_slice(parts.method.as_str().as_bytes());
-        head.push(b' ');
-        head.extend_from_slice(target.as_bytes());
-        head.extend_from_slice(b" HTTP/1.1\r\n");
-        write_headers(&mut head, &parts.headers);
-        write_body_end(&mut head, &parts.headers, &end);
-        head.extend_from_slice(b"\r\n");
+        out.extend_from_slice(parts.method.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(target.as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        write_headers(out, &parts.headers);
+        write_body_end(out, &parts.headers, &end);
+        out.extend_from_slice(b"\r\n");
 
         let mut sending = Some(Sending::new(head, end, body));
         let mut failed = None;
@@ -112,7 +102,7 @@ impl<P> Connection<P> {
             if let Some(message) = &mut sending {
                 match message.poll(cx, &self.transport) {
                     Poll::Pending => {}
-                    Poll::Ready(Ok(())) => self.head = sending.take().map(Sending::into_head).unwrap_or_default(),
+                    Poll::Ready(Ok(())) => sending = None,
                     // The upstream may have answered, and closed on what it does not want to read.
                     Poll::Ready(Err(error @ SendError::Io(_))) => {
                         (sending, failed) = (None, Some(error));
@@ -199,7 +189,8 @@ impl<P> Connection<P> {
     pub(super) fn is_reusable(&self) -> bool {
         let mut transport = self.transport.borrow_mut();
         transport.rest();
-        let is_clean = transport.has_received() && transport.unread.is_empty() && !transport.read_ended;
+        let is_clean =
+            transport.has_received() && transport.unread.is_empty() && !transport.read_ended && !transport.has_failed();
         is_clean && self.keep_alive.get() && self.sending.is_none()
     }
 }

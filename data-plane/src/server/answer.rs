@@ -1,0 +1,85 @@
+//! The head of an answer as HTTP/1.1 has it, with what says where its body ends and whether the connection does (RFC 9112
+//! sections 6 and 9.3).
+
+use super::request::Asked;
+use crate::http1::{BodyEnd, Head, write_date, write_headers};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
+use http::response::Parts;
+use http::{HeaderName, StatusCode, Version};
+use http_body::Body;
+use std::io::Write as _;
+
+/// What the head has promised.
+pub(super) struct Terms {
+    pub(super) end: BodyEnd,
+    pub(super) is_last: bool,
+}
+
+/// Writes the head of an answer. `over`: nothing more is wanted on the connection.
+pub(super) fn write_head(out: &mut Head, parts: &mut Parts, body: &impl Body, asked: &Asked, over: bool) -> Terms {
+    let headers = &mut parts.headers;
+    let says_close = headers.remove(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    headers.remove(TRANSFER_ENCODING);
+    let end = body_end(parts.status, body, asked, || announced(headers));
+    let is_last = over || says_close || !asked.keep_alive || matches!(end, BodyEnd::Close);
+    if !matches!(end, BodyEnd::Nothing) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    let version = if asked.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
+    let reason = parts.status.canonical_reason().unwrap_or_default();
+    // Writing to a vector cannot fail.
+    let _ = write!(out.bytes(), "{version} {} {reason}\r\n", parts.status.as_str());
+    write_headers(out.bytes(), headers);
+    let _ = match &end {
+        BodyEnd::Sized(bytes) => write!(out.bytes(), "content-length: {bytes}\r\n"),
+        BodyEnd::Chunked(_) => write!(out.bytes(), "transfer-encoding: chunked\r\n"),
+        BodyEnd::Nothing if states_nothing(parts.status, asked) && !headers.contains_key(CONTENT_LENGTH) => {
+            write!(out.bytes(), "content-length: 0\r\n")
+        }
+        BodyEnd::Nothing | BodyEnd::Close => Ok(()),
+    };
+    if !headers.contains_key(DATE) {
+        write_date(out.bytes());
+    }
+    match (is_last, asked.version) {
+        (true, Version::HTTP_11) => out.bytes().extend_from_slice(b"connection: close\r\n"),
+        (false, Version::HTTP_10) => out.bytes().extend_from_slice(b"connection: keep-alive\r\n"),
+        _ => {}
+    }
+    out.bytes().extend_from_slice(b"\r\n");
+    Terms { end, is_last }
+}
+
+fn body_end(
+    status: StatusCode,
+    body: &impl Body,
+    asked: &Asked,
+    announced: impl FnOnce() -> Vec<HeaderName>,
+) -> BodyEnd {
+    if asked.is_head || has_none(status) {
+        return BodyEnd::Nothing;
+    }
+    match body.size_hint().exact() {
+        Some(0) => BodyEnd::Nothing,
+        Some(bytes) => BodyEnd::Sized(bytes),
+        None if asked.version == Version::HTTP_10 => BodyEnd::Close,
+        None if asked.accepts_trailers => BodyEnd::Chunked(announced()),
+        None => BodyEnd::Chunked(Vec::new()),
+    }
+}
+
+/// Whether answers with this status have no body whatever is said (RFC 9112 section 6.3).
+fn has_none(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Whether the head says that there is no body.
+fn states_nothing(status: StatusCode, asked: &Asked) -> bool {
+    !asked.is_head && !has_none(status)
+}
+
+/// The trailers that the head announces.
+fn announced(headers: &http::HeaderMap) -> Vec<HeaderName> {
+    let names = headers.get_all(TRAILER).iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+    names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
+}

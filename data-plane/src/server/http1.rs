@@ -1,0 +1,285 @@
+//! [`serve`]: the requests of one HTTP/1.1 connection, one after the other, from their heads to the end of the last answer.
+//!
+//! What a head may look like is the business of `framing`, what becomes of a request that of the gateway. Here is when a
+//! connection goes on and how it ends (RFC 9112 section 9).
+
+use super::answer::{Terms, write_head};
+use super::request::{Asked, stand_in, take_request};
+use crate::body::{Incoming, ResponseBody};
+use crate::framing::{FramingLimits, FramingRule, FramingViolation, HeadScan, HeadScanner, RequestHead, ViolationCell};
+use crate::gateway::{Arrival, ClientConnection, Gateway};
+use crate::http1::{Head, SendError, Sending, Transport};
+use crate::limits::{DISCARD_BYTES_MAX, HEAD_READ_TIMEOUT_MS};
+use crate::record::Record;
+use bytes::BytesMut;
+use http::{Request, Response};
+use penstock_model::function::HeaderSpelling;
+use socket2::SockRef;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// One connection.
+struct Connection<'a, D> {
+    gateway: &'a Gateway,
+    transport: Rc<RefCell<Transport>>,
+    client: ClientConnection,
+    violations: ViolationCell,
+    limits: FramingLimits,
+    drained: Drained<D>,
+    /// Fires at the latest when the wait for a head is over; set anew only then, not for each head.
+    timer: Pin<Box<Sleep>>,
+}
+
+/// Whether the worker drains, asked without a system call or a lock where nothing has changed.
+struct Drained<D> {
+    waiting: Pin<Box<D>>,
+    is_draining: bool,
+}
+
+impl<D: Future<Output = ()>> Drained<D> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        self.is_draining = self.is_draining || self.waiting.as_mut().poll(cx).is_ready();
+        self.is_draining
+    }
+}
+
+/// What comes next on a connection.
+enum Next {
+    /// A head, at the front of what was read.
+    Head(RequestHead),
+    /// What is none.
+    Refused(FramingViolation),
+    /// Nothing: the client has closed between two requests, was silent for too long, or the worker drains.
+    Nothing,
+}
+
+/// How an answer, and with it its connection, ended.
+enum Ended {
+    /// Another request may follow.
+    Well,
+    /// It was the last.
+    Last,
+    /// It was cut, and must not look whole.
+    Cut,
+    /// The client has broken off.
+    Broken,
+}
+
+/// Serves a connection of which `prefix` has been read already, to its end.
+pub(super) async fn serve(
+    gateway: &Gateway,
+    stream: TcpStream,
+    prefix: &[u8],
+    address: SocketAddr,
+    mut drain: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let violations = ViolationCell::default();
+    let transport = Transport::new(stream, BytesMut::from(prefix)).telling(violations.clone());
+    let drained = async move {
+        // An error means that the sender is gone, which is a reason to stop as well.
+        let _ = drain.wait_for(|&draining| draining).await;
+    };
+    let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
+    let mut connection = Connection {
+        gateway,
+        transport: Rc::new(RefCell::new(transport)),
+        client: ClientConnection { address, violations: Some(violations.clone()) },
+        violations,
+        limits: FramingLimits::default(),
+        drained: Drained { waiting: Box::pin(drained), is_draining: false },
+        timer: Box::pin(sleep_until(Instant::now() + limit)),
+    };
+    let ended = loop {
+        let next = connection.next().await?;
+        match connection.serve(next).await {
+            Ended::Well => {}
+            ended => break ended,
+        }
+    };
+    connection.close(ended).await
+}
+
+impl<D: Future<Output = ()>> Connection<'_, D> {
+    /// Waits for the next head.
+    async fn next(&mut self) -> io::Result<Next> {
+        let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
+        let mut waiting_since = None;
+        let mut scanner = HeadScanner::default();
+        poll_fn(|cx| {
+            let mut transport = self.transport.borrow_mut();
+            loop {
+                if !transport.unread.is_empty() {
+                    match scanner.advance(&transport.unread, &self.limits.head) {
+                        Ok(HeadScan::Complete(head)) => return Poll::Ready(Ok(Next::Head(head))),
+                        Ok(HeadScan::Incomplete) => {}
+                        Err(violation) => return Poll::Ready(Ok(Next::Refused(violation))),
+                    }
+                }
+                if transport.read_ended {
+                    let truncated = FramingViolation::head(FramingRule::HeadTruncated, transport.unread.len());
+                    let begun = scanner.has_begun();
+                    return Poll::Ready(Ok(if begun { Next::Refused(truncated) } else { Next::Nothing }));
+                }
+                match transport.poll_fill(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(read) => drop(read?),
+                }
+            }
+            if self.drained.poll(cx) && !scanner.has_begun() {
+                return Poll::Ready(Ok(Next::Nothing));
+            }
+            let deadline = *waiting_since.get_or_insert_with(Instant::now) + limit;
+            while self.timer.as_mut().poll(cx).is_ready() {
+                if deadline <= Instant::now() {
+                    return Poll::Ready(Ok(Next::Nothing));
+                }
+                self.timer.as_mut().reset(deadline);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Answers what has come.
+    async fn serve(&mut self, next: Next) -> Ended {
+        let (arrival, asked) = match next {
+            Next::Nothing => return Ended::Last,
+            Next::Refused(violation) => self.refused(violation),
+            Next::Head(head) => match self.take(&head) {
+                Ok(taken) => taken,
+                Err(violation) => self.refused(violation),
+            },
+        };
+        let gateway = self.gateway;
+        let client = &self.client;
+        let response = {
+            let mut service = pin!(gateway.serve(client, arrival));
+            poll_fn(|cx| match service.as_mut().poll(cx) {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                Poll::Pending => self.poll_broken(cx).map(|()| None),
+            })
+            .await
+        };
+        match response {
+            Some(response) => self.answer(response, asked).await,
+            None => Ended::Broken,
+        }
+    }
+
+    /// Takes a request off what was read.
+    fn take(&self, head: &RequestHead) -> Result<(Arrival, Asked), FramingViolation> {
+        let mut transport = self.transport.borrow_mut();
+        let wanted = self.gateway.live_table.spelling_wanted().load(Ordering::Relaxed);
+        let spelling = match wanted {
+            true => HeaderSpelling::of_head(&transport.unread[..head.head_len]),
+            false => HeaderSpelling::default(),
+        };
+        let (request, asked) = take_request(&mut transport, head)?;
+        drop(transport);
+        let body = Incoming::Http1(crate::http1::Http1Body::of(&self.transport));
+        Ok((Arrival { request: request.map(|()| body), spelling, refused: None }, asked))
+    }
+
+    /// What takes the place of a request that is none: its answer is the last.
+    fn refused(&self, violation: FramingViolation) -> (Arrival, Asked) {
+        self.violations.note(violation);
+        let request: Request<Incoming> = stand_in();
+        let asked = Asked::last(&request);
+        (Arrival { request, spelling: HeaderSpelling::default(), refused: Some(violation) }, asked)
+    }
+
+    /// Ready when the client has broken off. What it sends meanwhile is the beginning of its next request.
+    fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut transport = self.transport.borrow_mut();
+        if !transport.has_received() {
+            return Poll::Pending;
+        }
+        while transport.unread.is_empty() && !transport.read_ended {
+            if ready!(transport.poll_fill(cx)).is_err() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Sends an answer.
+    async fn answer(&mut self, response: Response<ResponseBody<Record>>, asked: Asked) -> Ended {
+        let (mut parts, body) = response.into_parts();
+        let over = self.drained.is_draining || {
+            let transport = self.transport.borrow();
+            transport.read_ended && transport.unread.is_empty() && transport.has_received()
+        };
+        let mut head = Head::new();
+        let Terms { end, is_last } = write_head(&mut head, &mut parts, &body, &asked, over);
+        self.transport.borrow_mut().answering();
+        let mut sending = Sending::new(head, end, body);
+        let sent = poll_fn(|cx| match sending.poll(cx, &self.transport) {
+            Poll::Ready(sent) => Poll::Ready(sent),
+            Poll::Pending => self.poll_broken(cx).map(|()| Err(io::Error::from(io::ErrorKind::ConnectionReset).into())),
+        })
+        .await;
+        drop(sending);
+        match sent {
+            Ok(()) if is_last => Ended::Last,
+            Ok(()) => match self.received().await {
+                true => Ended::Well,
+                false => Ended::Last,
+            },
+            Err(SendError::Io(_)) => Ended::Broken,
+            Err(SendError::Body | SendError::Length) => Ended::Cut,
+        }
+    }
+
+    /// Whether all of the request has come, so that another can follow. While somebody reads it, that is waited for; where
+    /// nobody does, what is there already is thrown away.
+    async fn received(&self) -> bool {
+        let mut left_bytes = DISCARD_BYTES_MAX;
+        poll_fn(|cx| {
+            let mut transport = self.transport.borrow_mut();
+            if transport.has_received() || transport.has_failed() {
+                return Poll::Ready(!transport.has_failed());
+            }
+            if Rc::strong_count(&self.transport) > 1 {
+                transport.wake_when_received(cx.waker());
+                return Poll::Pending;
+            }
+            while let Poll::Ready(Some(Ok(frame))) = transport.poll_frame(cx) {
+                match left_bytes.checked_sub(frame.data_ref().map_or(0, |data| data.len())) {
+                    Some(left) => left_bytes = left,
+                    None => return Poll::Ready(false),
+                }
+                if transport.has_received() {
+                    return Poll::Ready(true);
+                }
+            }
+            Poll::Ready(transport.has_received())
+        })
+        .await
+    }
+
+    /// Ends the connection as its last answer ended.
+    async fn close(self, ended: Ended) -> io::Result<()> {
+        let transport = self.transport;
+        match ended {
+            // To a client that takes the connection's end for the body's end (HTTP/1.0), an orderly close would make an
+            // answer look whole that was cut, so the connection is reset.
+            Ended::Cut => SockRef::from(transport.borrow().stream()).set_linger(Some(Duration::ZERO)),
+            Ended::Broken => Ok(()),
+            Ended::Well | Ended::Last => {
+                let limits = self.limits.lingering;
+                super::linger::close(&transport, limits, self.violations.get().is_some()).await;
+                Ok(())
+            }
+        }
+    }
+}
