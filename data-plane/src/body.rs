@@ -2,7 +2,8 @@
 //!
 //! Nothing here holds more than the frame that passes. A body that stops early ends in an error, never in an end.
 
-use crate::http1::Http1Body;
+use crate::deadline::Deadline;
+use crate::http1::{Http1Body, Paced};
 use crate::transform::BoxedBody;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -13,7 +14,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 /// Why a streamed body ended before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +112,16 @@ impl Body for Incoming {
         match self {
             Self::Hyper(body) => body.size_hint(),
             Self::Http1(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Paced for Incoming {
+    fn paced(&mut self, blocked: Duration) {
+        match self {
+            // It has its own way: flow control.
+            Self::Hyper(_) => {}
+            Self::Http1(body) => body.paced(blocked),
         }
     }
 }
@@ -219,7 +230,7 @@ pub(crate) struct StreamBody<B = Incoming> {
     progress: Rc<Progress>,
     idle_limit: Duration,
     /// Made when the body first has to wait, then moved on: most bodies never wait.
-    idle_timer: Option<Pin<Box<Sleep>>>,
+    idle: Option<Deadline>,
 }
 
 impl<B> StreamBody<B> {
@@ -228,7 +239,7 @@ impl<B> StreamBody<B> {
         B: Body,
     {
         progress.is_over.set(inner.is_end_stream());
-        Self { inner: Some(inner), progress, idle_limit, idle_timer: None }
+        Self { inner: Some(inner), progress, idle_limit, idle: None }
     }
 
     /// Where it is seen how far the body is.
@@ -248,11 +259,9 @@ impl<B> StreamBody<B> {
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let deadline = self.progress.waiting_since() + self.idle_limit;
-        let timer = self.idle_timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
-        timer.as_mut().poll(cx).map(|()| BodyError::Idle)
+        let idle = self.idle.get_or_insert_with(|| Deadline::new(deadline));
+        idle.set(deadline);
+        idle.poll(cx).map(|()| BodyError::Idle)
     }
 }
 
@@ -263,7 +272,7 @@ impl<B: Body> StreamBody<B> {
             inner: None,
             progress: Rc::clone(&self.progress),
             idle_limit: self.idle_limit,
-            idle_timer: None,
+            idle: None,
         })
     }
 }
@@ -303,6 +312,14 @@ impl<B: Body<Data = Bytes> + Unpin> Body for StreamBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl<B: Paced> Paced for StreamBody<B> {
+    fn paced(&mut self, blocked: Duration) {
+        if let Some(inner) = &mut self.inner {
+            inner.paced(blocked);
+        }
     }
 }
 
@@ -382,6 +399,16 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
             Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Stream(stream, _) => stream.size_hint(),
             Self::Staged(body, ..) => body.size_hint(),
+        }
+    }
+}
+
+impl<T> Paced for ResponseBody<T> {
+    fn paced(&mut self, blocked: Duration) {
+        match self {
+            Self::Stream(stream, _) => stream.paced(blocked),
+            // What changes bodies has pieces of its own sizes.
+            Self::Whole(..) | Self::Staged(..) => {}
         }
     }
 }

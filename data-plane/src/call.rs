@@ -1,6 +1,7 @@
 //! [`Call`]: one request on its way through its route.
 
 use crate::body::{BodyError, Incoming, Progress, StreamBody};
+use crate::deadline::Deadline;
 use crate::error::ProxyError;
 use crate::finish::Finish;
 use crate::framing::{ViolationCell, is_host_and_port};
@@ -15,6 +16,7 @@ use crate::settings::StalePolicy;
 use crate::transform::collect::CollectError;
 use crate::upstream::{Lease, TargetKey};
 use base64::Engine as _;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -25,11 +27,13 @@ use penstock_model::gateway_response::{GatewayError, GatewayResponse, is_signatu
 use penstock_model::integration::ResponseTransferMode;
 use penstock_model::table::{HttpPlan, HttpStyle, LocateError, MockPlan, Plan, RequestPlan, Route, StageSettings};
 use sha2::{Digest as _, Sha256};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 /// One request on its way.
 pub(crate) struct Call<'a> {
@@ -223,7 +227,7 @@ impl Call<'_> {
         drop(text);
         let mut key = TargetKey::new(&plan.uri, &plan.tls);
         let mut request = Request::new(body);
-        *request.uri_mut() = head.target.parse::<Uri>().map_err(|_| ProxyError::Unsendable)?;
+        *request.uri_mut() = Uri::from_maybe_shared(Bytes::from(head.target)).map_err(|_| ProxyError::Unsendable)?;
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         let sent_at = Instant::now();
@@ -311,22 +315,22 @@ impl Call<'_> {
 /// time is over.
 async fn within<T>(limit: Duration, progress: &Progress, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
-    let mut timer = pin!(sleep(limit));
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut work => return Some(done),
-            () = &mut timer => {
-                // While the client owes the next byte, the upstream has nothing to answer to.
-                let last = if progress.is_waiting() { Instant::now() } else { progress.last() };
-                let deadline = last + limit;
-                if deadline <= Instant::now() {
-                    return None;
-                }
-                timer.as_mut().reset(deadline);
-            }
+    let mut deadline = Deadline::new(Instant::now() + limit);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
         }
-    }
+        while deadline.poll(cx).is_ready() {
+            // While the client owes the next byte, the upstream has nothing to answer to.
+            let last = if progress.is_waiting() { Instant::now() } else { progress.last() };
+            if last + limit <= Instant::now() {
+                return Poll::Ready(None);
+            }
+            deadline.set(last + limit);
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// The host that a request names: its target's, or its header's (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1). `None`

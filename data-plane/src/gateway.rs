@@ -114,10 +114,11 @@ impl Gateway {
         };
         let headers = response.headers_mut();
         // An id is hexadecimal digits and dashes, or base64: both are header values.
-        for (name, id) in [(X_AMZN_REQUEST_ID, request_id), (X_AMZ_APIGW_ID, &*extended_request_id)] {
-            if let Ok(value) = HeaderValue::from_str(id) {
-                headers.insert(name, value);
-            }
+        if let Ok(value) = HeaderValue::from_str(request_id) {
+            headers.insert(X_AMZN_REQUEST_ID, value);
+        }
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(extended_request_id)) {
+            headers.insert(X_AMZ_APIGW_ID, value);
         }
         if self.stale_policy == StalePolicy::Warn && self.live_table.is_stale() {
             headers.append(WARNING, STALE_WARNING);

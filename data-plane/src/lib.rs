@@ -11,6 +11,7 @@ mod access_log;
 mod body;
 mod call;
 mod causes;
+mod deadline;
 mod error;
 mod finish;
 pub mod framing;

@@ -1,6 +1,7 @@
 //! [`OutgoingBody`]: what an upstream gets as the body of a request.
 
 use crate::body::{BodyError, Progress, StreamBody};
+use crate::http1::Paced;
 use crate::transform::BoxedBody;
 use crate::transform::collect::{Permit, next_piece};
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use penstock_model::exchange::BodyLength;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// The body of an upstream request.
 pub(crate) enum OutgoingBody {
@@ -57,6 +59,15 @@ impl OutgoingBody {
             Some(0) => BodyLength::Empty,
             Some(bytes) => BodyLength::Exactly(bytes),
             None => BodyLength::Unknown,
+        }
+    }
+}
+
+impl Paced for OutgoingBody {
+    fn paced(&mut self, blocked: Duration) {
+        match self {
+            Self::Stream(stream) => stream.paced(blocked),
+            Self::Staged(..) | Self::Whole(_) => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::access_log::AccessLog;
 use crate::gateway::Gateway;
 use crate::identity::IdSource;
 use crate::ledger::WorkerLedger;
-use crate::limits::LISTEN_BACKLOG;
+use crate::limits::{BODY_IDLE_TIMEOUT_MS, LISTEN_BACKLOG};
 use crate::live_table::LiveTable;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::ops::{self, Ops};
@@ -116,6 +116,10 @@ fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(shared)?;
+    // Connections have these of their listener. Small answers must not wait for the acknowledgement of the ones before; and a
+    // client that takes nothing of its answer must not hold it for ever.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_user_timeout(Some(Duration::from_millis(BODY_IDLE_TIMEOUT_MS)))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(LISTEN_BACKLOG)?;

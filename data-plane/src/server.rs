@@ -1,28 +1,30 @@
 //! One worker's server: accepts, holds a permit for each connection, tells HTTP/1.1 from HTTP/2, drains.
 
 use crate::body::Incoming;
+use crate::deadline::Deadline;
 use crate::gateway::{Arrival, ClientConnection, Gateway};
+use crate::http1::Transport;
 use crate::limits::{
-    ACCEPT_BACKOFF_MS, BODY_IDLE_TIMEOUT_MS, DRAIN_FIRST_BYTE_MS, H2_CONNECTION_WINDOW_BYTES, H2_HEADER_LIST_BYTES_MAX,
-    H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX,
-    HEAD_READ_TIMEOUT_MS,
+    ACCEPT_BACKOFF_MS, DRAIN_FIRST_BYTE_MS, H2_CONNECTION_WINDOW_BYTES, H2_HEADER_LIST_BYTES_MAX, H2_PING_INTERVAL_MS,
+    H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, HEAD_READ_TIMEOUT_MS,
 };
 use crate::local::LocalExecutor;
+use bytes::BytesMut;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::SockRef;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// What every HTTP/2 connection begins with (RFC 9113 section 3.4).
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -98,15 +100,6 @@ fn spawn(
     let gateway = Rc::clone(gateway);
     gateway.metrics.connection_began();
     tokio::task::spawn_local(async move {
-        // Small answers must not wait for the acknowledgement of the ones before.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "setting TCP_NODELAY");
-        }
-        // A client that takes nothing of its answer must not hold it for ever. hyper does not time what it writes.
-        let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
-        if let Err(error) = SockRef::from(&stream).set_tcp_user_timeout(Some(idle_limit)) {
-            tracing::debug!(%error, "setting TCP_USER_TIMEOUT");
-        }
         if let Err(error) = connection(&gateway, stream, address, drain).await {
             tracing::debug!(%error, %address, "connection ended");
         }
@@ -117,47 +110,50 @@ fn spawn(
 
 async fn connection(
     gateway: &Rc<Gateway>,
-    mut stream: TcpStream,
+    stream: TcpStream,
     address: SocketAddr,
     drain: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let mut prefix = Vec::new();
-    let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
-    let detected = {
-        let mut drained = drain.clone();
-        let silent = async {
-            let _ = drained.wait_for(|&draining| draining).await;
-            sleep(Duration::from_millis(DRAIN_FIRST_BYTE_MS)).await;
-        };
-        tokio::select! {
-            biased;
-            detected = timeout(limit, is_h2(&mut stream, &mut prefix)) => detected,
-            // Nothing was asked, so nothing is lost.
-            () = silent => return Ok(()),
-        }
-    };
-    match detected {
-        Err(_) => Ok(()),
-        Ok(Err(error)) => Err(error),
-        Ok(Ok(true)) => serve_h2(gateway, Prefixed::new(stream, prefix), address, drain).await,
-        Ok(Ok(false)) => http1::serve(gateway, stream, &prefix, address, drain).await,
+    let mut drained = Drained::of(drain.clone());
+    let mut transport = Transport::new(stream, BytesMut::new());
+    match protocol(&mut transport, &mut drained).await? {
+        Protocol::Http1 => http1::serve(gateway, transport, address, drained).await,
+        Protocol::Http2 => serve_h2(gateway, transport.into(), address, drain).await,
+        Protocol::Silence => Ok(()),
     }
 }
 
-/// Reads as far as it takes to tell the two protocols apart; usually one byte decides.
-async fn is_h2(stream: &mut TcpStream, prefix: &mut Vec<u8>) -> io::Result<bool> {
-    let mut buffer = [0; H2_PREFACE.len()];
-    while prefix.len() < H2_PREFACE.len() {
-        let read = stream.read(&mut buffer[prefix.len()..]).await?;
-        if read == 0 {
-            return Ok(false);
+/// What a client speaks.
+enum Protocol {
+    Http1,
+    Http2,
+    /// Nothing in time: nothing was asked, so nothing is lost.
+    Silence,
+}
+
+/// Reads as far as it takes to tell the two protocols apart; usually one read decides.
+async fn protocol(transport: &mut Transport, drained: &mut Drained) -> io::Result<Protocol> {
+    let mut deadline = Deadline::new(Instant::now() + Duration::from_millis(HEAD_READ_TIMEOUT_MS));
+    poll_fn(|cx| {
+        loop {
+            let begun = &transport.unread[..transport.unread.len().min(H2_PREFACE.len())];
+            if !H2_PREFACE.starts_with(begun) || transport.read_ended {
+                return Poll::Ready(Ok(Protocol::Http1));
+            }
+            if begun.len() == H2_PREFACE.len() {
+                return Poll::Ready(Ok(Protocol::Http2));
+            }
+            match transport.poll_fill(cx) {
+                Poll::Pending => break,
+                Poll::Ready(read) => drop(read?),
+            }
         }
-        prefix.extend_from_slice(&buffer[prefix.len()..prefix.len() + read]);
-        if !H2_PREFACE.starts_with(prefix) {
-            return Ok(false);
+        if !drained.is_draining() && drained.poll(cx) {
+            deadline.set(Instant::now() + Duration::from_millis(DRAIN_FIRST_BYTE_MS));
         }
-    }
-    Ok(true)
+        deadline.poll(cx).map(|()| Ok(Protocol::Silence))
+    })
+    .await
 }
 
 async fn serve_h2(
@@ -195,9 +191,11 @@ async fn serve_h2(
 }
 
 mod answer;
+mod drained;
 mod http1;
 mod linger;
 mod prefixed;
 mod request;
 
+use drained::Drained;
 use prefixed::Prefixed;

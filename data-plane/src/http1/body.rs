@@ -1,5 +1,6 @@
 //! [`Http1Body`]: the body of the message that comes in on a [`Transport`].
 
+use super::sending::Paced;
 use super::transport::{ReceiveError, Receiving, Transport};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -8,6 +9,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// The body of one message. Who holds it is the only one who reads it.
 pub(crate) struct Http1Body {
@@ -43,6 +45,14 @@ impl Http1Body {
         match transport.filter(|transport| transport.message == self.message) {
             Some(transport) => look(transport.receiving()),
             None => look(&Receiving::Nothing),
+        }
+    }
+}
+
+impl Paced for Http1Body {
+    fn paced(&mut self, blocked: Duration) {
+        if let Some(transport) = &self.transport {
+            transport.borrow_mut().paced(blocked);
         }
     }
 }

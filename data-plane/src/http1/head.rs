@@ -53,21 +53,22 @@ pub(crate) fn parse_answer(unread: &mut BytesMut) -> Result<Option<AnswerHead>, 
     };
     let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(HeadError::Header)?;
     let version = if answer.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    // Values are shared with the bytes of the head; names are mostly known ones.
+    // Values are shared with the bytes of the head, so where they lie is noted before those are taken.
     let start = unread.as_ptr() as usize;
-    let places: Vec<(HeaderName, std::ops::Range<usize>)> = answer
-        .headers
-        .iter()
-        .map(|line| {
-            let at = line.value.as_ptr() as usize - start;
-            let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| HeadError::Header)?;
-            Ok((name, at..at + line.value.len()))
-        })
-        .collect::<Result<_, HeadError>>()?;
+    let within = |bytes: &[u8]| {
+        let at = bytes.as_ptr() as usize - start;
+        at..at + bytes.len()
+    };
+    let mut places = [const { (0..0, 0..0) }; ANSWER_HEADERS_MAX];
+    let count = answer.headers.len();
+    for (place, line) in places.iter_mut().zip(answer.headers.iter()) {
+        *place = (within(line.name.as_bytes()), within(line.value));
+    }
     let bytes: Bytes = unread.split_to(head_bytes).freeze();
-    let mut headers = HeaderMap::with_capacity(places.len());
-    for (name, place) in places {
-        let value = HeaderValue::from_maybe_shared(bytes.slice(place)).map_err(|_| HeadError::Header)?;
+    let mut headers = HeaderMap::with_capacity(count);
+    for (name, value) in places.into_iter().take(count) {
+        let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| HeadError::Header)?;
+        let value = HeaderValue::from_maybe_shared(bytes.slice(value)).map_err(|_| HeadError::Header)?;
         headers.append(name, value);
     }
     let keep_alive = keeps_alive(version, &headers);

@@ -6,11 +6,12 @@
 
 mod body;
 mod chunks;
+mod frames;
 mod head;
 mod sending;
 mod transport;
 
 pub(crate) use body::Http1Body;
 pub(crate) use head::{Head, HeadError, keeps_alive, parse_answer, write_date, write_headers};
-pub(crate) use sending::{BodyEnd, SendError, Sending};
+pub(crate) use sending::{BodyEnd, Paced, SendError, Sending};
 pub(crate) use transport::{ReceiveError, Receiving, Transport};

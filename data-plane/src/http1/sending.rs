@@ -1,15 +1,16 @@
 //! [`Sending`]: a message on its way out, its head and first bytes in one write.
 
+use super::frames::Frames;
 use super::head::Head;
 use super::transport::Transport;
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use http_body::Body;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 /// Frames that are written at a time.
 const FRAMES_MAX: usize = 16;
@@ -27,6 +28,12 @@ pub(crate) enum BodyEnd {
     Chunked(Vec<HeaderName>),
     /// With the connection's end.
     Close,
+}
+
+/// What is told how fast the other side takes it.
+pub(crate) trait Paced {
+    /// It took nothing for so long, and goes on.
+    fn paced(&mut self, blocked: Duration);
 }
 
 /// Why a message was not sent whole.
@@ -48,7 +55,9 @@ pub(crate) struct Sending<B> {
     /// Bytes of framing before the frames: the head, or the size of a chunk.
     before: Head,
     before_sent: usize,
-    frames: VecDeque<Bytes>,
+    frames: Frames,
+    /// Since when the other side takes nothing.
+    blocked_since: Option<Instant>,
     /// Bytes of framing behind the frames.
     behind: &'static [u8],
     trailers: Option<HeaderMap>,
@@ -58,7 +67,7 @@ pub(crate) struct Sending<B> {
 
 impl<B> Sending<B>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes> + Paced + Unpin,
 {
     /// A message of which the head is written already.
     pub(crate) fn new(head: Head, end: BodyEnd, body: B) -> Self {
@@ -71,7 +80,8 @@ where
             end,
             before: head,
             before_sent: 0,
-            frames: VecDeque::new(),
+            frames: Frames::default(),
+            blocked_since: None,
             behind: b"",
             trailers: None,
             failure: None,
@@ -125,7 +135,7 @@ where
                     Ok(data) => {
                         bytes += data.len();
                         if !data.is_empty() {
-                            self.frames.push_back(data);
+                            self.frames.push(data);
                         }
                         if self.body.as_ref().is_some_and(Body::is_end_stream) {
                             self.body = None;
@@ -184,7 +194,7 @@ where
                                 last.extend_from_slice(b"\r\n");
                             }
                             last.extend_from_slice(b"\r\n");
-                            self.frames.push_back(Bytes::from(last));
+                            self.frames.push(Bytes::from(last));
                             b""
                         }
                     };
@@ -198,28 +208,27 @@ where
     fn poll_write(&mut self, cx: &mut Context<'_>, transport: &mut Transport) -> Poll<Result<(), SendError>> {
         let mut slices = [IoSlice::new(b""); FRAMES_MAX + 3];
         let mut count = 0;
-        let frames = self.frames.iter().map(|frame| &frame[..]);
+        let frames = self.frames.iter();
         let all = [&self.before[self.before_sent..]].into_iter().chain(frames).chain([self.behind]);
         for (slot, bytes) in slices.iter_mut().zip(all.filter(|bytes| !bytes.is_empty())) {
             *slot = IoSlice::new(bytes);
             count += 1;
         }
-        let mut written = ready!(transport.poll_write(cx, &slices[..count]))?;
+        let Poll::Ready(written) = transport.poll_write(cx, &slices[..count]) else {
+            self.blocked_since.get_or_insert_with(Instant::now);
+            return Poll::Pending;
+        };
+        if let (Some(since), Some(body)) = (self.blocked_since.take(), &mut self.body) {
+            body.paced(since.elapsed());
+        }
+        let mut written = written?;
         if written == 0 {
             return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
         }
         let head = written.min(self.before.len() - self.before_sent);
         self.before_sent += head;
         written -= head;
-        while let Some(frame) = self.frames.front_mut() {
-            let taken = written.min(frame.len());
-            frame.advance(taken);
-            written -= taken;
-            if !frame.is_empty() {
-                break;
-            }
-            self.frames.pop_front();
-        }
+        let written = self.frames.advance(written);
         self.behind = &self.behind[written..];
         Poll::Ready(Ok(()))
     }

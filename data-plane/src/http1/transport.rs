@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -18,10 +19,17 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Read at a time where a head is expected, in bytes. What was read is copied out of the stack, so that a connection that
 /// waits owns no buffer.
 const HEAD_READ_BYTES: usize = 8 * 1024;
-/// First read of a body straight from the socket, in bytes. It doubles with each read that fills it.
+/// First read of a body straight from the socket, in bytes. It doubles with each read that fills it, up to a bound that is the
+/// most that a stream holds of it.
 const BODY_READ_BYTES_FIRST: usize = 16 * 1024;
-/// Largest read of a body, in bytes: also the most that a stream holds of it.
-const BODY_READ_BYTES_MAX: usize = 64 * 1024;
+/// The bound of a body whose receiver was not seen to be fast yet, or is slow.
+const BODY_READ_BYTES_SLOW: usize = 32 * 1024;
+/// The bound of one whose receiver is fast: each read costs a system call, and what it copies still lies in the cache.
+const BODY_READ_BYTES_FAST: usize = 256 * 1024;
+/// A receiver that took nothing for so long is slow, in milliseconds.
+const SLOW_MS: u64 = 20;
+/// A receiver that took so much without a wait is fast, in bytes: more than the kernel takes for it.
+const FAST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What is still to come of the message at hand.
 #[derive(Debug)]
@@ -61,6 +69,9 @@ pub(crate) struct Transport {
     /// Of the message at hand; another one for each, so that nobody reads on in the next.
     pub(crate) message: u64,
     body_read_bytes: usize,
+    body_read_bytes_max: usize,
+    /// Read of the message at hand.
+    body_bytes: u64,
     /// Whether the other side has closed.
     pub(crate) read_ended: bool,
     /// Whether a message did not come whole, or is not wanted any more: nothing can follow it.
@@ -84,6 +95,8 @@ impl Transport {
             receiving: Receiving::Nothing,
             message: 0,
             body_read_bytes: BODY_READ_BYTES_FIRST,
+            body_read_bytes_max: BODY_READ_BYTES_SLOW,
+            body_bytes: 0,
             read_ended: false,
             has_failed: false,
             told: None,
@@ -133,6 +146,11 @@ impl Transport {
         }
     }
 
+    /// The connection and what was read of it.
+    pub(crate) fn into_parts(self) -> (TcpStream, BytesMut) {
+        (self.stream, self.unread)
+    }
+
     /// The connection itself.
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
@@ -141,7 +159,8 @@ impl Transport {
     /// Begins the body of a message whose head has been taken.
     pub(crate) fn receive(&mut self, receiving: Receiving) {
         self.message += 1;
-        self.body_read_bytes = BODY_READ_BYTES_FIRST;
+        (self.body_read_bytes, self.body_read_bytes_max) = (BODY_READ_BYTES_FIRST, BODY_READ_BYTES_SLOW);
+        self.body_bytes = 0;
         self.receiving = match receiving {
             Receiving::Sized(0) => Receiving::Nothing,
             receiving => receiving,
@@ -273,10 +292,23 @@ impl Transport {
         let mut room = (&mut self.unread).limit(wanted);
         let read = ready!(pin!(self.stream.read_buf(&mut room)).poll(cx));
         let read = self.noted(read)?;
+        self.body_bytes += read as u64;
+        if self.body_bytes >= FAST_BYTES && self.body_bytes - (read as u64) < FAST_BYTES {
+            self.body_read_bytes_max = BODY_READ_BYTES_FAST;
+        }
         if read == self.body_read_bytes {
-            self.body_read_bytes = (read * 2).min(BODY_READ_BYTES_MAX);
+            self.body_read_bytes = (read * 2).min(self.body_read_bytes_max);
         }
         Poll::Ready(Ok(read))
+    }
+
+    /// Learns that whoever takes the body took nothing for so long: what is slow is held in small pieces.
+    pub(super) fn paced(&mut self, blocked: Duration) {
+        self.body_read_bytes_max = match blocked >= Duration::from_millis(SLOW_MS) {
+            true => BODY_READ_BYTES_SLOW,
+            false => BODY_READ_BYTES_FAST,
+        };
+        self.body_read_bytes = self.body_read_bytes.min(self.body_read_bytes_max);
     }
 
     /// Whether something has come, or the end, although nothing was expected.

@@ -4,14 +4,15 @@
 //! connection goes on and how it ends (RFC 9112 section 9).
 
 use super::answer::{Terms, write_head};
+use super::drained::Drained;
 use super::request::{Asked, stand_in, take_request};
 use crate::body::{Incoming, ResponseBody};
+use crate::deadline::Deadline;
 use crate::framing::{FramingLimits, FramingRule, FramingViolation, HeadScan, HeadScanner, RequestHead, ViolationCell};
 use crate::gateway::{Arrival, ClientConnection, Gateway};
 use crate::http1::{Head, SendError, Sending, Transport};
 use crate::limits::{DISCARD_BYTES_MAX, HEAD_READ_TIMEOUT_MS};
 use crate::record::Record;
-use bytes::BytesMut;
 use http::{Request, Response};
 use penstock_model::function::HeaderSpelling;
 use socket2::SockRef;
@@ -19,38 +20,23 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 /// One connection.
-struct Connection<'a, D> {
+struct Connection<'a> {
     gateway: &'a Gateway,
     transport: Rc<RefCell<Transport>>,
     client: ClientConnection,
     violations: ViolationCell,
     limits: FramingLimits,
-    drained: Drained<D>,
-    /// Fires at the latest when the wait for a head is over; set anew only then, not for each head.
-    timer: Pin<Box<Sleep>>,
-}
-
-/// Whether the worker drains, asked without a system call or a lock where nothing has changed.
-struct Drained<D> {
-    waiting: Pin<Box<D>>,
-    is_draining: bool,
-}
-
-impl<D: Future<Output = ()>> Drained<D> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        self.is_draining = self.is_draining || self.waiting.as_mut().poll(cx).is_ready();
-        self.is_draining
-    }
+    drained: Drained,
+    /// Of the wait for a head; the timer behind it is the connection's.
+    head_deadline: Deadline,
 }
 
 /// What comes next on a connection.
@@ -75,20 +61,15 @@ enum Ended {
     Broken,
 }
 
-/// Serves a connection of which `prefix` has been read already, to its end.
+/// Serves a connection, of which some may have been read already, to its end.
 pub(super) async fn serve(
     gateway: &Gateway,
-    stream: TcpStream,
-    prefix: &[u8],
+    transport: Transport,
     address: SocketAddr,
-    mut drain: watch::Receiver<bool>,
+    drained: Drained,
 ) -> io::Result<()> {
     let violations = ViolationCell::default();
-    let transport = Transport::new(stream, BytesMut::from(prefix)).telling(violations.clone());
-    let drained = async move {
-        // An error means that the sender is gone, which is a reason to stop as well.
-        let _ = drain.wait_for(|&draining| draining).await;
-    };
+    let transport = transport.telling(violations.clone());
     let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
     let mut connection = Connection {
         gateway,
@@ -96,8 +77,8 @@ pub(super) async fn serve(
         client: ClientConnection { address, violations: Some(violations.clone()) },
         violations,
         limits: FramingLimits::default(),
-        drained: Drained { waiting: Box::pin(drained), is_draining: false },
-        timer: Box::pin(sleep_until(Instant::now() + limit)),
+        drained,
+        head_deadline: Deadline::new(Instant::now() + limit),
     };
     let ended = loop {
         let next = connection.next().await?;
@@ -109,11 +90,11 @@ pub(super) async fn serve(
     connection.close(ended).await
 }
 
-impl<D: Future<Output = ()>> Connection<'_, D> {
+impl Connection<'_> {
     /// Waits for the next head.
     async fn next(&mut self) -> io::Result<Next> {
         let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
-        let mut waiting_since = None;
+        let mut is_waiting = false;
         let mut scanner = HeadScanner::default();
         poll_fn(|cx| {
             let mut transport = self.transport.borrow_mut();
@@ -138,14 +119,11 @@ impl<D: Future<Output = ()>> Connection<'_, D> {
             if self.drained.poll(cx) && !scanner.has_begun() {
                 return Poll::Ready(Ok(Next::Nothing));
             }
-            let deadline = *waiting_since.get_or_insert_with(Instant::now) + limit;
-            while self.timer.as_mut().poll(cx).is_ready() {
-                if deadline <= Instant::now() {
-                    return Poll::Ready(Ok(Next::Nothing));
-                }
-                self.timer.as_mut().reset(deadline);
+            if !is_waiting {
+                is_waiting = true;
+                self.head_deadline.set(Instant::now() + limit);
             }
-            Poll::Pending
+            self.head_deadline.poll(cx).map(|()| Ok(Next::Nothing))
         })
         .await
     }
@@ -215,7 +193,7 @@ impl<D: Future<Output = ()>> Connection<'_, D> {
     /// Sends an answer.
     async fn answer(&mut self, response: Response<ResponseBody<Record>>, asked: Asked) -> Ended {
         let (mut parts, body) = response.into_parts();
-        let over = self.drained.is_draining || {
+        let over = self.drained.is_draining() || {
             let transport = self.transport.borrow();
             transport.read_ended && transport.unread.is_empty() && transport.has_received()
         };

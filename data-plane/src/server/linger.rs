@@ -21,6 +21,10 @@ pub(super) async fn close(transport: &RefCell<Transport>, limits: LingeringLimit
         let transport = transport.borrow();
         !transport.has_received() || !transport.unread.is_empty()
     };
+    if !client_sends && poll_fn(|cx| Poll::Ready(transport.borrow_mut().poll_unexpected(cx).is_pending())).await {
+        // It waits for nothing but this, and has sent nothing that the kernel would have to refuse.
+        return;
+    }
     let shut = poll_fn(|cx| transport.borrow_mut().poll_shutdown(cx)).await;
     // A client that is gone, or that has said its last word, sends nothing that could hurt our answer.
     if shut.is_err() || transport.borrow().read_ended {

@@ -1,5 +1,6 @@
 //! [`Prefixed`]: a connection that gives back what was read to detect its protocol.
 
+use crate::http1::Transport;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,9 +14,10 @@ pub(super) struct Prefixed {
     given: usize,
 }
 
-impl Prefixed {
-    pub(super) fn new(stream: TcpStream, prefix: Vec<u8>) -> Self {
-        Self { stream, prefix, given: 0 }
+impl From<Transport> for Prefixed {
+    fn from(transport: Transport) -> Self {
+        let (stream, unread) = transport.into_parts();
+        Self { stream, prefix: unread.to_vec(), given: 0 }
     }
 }
 

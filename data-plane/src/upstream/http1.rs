@@ -10,6 +10,7 @@ use crate::http1::{
 use crate::outgoing::OutgoingBody;
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use std::cell::{Cell, RefCell};
@@ -78,24 +79,22 @@ impl<P> Connection<P> {
     /// Sends a request and waits for the head of the answer.
     ///
     /// # Errors
-    /// Either failed; or the request itself did, where not one byte of it was sent.
+    /// Either failed; with the request, where its body can be sent once more.
     pub(super) async fn exchange(
         &mut self,
         request: Request<OutgoingBody>,
-    ) -> Result<Response<Incoming>, ExchangeError> {
+    ) -> Result<Response<Incoming>, (ExchangeError, Option<Box<Request<OutgoingBody>>>)> {
         let (parts, body) = request.into_parts();
-        let end = body_end(&parts.method, &parts.headers, &body);
-        let mut head = Head::new();
-        let out = head.bytes();
-        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        out.extend_from_slice(parts.method.as_str().as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(target.as_bytes());
-        out.extend_from_slice(b" HTTP/1.1\r\n");
-        write_headers(out, &parts.headers);
-        write_body_end(out, &parts.headers, &end);
-        out.extend_from_slice(b"\r\n");
+        let again = body.repeated();
+        match self.send(&parts, body).await {
+            Ok(response) => Ok(response),
+            Err(error) => Err((error, again.map(|body| Box::new(Request::from_parts(parts, body))))),
+        }
+    }
 
+    async fn send(&mut self, parts: &Parts, body: OutgoingBody) -> Result<Response<Incoming>, ExchangeError> {
+        let end = body_end(&parts.method, &parts.headers, &body);
+        let head = write_head(parts, &end);
         let mut sending = Some(Sending::new(head, end, body));
         let mut failed = None;
         let answer = poll_fn(|cx| {
@@ -111,8 +110,8 @@ impl<P> Connection<P> {
                 }
             }
             self.poll_head(cx, &parts.method)
-        });
-        let answer = answer.await;
+        })
+        .await;
         match (answer, failed) {
             (Ok(response), None) => {
                 self.sending = sending.map(|rest| self.send_rest(rest));
@@ -210,6 +209,20 @@ impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+fn write_head(parts: &Parts, end: &BodyEnd) -> Head {
+    let mut head = Head::new();
+    let out = head.bytes();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    out.extend_from_slice(parts.method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    write_headers(out, &parts.headers);
+    write_body_end(out, &parts.headers, end);
+    out.extend_from_slice(b"\r\n");
+    head
 }
 
 /// How the upstream learns where the body ends: as the head says already, or as the body knows.

@@ -16,15 +16,48 @@ pub(crate) use tls::TlsClients;
 
 use penstock_model::integration::TlsConfig;
 use penstock_model::uri_template::{Scheme, UriTemplate};
+use std::hash::{Hash, Hasher};
 
 /// What a connection leads to. Two routes with equal keys share connections.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TargetKey {
     pub(crate) scheme: Scheme,
     pub(crate) authority: http::uri::Authority,
     pub(crate) tls: TlsConfig,
     /// Whether HTTP/2 is spoken where the other side offers it in the TLS handshake.
     pub(crate) http2: bool,
+}
+
+/// As little work as tells targets apart: this is done for each request, over names that operators have chosen.
+impl Hash for TargetKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for piece in self.authority.as_str().as_bytes().chunks(8) {
+            let mut bytes = [0; 8];
+            bytes[..piece.len()].copy_from_slice(piece);
+            // Hosts are equal in either case.
+            state.write_u64(u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020);
+        }
+        state.write_u64(u64::from(self.http2) << 1 | u64::from(self.scheme == Scheme::Https));
+    }
+}
+
+/// The hasher of [`TargetKey`]s.
+#[derive(Default)]
+struct TargetHasher(u64);
+
+impl Hasher for TargetHasher {
+    fn finish(&self) -> u64 {
+        // The product's upper bits are the good ones, and the map looks at the lower ones too.
+        self.0.rotate_left(26)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 impl TargetKey {

@@ -3,7 +3,7 @@
 use super::connect::connect;
 use super::sender::{Line, Opened};
 use super::shared::SharedConnections;
-use super::{TargetKey, TlsClients};
+use super::{TargetHasher, TargetKey, TlsClients};
 use crate::body::Incoming;
 use crate::error::ProxyError;
 use crate::limits::{
@@ -15,6 +15,7 @@ use http::{Request, Response};
 use penstock_model::uri_template::Scheme;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -25,7 +26,7 @@ use tokio::time::{Instant, interval, timeout_at};
 
 /// All upstream connections of one worker.
 pub(crate) struct Upstreams {
-    targets: RefCell<HashMap<TargetKey, Rc<Target>>>,
+    targets: RefCell<HashMap<TargetKey, Rc<Target>, BuildHasherDefault<TargetHasher>>>,
     tls: Arc<TlsClients>,
 }
 
@@ -183,7 +184,7 @@ impl Lease {
 
 impl Upstreams {
     pub(crate) fn new(tls: Arc<TlsClients>) -> Self {
-        Self { targets: RefCell::new(HashMap::new()), tls }
+        Self { targets: RefCell::default(), tls }
     }
 
     /// Sends a request and waits for the response head. Retries on another connection while not one byte of the request
@@ -205,10 +206,11 @@ impl Upstreams {
             line.prepare(&mut request)?;
             let means_the_same_twice = age == Age::Used && request.method().is_idempotent();
             let may_be_refused = matches!(line, Line::Http2(..));
-            let again = if means_the_same_twice || may_be_refused { repeated(&request) } else { None };
+            let is_shared = matches!(line, Line::Http1(_) | Line::Http2(..));
+            let again = if is_shared && (means_the_same_twice || may_be_refused) { repeated(&request) } else { None };
             match line.try_send(request).await {
                 Ok(response) => return Ok((response, Lease { line, target })),
-                Err(mut failed) => match (failed.take_message(), again) {
+                Err(mut failed) => match (failed.take_message(means_the_same_twice), again) {
                     (Some(unsent), _) => request = unsent,
                     (None, Some(again)) if failed.is_unprocessed() => request = again,
                     (None, Some(again)) if means_the_same_twice && failed.is_lost_connection() => request = again,

@@ -35,15 +35,20 @@ pub(super) enum Line<P> {
 /// Why a request was not answered, and the request if not one byte of it was sent.
 pub(super) enum Unanswered {
     Hyper(Box<TrySendError<Request<OutgoingBody>>>),
-    Plain(ExchangeError),
+    /// With the request, as far as it can be sent twice.
+    Plain(ExchangeError, Option<Box<Request<OutgoingBody>>>),
 }
 
 impl Unanswered {
-    /// The request, if not one byte of it was sent.
-    pub(super) fn take_message(&mut self) -> Option<Request<OutgoingBody>> {
+    /// The request, if it can be sent again: not one byte of it was sent, or it `means_the_same_twice` and the connection was
+    /// lost.
+    pub(super) fn take_message(&mut self, means_the_same_twice: bool) -> Option<Request<OutgoingBody>> {
         match self {
             Self::Hyper(failed) => failed.take_message(),
-            Self::Plain(_) => None,
+            Self::Plain(error, request) if means_the_same_twice && error.is_lost_connection() => {
+                request.take().map(|request| *request)
+            }
+            Self::Plain(..) => None,
         }
     }
 
@@ -52,7 +57,7 @@ impl Unanswered {
         use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         let error = match self {
             Self::Hyper(failed) => failed.error(),
-            Self::Plain(error) => return error.is_lost_connection(),
+            Self::Plain(error, _) => return error.is_lost_connection(),
         };
         let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
         error.is_incomplete_message()
@@ -78,7 +83,7 @@ impl From<Unanswered> for ProxyError {
     fn from(failed: Unanswered) -> Self {
         match failed {
             Unanswered::Hyper(failed) => Self::Exchange(failed.into_error()),
-            Unanswered::Plain(error) => Self::PlainExchange(error),
+            Unanswered::Plain(error, _) => Self::PlainExchange(error),
         }
     }
 }
@@ -98,7 +103,10 @@ impl<P> Line<P> {
     /// Sends a prepared request and waits for the head of the response.
     pub(super) async fn try_send(&mut self, request: Request<OutgoingBody>) -> Result<Response<Incoming>, Unanswered> {
         let answered = match self {
-            Self::Plain(connection) => return connection.exchange(request).await.map_err(Unanswered::Plain),
+            Self::Plain(connection) => {
+                let failed = |(error, request)| Unanswered::Plain(error, request);
+                return connection.exchange(request).await.map_err(failed);
+            }
             Self::Http1(sender) => sender.try_send_request(request).await,
             Self::Http2(sender, stream) => {
                 let answered = sender.try_send_request(request).await;

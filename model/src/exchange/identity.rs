@@ -3,7 +3,9 @@
 use crate::mapping::percent_decode;
 use crate::method::Verb;
 use http::{HeaderMap, Method};
-use std::fmt::Write as _;
+
+/// As long as an id is that is made here, in bytes.
+const TRACE_ID_BYTES: usize = 40;
 
 /// The method that routing sees (section c.1): `X-HTTP-Method-Override` replaces the request's own.
 pub fn effective_method(method: &Method, headers: &HeaderMap) -> Method {
@@ -22,14 +24,30 @@ pub fn trace_id(from_client: Option<&str>, now_ms: u64, mut random: impl FnMut()
         Some(given) if given.contains("Root=") => given.to_owned(),
         _ => {
             let (high, low) = (random(), random());
-            format!("Root=1-{:08x}-{:016x}{:08x}", now_ms / 1000, high, low >> 32)
+            let mut id = String::with_capacity(TRACE_ID_BYTES);
+            id.push_str("Root=1-");
+            push_hex(&mut id, now_ms / 1000, 8);
+            id.push('-');
+            push_hex(&mut id, high, 16);
+            push_hex(&mut id, low >> 32, 8);
+            id
         }
     };
     if from_client.is_some() && !id.contains("Parent=") {
-        // Writing to a String cannot fail.
-        let _ = write!(id, ";Parent={:016x};Sampled=0", random());
+        id.push_str(";Parent=");
+        push_hex(&mut id, random(), 16);
+        id.push_str(";Sampled=0");
     }
     id
+}
+
+/// Appends a number with at least so many digits. Formatting it would cost more than all the rest of an id.
+fn push_hex(text: &mut String, number: u64, digits_min: u32) {
+    let digits = digits_min.max(number.checked_ilog(16).map_or(1, |log| log + 1));
+    for place in (0..digits).rev() {
+        let digit = (number >> (place * 4)) & 0xf;
+        text.push(char::from(b"0123456789abcdef"[digit as usize]));
+    }
 }
 
 #[cfg(test)]
