@@ -45,16 +45,16 @@ impl IdSource {
     pub(crate) fn extended_request_id(&self) -> String {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let (mut bits, mut more) = (self.next(), self.next());
-        let mut id = String::with_capacity(16);
-        for position in 0..15 {
+        let mut id = [b'='; 16];
+        for (position, character) in id[..15].iter_mut().enumerate() {
             if position == 8 {
                 std::mem::swap(&mut bits, &mut more);
             }
-            id.push(char::from(ALPHABET[(bits & 63) as usize]));
+            *character = ALPHABET[(bits & 63) as usize];
             bits >>= 6;
         }
-        id.push('=');
-        id
+        // They are ASCII.
+        std::str::from_utf8(&id).unwrap_or_default().to_owned()
     }
 
     /// The trace id to forward; see [`exchange::trace_id`].

@@ -6,6 +6,11 @@ use penstock_data_plane::Settings;
 use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
+/// A request makes some two dozen allocations, all of them on the thread that frees them; what a burst took goes back to the
+/// operating system (figures in `benches/README.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Penstock's proxy: serves what the control plane publishes.
 #[derive(Parser)]
 #[command(name = "penstock-data-plane", version)]

@@ -115,7 +115,7 @@ impl Outlet<'_> {
         let body = self.converted(body, decision.conversion).await?;
         let untouched = decision.conversion == Conversion::Pass;
         let about = ResponseBody { untouched, unsized_body };
-        let head = proxied_head(stage.fidelity, self.method, status, &headers, about);
+        let head = proxied_head(stage.fidelity, self.method, status, headers, about);
         Ok(Answer { head, body })
     }
 

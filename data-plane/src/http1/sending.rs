@@ -17,6 +17,9 @@ const FRAMES_MAX: usize = 16;
 /// Bytes that are waited for before a write, at most; the last frame may go beyond.
 const GATHERED_BYTES: usize = 32 * 1024;
 
+/// A message that is written in one piece, its head included, in bytes.
+const FLAT_BYTES_MAX: usize = 6 * 1024;
+
 /// How the other side learns where the body ends.
 #[derive(Debug)]
 pub(crate) enum BodyEnd {
@@ -148,8 +151,9 @@ where
                 },
             }
         }
-        if let Err(failure) = self.frame(bytes) {
-            self.failure = Some(failure);
+        match self.frame(bytes) {
+            Ok(()) => self.flatten(bytes),
+            Err(failure) => self.failure = Some(failure),
         }
         gathered
     }
@@ -203,6 +207,17 @@ where
             }
         }
         Ok(())
+    }
+
+    /// Puts what is small into one piece: to copy it costs less than what the kernel does for each further piece.
+    fn flatten(&mut self, bytes: usize) {
+        if self.frames.is_empty() || self.before_sent > 0 || self.before.len() + bytes > FLAT_BYTES_MAX {
+            return;
+        }
+        let before = self.before.bytes();
+        self.frames.iter().for_each(|frame| before.extend_from_slice(frame));
+        before.extend_from_slice(std::mem::take(&mut self.behind));
+        self.frames.clear();
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, transport: &mut Transport) -> Poll<Result<(), SendError>> {

@@ -329,7 +329,11 @@ impl Transport {
         if !self.interim.is_empty() {
             ready!(self.poll_interim(cx))?;
         }
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices));
+        let stream = Pin::new(&mut self.stream);
+        let written = ready!(match slices {
+            [only] => stream.poll_write(cx, only),
+            all => stream.poll_write_vectored(cx, all),
+        });
         Poll::Ready(self.noted(written))
     }
 

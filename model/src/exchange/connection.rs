@@ -7,7 +7,10 @@ pub(crate) struct ConnectionNames<'a>(Option<&'a HeaderMap>);
 
 impl<'a> ConnectionNames<'a> {
     pub(crate) fn of(headers: &'a HeaderMap) -> Self {
-        Self(headers.contains_key(CONNECTION).then_some(headers))
+        // Most say only whether the connection goes on, and no header is called like that.
+        let names_any = list(headers, &CONNECTION)
+            .any(|option| !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close"));
+        Self(names_any.then_some(headers))
     }
 
     pub(crate) fn names(&self, name: &HeaderName) -> bool {

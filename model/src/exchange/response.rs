@@ -78,39 +78,43 @@ pub fn proxied_head(
     fidelity: Fidelity,
     method: &Method,
     status: StatusCode,
-    from: &HeaderMap,
+    mut from: HeaderMap,
     body: ResponseBody,
 ) -> ClientHead {
-    let mut headers = HeaderMap::with_capacity(from.len() + 4);
-    let connection = ConnectionNames::of(from);
-    for (name, value) in from {
-        if connection.names(name) {
-            continue;
-        }
-        pass_header(&mut headers, name, value, body.untouched);
+    let connection = ConnectionNames::of(&from);
+    let named: Vec<HeaderName> = from.keys().filter(|name| connection.names(name)).cloned().collect();
+    for name in named {
+        from.remove(name);
     }
     let bodiless = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
-    if bodiless
-        && body.untouched
-        && let Some(length) = from.get(CONTENT_LENGTH)
-    {
-        // There is no body to measure; the length is a statement about the one that a GET would get.
-        headers.insert(CONTENT_LENGTH, length.clone());
+    // There is no body to measure; the length is a statement about the one that a GET would get.
+    let length = if bodiless && body.untouched { from.get(CONTENT_LENGTH).cloned() } else { None };
+    let passes_trailers = fidelity == Fidelity::Transparent && body.unsized_body && body.untouched;
+    let trailers: Vec<HeaderValue> = match passes_trailers {
+        true => from.get_all(TRAILER).iter().cloned().collect(),
+        false => Vec::new(),
+    };
+    let mut headers = HeaderMap::with_capacity(from.len() + 4);
+    let mut repeated = None;
+    for (name, value) in from {
+        // A line that has no name here is called like the one before.
+        let Some(name) = name.or_else(|| repeated.clone()) else { continue };
+        pass_header(&mut headers, &name, value, body.untouched);
+        repeated = Some(name);
     }
-    if fidelity == Fidelity::Transparent && body.unsized_body && body.untouched {
-        for names in from.get_all(TRAILER) {
-            headers.append(TRAILER, names.clone());
-        }
+    headers.extend(length.map(|length| (CONTENT_LENGTH, length)));
+    for names in trailers {
+        headers.append(TRAILER, names);
     }
     default_content_type(&mut headers, fidelity, status);
     ClientHead { status, headers }
 }
 
 /// Writes a header as the answers of proxied integrations have it (section c.4), if they have it.
-fn pass_header(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue, untouched: bool) {
+fn pass_header(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue, untouched: bool) {
     match response_from_http_proxy(name, untouched) {
-        HeaderRule::Pass => drop(headers.append(name, value.clone())),
-        HeaderRule::Remap(to) => drop(headers.append(HeaderName::from_static(to), value.clone())),
+        HeaderRule::Pass => drop(headers.append(name, value)),
+        HeaderRule::Remap(to) => drop(headers.append(HeaderName::from_static(to), value)),
         HeaderRule::Drop => {}
     }
 }
@@ -119,7 +123,7 @@ fn pass_header(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue, 
 pub fn function_head(fidelity: Fidelity, status: StatusCode, from: &HeaderMap, trace_id: &str) -> ClientHead {
     let mut headers = HeaderMap::with_capacity(from.len() + 5);
     for (name, value) in from {
-        pass_header(&mut headers, name, value, true);
+        pass_header(&mut headers, name, value.clone(), true);
     }
     if let Ok(value) = HeaderValue::from_str(trace_id) {
         headers.insert(X_AMZN_TRACE_ID, value);

@@ -40,7 +40,7 @@ pub(super) fn http(
         let decision = proxied(stage, content_type, ask.headers);
         let untouched = decision.conversion == Conversion::Pass;
         let about = ResponseBody { untouched, unsized_body };
-        let head = proxied_head(stage.fidelity, ask.method, ask.answer_status, ask.answer_headers, about);
+        let head = proxied_head(stage.fidelity, ask.method, ask.answer_status, ask.answer_headers.clone(), about);
         response.body = body(decision, None, false);
         finish(ask, route, head, &mut response, told);
         told.response = Some(response);
