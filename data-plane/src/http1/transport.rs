@@ -28,7 +28,7 @@ const BODY_READ_BYTES_SLOW: usize = 32 * 1024;
 const BODY_READ_BYTES_FAST: usize = 256 * 1024;
 /// A receiver that took nothing for so long is slow, in milliseconds.
 const SLOW_MS: u64 = 20;
-/// A receiver that took so much without a wait is fast, in bytes: more than the kernel takes for it.
+/// A receiver that took so much and was not slow is fast, in bytes: more than the kernel takes for one that reads nothing.
 const FAST_BYTES: u64 = 8 * 1024 * 1024;
 
 /// What is still to come of the message at hand.
@@ -70,8 +70,8 @@ pub(crate) struct Transport {
     pub(crate) message: u64,
     body_read_bytes: usize,
     body_read_bytes_max: usize,
-    /// Read of the message at hand.
-    body_bytes: u64,
+    /// Read of the message at hand since its receiver was last slow.
+    fast_bytes: u64,
     /// Whether the other side has closed.
     pub(crate) read_ended: bool,
     /// Whether a message did not come whole, or is not wanted any more: nothing can follow it.
@@ -96,7 +96,7 @@ impl Transport {
             message: 0,
             body_read_bytes: BODY_READ_BYTES_FIRST,
             body_read_bytes_max: BODY_READ_BYTES_SLOW,
-            body_bytes: 0,
+            fast_bytes: 0,
             read_ended: false,
             has_failed: false,
             told: None,
@@ -160,7 +160,7 @@ impl Transport {
     pub(crate) fn receive(&mut self, receiving: Receiving) {
         self.message += 1;
         (self.body_read_bytes, self.body_read_bytes_max) = (BODY_READ_BYTES_FIRST, BODY_READ_BYTES_SLOW);
-        self.body_bytes = 0;
+        self.fast_bytes = 0;
         self.receiving = match receiving {
             Receiving::Sized(0) => Receiving::Nothing,
             receiving => receiving,
@@ -292,8 +292,8 @@ impl Transport {
         let mut room = (&mut self.unread).limit(wanted);
         let read = ready!(pin!(self.stream.read_buf(&mut room)).poll(cx));
         let read = self.noted(read)?;
-        self.body_bytes += read as u64;
-        if self.body_bytes >= FAST_BYTES && self.body_bytes - (read as u64) < FAST_BYTES {
+        self.fast_bytes += read as u64;
+        if self.fast_bytes >= FAST_BYTES {
             self.body_read_bytes_max = BODY_READ_BYTES_FAST;
         }
         if read == self.body_read_bytes {
@@ -304,11 +304,11 @@ impl Transport {
 
     /// Learns that whoever takes the body took nothing for so long: what is slow is held in small pieces.
     pub(super) fn paced(&mut self, blocked: Duration) {
-        self.body_read_bytes_max = match blocked >= Duration::from_millis(SLOW_MS) {
-            true => BODY_READ_BYTES_SLOW,
-            false => BODY_READ_BYTES_FAST,
-        };
-        self.body_read_bytes = self.body_read_bytes.min(self.body_read_bytes_max);
+        if blocked >= Duration::from_millis(SLOW_MS) {
+            self.body_read_bytes_max = BODY_READ_BYTES_SLOW;
+            self.body_read_bytes = self.body_read_bytes.min(BODY_READ_BYTES_SLOW);
+            self.fast_bytes = 0;
+        }
     }
 
     /// Whether something has come, or the end, although nothing was expected.
