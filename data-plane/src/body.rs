@@ -3,7 +3,7 @@
 //! Nothing here holds more than the frame that passes. A body that stops early ends in an error, never in an end.
 
 use crate::deadline::Deadline;
-use crate::http1::{Http1Body, Paced};
+use crate::http1::{Http1Body, Pipe, Piped, Spliced};
 use crate::transform::BoxedBody;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -116,12 +116,19 @@ impl Body for Incoming {
     }
 }
 
-impl Paced for Incoming {
+impl Piped for Incoming {
     fn paced(&mut self, blocked: Duration) {
         match self {
             // It has its own way: flow control.
             Self::Hyper(_) => {}
             Self::Http1(body) => body.paced(blocked),
+        }
+    }
+
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+        match self {
+            Self::Hyper(_) => Poll::Ready(Spliced::Frame),
+            Self::Http1(body) => body.poll_pipe(cx, pipe),
         }
     }
 }
@@ -315,10 +322,32 @@ impl<B: Body<Data = Bytes> + Unpin> Body for StreamBody<B> {
     }
 }
 
-impl<B: Paced> Paced for StreamBody<B> {
+impl<B: Piped + Body> Piped for StreamBody<B> {
     fn paced(&mut self, blocked: Duration) {
         if let Some(inner) = &mut self.inner {
             inner.paced(blocked);
+        }
+    }
+
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(Spliced::Frame) };
+        match inner.poll_pipe(cx, pipe) {
+            Poll::Ready(Spliced::Bytes(bytes)) => {
+                let is_over = inner.is_end_stream();
+                self.progress.passed(bytes);
+                self.progress.is_over.set(is_over);
+                Poll::Ready(Spliced::Bytes(bytes))
+            }
+            Poll::Ready(Spliced::Frame) => Poll::Ready(Spliced::Frame),
+            Poll::Ready(Spliced::Broken) => {
+                self.fail(BodyError::Broken);
+                Poll::Ready(Spliced::Broken)
+            }
+            Poll::Pending => {
+                let error = ready!(self.poll_idle(cx));
+                self.fail(error);
+                Poll::Ready(Spliced::Broken)
+            }
         }
     }
 }
@@ -403,13 +432,24 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
     }
 }
 
-impl<T> Paced for ResponseBody<T> {
+impl<T: EndOfBody> Piped for ResponseBody<T> {
     fn paced(&mut self, blocked: Duration) {
         match self {
             Self::Stream(stream, _) => stream.paced(blocked),
             // What changes bodies has pieces of its own sizes.
             Self::Whole(..) | Self::Staged(..) => {}
         }
+    }
+
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+        let Self::Stream(stream, end) = self else { return Poll::Ready(Spliced::Frame) };
+        let spliced = ready!(stream.poll_pipe(cx, pipe));
+        if stream.is_end_stream()
+            && let Some(end) = end.take()
+        {
+            end.complete();
+        }
+        Poll::Ready(spliced)
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`OutgoingBody`]: what an upstream gets as the body of a request.
 
 use crate::body::{BodyError, Progress, StreamBody};
-use crate::http1::Paced;
+use crate::http1::{Pipe, Piped, Spliced};
 use crate::transform::BoxedBody;
 use crate::transform::collect::{Permit, next_piece};
 use bytes::Bytes;
@@ -63,11 +63,18 @@ impl OutgoingBody {
     }
 }
 
-impl Paced for OutgoingBody {
+impl Piped for OutgoingBody {
     fn paced(&mut self, blocked: Duration) {
         match self {
             Self::Stream(stream) => stream.paced(blocked),
             Self::Staged(..) | Self::Whole(_) => {}
+        }
+    }
+
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+        match self {
+            Self::Stream(stream) => stream.poll_pipe(cx, pipe),
+            Self::Staged(..) | Self::Whole(_) => Poll::Ready(Spliced::Frame),
         }
     }
 }

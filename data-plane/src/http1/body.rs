@@ -1,6 +1,7 @@
 //! [`Http1Body`]: the body of the message that comes in on a [`Transport`].
 
-use super::sending::Paced;
+use super::pipe::Pipe;
+use super::sending::{Piped, Spliced};
 use super::transport::{ReceiveError, Receiving, Transport};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -49,11 +50,24 @@ impl Http1Body {
     }
 }
 
-impl Paced for Http1Body {
+impl Piped for Http1Body {
     fn paced(&mut self, blocked: Duration) {
         if let Some(transport) = &self.transport {
             transport.borrow_mut().paced(blocked);
         }
+    }
+
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+        let Some(transport) = &self.transport else { return Poll::Ready(Spliced::Frame) };
+        let mut transport = transport.borrow_mut();
+        if transport.message != self.message {
+            return Poll::Ready(Spliced::Frame);
+        }
+        transport.poll_pipe(cx, pipe).map(|taken| match taken {
+            None => Spliced::Frame,
+            Some(Ok(0) | Err(_)) => Spliced::Broken,
+            Some(Ok(bytes)) => Spliced::Bytes(bytes),
+        })
     }
 }
 

@@ -8,10 +8,12 @@ mod body;
 mod chunks;
 mod frames;
 mod head;
+mod pipe;
 mod sending;
 mod transport;
 
 pub(crate) use body::Http1Body;
 pub(crate) use head::{Head, HeadError, keeps_alive, parse_answer, write_date, write_headers};
-pub(crate) use sending::{BodyEnd, Paced, SendError, Sending};
+pub(crate) use pipe::Pipe;
+pub(crate) use sending::{BodyEnd, Piped, SendError, Sending, Spliced};
 pub(crate) use transport::{ReceiveError, Receiving, Transport};

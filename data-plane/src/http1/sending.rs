@@ -2,6 +2,7 @@
 
 use super::frames::Frames;
 use super::head::Head;
+use super::pipe::Pipe;
 use super::transport::Transport;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
@@ -20,6 +21,9 @@ const GATHERED_BYTES: usize = 32 * 1024;
 /// A message that is written in one piece, its head included, in bytes.
 const FLAT_BYTES_MAX: usize = 6 * 1024;
 
+/// What must be left of a body for it to go through a pipe, in bytes: each way in and out of it costs as much as some pages copied.
+const PIPED_BYTES_MIN: u64 = 256 * 1024;
+
 /// How the other side learns where the body ends.
 #[derive(Debug)]
 pub(crate) enum BodyEnd {
@@ -33,10 +37,25 @@ pub(crate) enum BodyEnd {
     Close,
 }
 
-/// What is told how fast the other side takes it.
-pub(crate) trait Paced {
-    /// It took nothing for so long, and goes on.
+/// A body that may come straight from another connection.
+pub(crate) trait Piped {
+    /// The other side took nothing for so long, and goes on.
     fn paced(&mut self, blocked: Duration);
+
+    /// Takes what comes next into an empty pipe instead of a frame, where that is possible and the body is so large that it
+    /// pays.
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced>;
+}
+
+/// What came into a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spliced {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing: what comes next is a frame.
+    Frame,
+    /// Nothing, and nothing will: the body broke off.
+    Broken,
 }
 
 /// Why a message was not sent whole.
@@ -59,6 +78,8 @@ pub(crate) struct Sending<B> {
     before: Head,
     before_sent: usize,
     frames: Frames,
+    /// What is on its way from connection to connection.
+    pipe: Option<Pipe>,
     /// Since when the other side takes nothing.
     blocked_since: Option<Instant>,
     /// Bytes of framing behind the frames.
@@ -70,7 +91,7 @@ pub(crate) struct Sending<B> {
 
 impl<B> Sending<B>
 where
-    B: Body<Data = Bytes> + Paced + Unpin,
+    B: Body<Data = Bytes> + Piped + Unpin,
 {
     /// A message of which the head is written already.
     pub(crate) fn new(head: Head, end: BodyEnd, body: B) -> Self {
@@ -84,6 +105,7 @@ where
             before: head,
             before_sent: 0,
             frames: Frames::default(),
+            pipe: None,
             blocked_since: None,
             behind: b"",
             trailers: None,
@@ -94,10 +116,18 @@ where
     /// Sends as much as the connection takes. Ready when it has taken all of it.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, transport: &RefCell<Transport>) -> Poll<Result<(), SendError>> {
         loop {
+            if self.pipe.as_ref().is_some_and(|pipe| pipe.filled() > 0) {
+                ready!(self.poll_drain(cx, &transport.borrow()))?;
+                continue;
+            }
+            match self.poll_pipe(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(true) => continue,
+                Poll::Ready(false) => {}
+            }
             // What comes of the body goes out with what waits, where it comes at once.
             let gathered = self.gather(cx);
-            let waits = self.before_sent < self.before.len() || !self.frames.is_empty() || !self.behind.is_empty();
-            if waits {
+            if self.waits() {
                 ready!(self.poll_write(cx, &mut transport.borrow_mut()))?;
                 continue;
             }
@@ -108,6 +138,51 @@ where
                 Gathered::Over => Poll::Ready(Ok(())),
                 Gathered::Pending => Poll::Pending,
             };
+        }
+    }
+
+    /// Whether something is there to be written.
+    fn waits(&self) -> bool {
+        self.before_sent < self.before.len() || !self.frames.is_empty() || !self.behind.is_empty()
+    }
+
+    /// Takes what comes next into a pipe, and whether it did.
+    fn poll_pipe(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let waits = self.waits();
+        let BodyEnd::Sized(left) = &mut self.end else { return Poll::Ready(false) };
+        let Some(body) = self.body.as_mut().filter(|_| !waits && *left >= PIPED_BYTES_MIN && self.failure.is_none())
+        else {
+            return Poll::Ready(false);
+        };
+        if self.pipe.is_none() {
+            self.pipe = Pipe::take();
+        }
+        let Some(pipe) = &mut self.pipe else { return Poll::Ready(false) };
+        match ready!(body.poll_pipe(cx, pipe)) {
+            Spliced::Frame => return Poll::Ready(false),
+            Spliced::Broken => self.failure = Some(SendError::Body),
+            Spliced::Bytes(bytes) => match left.checked_sub(bytes as u64) {
+                Some(rest) => *left = rest,
+                None => self.failure = Some(SendError::Length),
+            },
+        }
+        Poll::Ready(true)
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>, transport: &Transport) -> Poll<Result<(), SendError>> {
+        let Some(pipe) = &mut self.pipe else { return Poll::Ready(Ok(())) };
+        let Poll::Ready(written) = transport.poll_drain(cx, pipe) else {
+            self.blocked_since.get_or_insert_with(Instant::now);
+            return Poll::Pending;
+        };
+        self.goes_on();
+        Poll::Ready(written.map_err(SendError::Io))
+    }
+
+    /// Tells the body how long the other side took nothing.
+    fn goes_on(&mut self) {
+        if let (Some(since), Some(body)) = (self.blocked_since.take(), &mut self.body) {
+            body.paced(since.elapsed());
         }
     }
 
@@ -233,9 +308,6 @@ where
             self.blocked_since.get_or_insert_with(Instant::now);
             return Poll::Pending;
         };
-        if let (Some(since), Some(body)) = (self.blocked_since.take(), &mut self.body) {
-            body.paced(since.elapsed());
-        }
         let mut written = written?;
         if written == 0 {
             return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
@@ -245,6 +317,7 @@ where
         written -= head;
         let written = self.frames.advance(written);
         self.behind = &self.behind[written..];
+        self.goes_on();
         Poll::Ready(Ok(()))
     }
 }

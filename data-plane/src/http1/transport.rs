@@ -1,6 +1,7 @@
 //! [`Transport`]: a connection in clear text, and the message that comes in on it.
 
 use super::chunks::Chunks;
+use super::pipe::Pipe;
 use crate::framing::{FramingViolation, ViolationCell};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http_body::Frame;
@@ -72,6 +73,7 @@ pub(crate) struct Transport {
     body_read_bytes_max: usize,
     /// Read of the message at hand since its receiver was last slow.
     fast_bytes: u64,
+    is_slow: bool,
     /// Whether the other side has closed.
     pub(crate) read_ended: bool,
     /// Whether a message did not come whole, or is not wanted any more: nothing can follow it.
@@ -97,6 +99,7 @@ impl Transport {
             body_read_bytes: BODY_READ_BYTES_FIRST,
             body_read_bytes_max: BODY_READ_BYTES_SLOW,
             fast_bytes: 0,
+            is_slow: false,
             read_ended: false,
             has_failed: false,
             told: None,
@@ -295,11 +298,43 @@ impl Transport {
         self.fast_bytes += read as u64;
         if self.fast_bytes >= FAST_BYTES {
             self.body_read_bytes_max = BODY_READ_BYTES_FAST;
+            self.is_slow = false;
         }
         if read == self.body_read_bytes {
             self.body_read_bytes = (read * 2).min(self.body_read_bytes_max);
         }
         Poll::Ready(Ok(read))
+    }
+
+    /// Takes what comes next of the body into an empty pipe. `None`: it has to come as a frame, because some of it was read
+    /// already, its end is not known by count, or its receiver is slow and a pipe would hold more for it than a buffer.
+    pub(super) fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Option<io::Result<usize>>> {
+        let Receiving::Sized(left) = &mut self.receiving else { return Poll::Ready(None) };
+        if !self.unread.is_empty() || self.is_slow || self.expects_continue || self.has_failed {
+            return Poll::Ready(None);
+        }
+        let taken = ready!(pipe.poll_fill(cx, &self.stream, *left));
+        match taken {
+            Ok(bytes @ 1..) => {
+                *left -= bytes as u64;
+                if *left == 0 {
+                    self.receiving = Receiving::Nothing;
+                    self.wake();
+                }
+            }
+            Ok(_) => (self.read_ended, self.has_failed) = (true, true),
+            Err(_) => self.has_failed = true,
+        }
+        if self.has_failed {
+            self.wake();
+        }
+        Poll::Ready(Some(self.noted(taken)))
+    }
+
+    /// Takes what is in a pipe, as much as the connection takes.
+    pub(super) fn poll_drain(&self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<()>> {
+        let written = ready!(pipe.poll_drain(cx, &self.stream));
+        Poll::Ready(self.noted(written).map(drop))
     }
 
     /// Learns that whoever takes the body took nothing for so long: what is slow is held in small pieces.
@@ -308,6 +343,7 @@ impl Transport {
             self.body_read_bytes_max = BODY_READ_BYTES_SLOW;
             self.body_read_bytes = self.body_read_bytes.min(BODY_READ_BYTES_SLOW);
             self.fast_bytes = 0;
+            self.is_slow = true;
         }
     }
 
