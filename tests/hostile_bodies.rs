@@ -25,7 +25,7 @@ const MIB: usize = 1024 * 1024;
 const COLLECT_BYTES_MAX: usize = 10 * MIB;
 
 /// Beside the bodies themselves: buffers of connections, and what an allocator keeps.
-const SLACK_BYTES: u64 = 24 * MIB as u64;
+const SLACK_BYTES: u64 = 32 * MIB as u64;
 
 /// A gateway whose routes read bodies: `/map` all of one, `/path` and `/search` something in one, `/decode` as base64.
 /// Each path ends in the name of a case, by which its line is found in the log.

@@ -2,9 +2,14 @@
 //!
 //! Nothing here holds more than the frame that passes. A body that stops early ends in an error, never in an end.
 
+mod incoming;
+mod response;
+
+pub(crate) use incoming::Incoming;
+pub(crate) use response::{EndOfBody, ResponseBody};
+
 use crate::deadline::Deadline;
-use crate::http1::{Http1Body, Pipe, Piped, Spliced};
-use crate::transform::BoxedBody;
+use crate::http1::{Pipe, Piped, Spliced};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -76,59 +81,6 @@ impl BodyError {
             Self::Function => "function_failed",
             Self::EventStream => "response_event_stream",
             Self::Budget => "collect_budget",
-        }
-    }
-}
-
-/// A body as it comes in.
-#[derive(Debug)]
-pub(crate) enum Incoming {
-    /// Through hyper.
-    Hyper(hyper::body::Incoming),
-    /// Over HTTP/1.1 in clear text.
-    Http1(Http1Body),
-}
-
-impl Body for Incoming {
-    type Data = Bytes;
-    /// Nobody asks which.
-    type Error = ();
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ()>>> {
-        match self.get_mut() {
-            Self::Hyper(body) => Pin::new(body).poll_frame(cx).map_err(drop),
-            Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(drop),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Hyper(body) => body.is_end_stream(),
-            Self::Http1(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Hyper(body) => body.size_hint(),
-            Self::Http1(body) => body.size_hint(),
-        }
-    }
-}
-
-impl Piped for Incoming {
-    fn paced(&mut self, blocked: Duration) {
-        match self {
-            // It has its own way: flow control.
-            Self::Hyper(_) => {}
-            Self::Http1(body) => body.paced(blocked),
-        }
-    }
-
-    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
-        match self {
-            Self::Hyper(_) => Poll::Ready(Spliced::Frame),
-            Self::Http1(body) => body.poll_pipe(cx, pipe),
         }
     }
 }
@@ -357,106 +309,6 @@ fn passing_trailers(trailers: &mut HeaderMap) {
     for name in forbidden {
         trailers.remove(name);
     }
-}
-
-/// What the client gets: an answer of ours, or the upstream's as it comes. `T` is dropped when the body has ended or was
-/// given up, which is when a request is over.
-pub(crate) enum ResponseBody<T> {
-    /// Whole and small.
-    Whole(Option<Bytes>, Option<T>),
-    /// As it comes.
-    Stream(StreamBody, Option<T>),
-    /// Changed on its way; what arrives is counted here.
-    Staged(BoxedBody, Rc<Progress>, Option<T>),
-}
-
-impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.get_mut() {
-            Self::Whole(bytes, end) => {
-                if let Some(end) = end.take() {
-                    end.complete();
-                }
-                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
-            }
-            Self::Stream(stream, end) => {
-                let frame = ready!(Pin::new(&mut *stream).poll_frame(cx));
-                // hyper does not ask again behind the last frame of a body whose length it knows, nor behind trailers.
-                let over = match &frame {
-                    None => true,
-                    Some(Ok(frame)) => frame.is_trailers() || stream.is_end_stream(),
-                    Some(Err(_)) => false,
-                };
-                if over && let Some(end) = end.take() {
-                    end.complete();
-                }
-                Poll::Ready(frame)
-            }
-            Self::Staged(body, progress, end) => {
-                let frame = ready!(body.as_mut().poll_frame(cx));
-                match &frame {
-                    None => progress.passed(0),
-                    Some(Ok(frame)) => progress.passed(frame.data_ref().map_or(0, Bytes::len)),
-                    Some(Err(error)) => progress.fail(*error),
-                }
-                let over = match &frame {
-                    None => true,
-                    Some(Ok(frame)) => frame.is_trailers() || body.is_end_stream(),
-                    Some(Err(_)) => false,
-                };
-                if over && let Some(end) = end.take() {
-                    end.complete();
-                }
-                Poll::Ready(frame)
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(bytes, _) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Stream(stream, _) => stream.is_end_stream(),
-            Self::Staged(body, ..) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Stream(stream, _) => stream.size_hint(),
-            Self::Staged(body, ..) => body.size_hint(),
-        }
-    }
-}
-
-impl<T: EndOfBody> Piped for ResponseBody<T> {
-    fn paced(&mut self, blocked: Duration) {
-        match self {
-            Self::Stream(stream, _) => stream.paced(blocked),
-            // What changes bodies has pieces of its own sizes.
-            Self::Whole(..) | Self::Staged(..) => {}
-        }
-    }
-
-    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
-        let Self::Stream(stream, end) = self else { return Poll::Ready(Spliced::Frame) };
-        let spliced = ready!(stream.poll_pipe(cx, pipe));
-        if stream.is_end_stream()
-            && let Some(end) = end.take()
-        {
-            end.complete();
-        }
-        Poll::Ready(spliced)
-    }
-}
-
-/// Told when a body has been handed on completely; dropping it untold means that it was cut.
-pub(crate) trait EndOfBody {
-    /// The last byte was handed on.
-    fn complete(self);
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! that knows how the swap is done. It never compiles, never keeps an old table alive and never becomes unready again:
 //! a control plane that is gone takes nothing away from what serves.
 
-use crate::framing::SpellingWanted;
 use crate::ledger::Ledger;
 use crate::measuring::Measuring;
 use arc_swap::ArcSwap;
@@ -18,7 +17,7 @@ use tokio::sync::watch;
 pub struct LiveTable {
     current: Arc<ArcSwap<RoutingTable>>,
     ready: Arc<watch::Sender<bool>>,
-    spelling_wanted: SpellingWanted,
+    spelling_wanted: Arc<AtomicBool>,
     ledger: Ledger,
     measuring: Measuring,
     stale: Arc<AtomicBool>,
@@ -30,7 +29,7 @@ impl LiveTable {
         Self {
             current: Arc::new(ArcSwap::from_pointee(RoutingTable::empty())),
             ready: Arc::new(watch::Sender::new(false)),
-            spelling_wanted: SpellingWanted::default(),
+            spelling_wanted: Arc::default(),
             ledger: Ledger::default(),
             measuring: Measuring::default(),
             stale: Arc::default(),
@@ -65,8 +64,8 @@ impl LiveTable {
     }
 
     /// Whether a function of the table that serves is to be told how clients spell the names of headers.
-    pub(crate) fn spelling_wanted(&self) -> SpellingWanted {
-        Arc::clone(&self.spelling_wanted)
+    pub(crate) fn spelling_wanted(&self) -> bool {
+        self.spelling_wanted.load(Ordering::Relaxed)
     }
 
     /// What became of the requests that met the tables of before and now.

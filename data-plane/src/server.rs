@@ -196,6 +196,8 @@ mod http1;
 mod linger;
 mod prefixed;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use drained::Drained;
 use prefixed::Prefixed;

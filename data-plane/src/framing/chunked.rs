@@ -1,7 +1,6 @@
 //! The grammar of a chunked body, its trailer section included (RFC 9112 section 7.1), strict reading.
 //!
-//! Called by [`FramingGuard`](super::FramingGuard) today; like the head grammar it knows nothing of guards. It keeps no
-//! byte of the body, and skips the data of a chunk by arithmetic.
+//! Called by `http1` for each chunked body, of requests and of answers. It keeps no byte of the body, and skips the data of a chunk by arithmetic.
 
 use super::fields::{KNOWN_NAME_BYTES_MAX, check_trailer_name, name_fault, value_fault};
 use super::limits::{CHUNK_SIZE_DIGITS_MAX, ChunkedLimits, LENGTH_MAX};

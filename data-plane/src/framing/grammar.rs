@@ -1,7 +1,6 @@
 //! The grammar of a request head, HTTP/1.0 and HTTP/1.1, strict reading of RFC 9112.
 //!
-//! Called by [`FramingGuard`](super::FramingGuard) today; it knows nothing of guards, so that an HTTP/1 engine of our own
-//! can use it as it is. It never allocates, never scans a byte twice and keeps nothing but positions and facts.
+//! Called by the server for each head. It never allocates, never scans a byte twice and keeps nothing but positions and facts.
 //!
 //! The verdict on a head depends only on its bytes: however they arrive, the same fault is found at the same byte.
 

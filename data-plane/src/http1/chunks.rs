@@ -1,7 +1,7 @@
 //! [`Chunks`]: the data in a chunked body, found where it lies.
 
 use crate::framing::{ChunkedChecker, ChunkedLimits, FramingRule, FramingViolation};
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A chunked body on its way in.
@@ -13,6 +13,8 @@ pub(super) struct Chunks {
     data: usize,
     trailers: Vec<u8>,
     done: bool,
+    /// What is wrong behind the data that was taken last.
+    fault: Option<FramingViolation>,
 }
 
 impl Chunks {
@@ -26,6 +28,9 @@ impl Chunks {
     /// # Errors
     /// The first rule that it breaks.
     pub(super) fn settle(&mut self, unread: &mut BytesMut) -> Result<(), FramingViolation> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
         while self.data == 0 && !self.done && !unread.is_empty() {
             let piece = self.checker.piece(unread, &self.limits)?;
             self.trailers.extend_from_slice(&unread[piece.trailers]);
@@ -35,19 +40,22 @@ impl Chunks {
         Ok(())
     }
 
+    /// The data at the front of what was read. What is not data behind it is taken along, so that the end is seen with the last
+    /// data where both have come; what is wrong there is told when the data has gone on.
+    pub(super) fn take_data(&mut self, unread: &mut BytesMut) -> Bytes {
+        let data = unread.split_to(std::mem::take(&mut self.data)).freeze();
+        self.fault = self.settle(unread).err();
+        data
+    }
+
     /// Data at the front of what was read, in bytes.
     pub(super) fn data(&self) -> usize {
         self.data
     }
 
-    /// Notes that so much data was taken.
-    pub(super) fn taken(&mut self, bytes: usize) {
-        self.data -= bytes;
-    }
-
     /// Whether all of it has come, its trailers included.
     pub(super) fn is_over(&self) -> bool {
-        self.done && self.data == 0
+        self.done && self.data == 0 && self.fault.is_none()
     }
 
     /// Whether there are trailers, once it is over.

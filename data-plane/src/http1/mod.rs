@@ -8,8 +8,11 @@ mod body;
 mod chunks;
 mod frames;
 mod head;
+mod pace;
 mod pipe;
 mod sending;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub(crate) use body::Http1Body;

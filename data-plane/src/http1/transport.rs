@@ -1,6 +1,7 @@
 //! [`Transport`]: a connection in clear text, and the message that comes in on it.
 
 use super::chunks::Chunks;
+use super::pace::Pace;
 use super::pipe::Pipe;
 use crate::framing::{FramingViolation, ViolationCell};
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -20,18 +21,6 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// Read at a time where a head is expected, in bytes. What was read is copied out of the stack, so that a connection that
 /// waits owns no buffer.
 const HEAD_READ_BYTES: usize = 8 * 1024;
-/// First read of a body straight from the socket, in bytes. It doubles with each read that fills it, up to a bound that is the
-/// most that a stream holds of it.
-const BODY_READ_BYTES_FIRST: usize = 16 * 1024;
-/// The bound of a body whose receiver was not seen to be fast yet, or is slow.
-const BODY_READ_BYTES_SLOW: usize = 32 * 1024;
-/// The bound of one whose receiver is fast: each read costs a system call, and what it copies still lies in the cache.
-const BODY_READ_BYTES_FAST: usize = 256 * 1024;
-/// A receiver that took nothing for so long is slow, in milliseconds.
-const SLOW_MS: u64 = 20;
-/// A receiver that took so much and was not slow is fast, in bytes: more than the kernel takes for one that reads nothing.
-const FAST_BYTES: u64 = 8 * 1024 * 1024;
-
 /// What is still to come of the message at hand.
 #[derive(Debug)]
 pub(crate) enum Receiving {
@@ -69,11 +58,7 @@ pub(crate) struct Transport {
     receiving: Receiving,
     /// Of the message at hand; another one for each, so that nobody reads on in the next.
     pub(crate) message: u64,
-    body_read_bytes: usize,
-    body_read_bytes_max: usize,
-    /// Read of the message at hand since its receiver was last slow.
-    fast_bytes: u64,
-    is_slow: bool,
+    pace: Pace,
     /// Whether the other side has closed.
     pub(crate) read_ended: bool,
     /// Whether a message did not come whole, or is not wanted any more: nothing can follow it.
@@ -96,10 +81,7 @@ impl Transport {
             unread,
             receiving: Receiving::Nothing,
             message: 0,
-            body_read_bytes: BODY_READ_BYTES_FIRST,
-            body_read_bytes_max: BODY_READ_BYTES_SLOW,
-            fast_bytes: 0,
-            is_slow: false,
+            pace: Pace::default(),
             read_ended: false,
             has_failed: false,
             told: None,
@@ -162,8 +144,7 @@ impl Transport {
     /// Begins the body of a message whose head has been taken.
     pub(crate) fn receive(&mut self, receiving: Receiving) {
         self.message += 1;
-        (self.body_read_bytes, self.body_read_bytes_max) = (BODY_READ_BYTES_FIRST, BODY_READ_BYTES_SLOW);
-        self.fast_bytes = 0;
+        self.pace = Pace::default();
         self.receiving = match receiving {
             Receiving::Sized(0) => Receiving::Nothing,
             receiving => receiving,
@@ -280,8 +261,8 @@ impl Transport {
     fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         // A body that is nearly over does not need a large buffer, and what follows it belongs to somebody else.
         let wanted = match &self.receiving {
-            Receiving::Sized(left) => self.body_read_bytes.min(usize::try_from(*left).unwrap_or(usize::MAX)),
-            _ => self.body_read_bytes,
+            Receiving::Sized(left) => self.pace.read_bytes().min(usize::try_from(*left).unwrap_or(usize::MAX)),
+            _ => self.pace.read_bytes(),
         };
         self.unread.reserve(wanted);
         if self.expects_continue {
@@ -295,14 +276,7 @@ impl Transport {
         let mut room = (&mut self.unread).limit(wanted);
         let read = ready!(pin!(self.stream.read_buf(&mut room)).poll(cx));
         let read = self.noted(read)?;
-        self.fast_bytes += read as u64;
-        if self.fast_bytes >= FAST_BYTES {
-            self.body_read_bytes_max = BODY_READ_BYTES_FAST;
-            self.is_slow = false;
-        }
-        if read == self.body_read_bytes {
-            self.body_read_bytes = (read * 2).min(self.body_read_bytes_max);
-        }
+        self.pace.read(read);
         Poll::Ready(Ok(read))
     }
 
@@ -310,7 +284,7 @@ impl Transport {
     /// already, its end is not known by count, or its receiver is slow and a pipe would hold more for it than a buffer.
     pub(super) fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Option<io::Result<usize>>> {
         let Receiving::Sized(left) = &mut self.receiving else { return Poll::Ready(None) };
-        if !self.unread.is_empty() || self.is_slow || self.expects_continue || self.has_failed {
+        if !self.unread.is_empty() || self.pace.is_slow() || self.expects_continue || self.has_failed {
             return Poll::Ready(None);
         }
         let taken = ready!(pipe.poll_fill(cx, &self.stream, *left));
@@ -339,12 +313,7 @@ impl Transport {
 
     /// Learns that whoever takes the body took nothing for so long: what is slow is held in small pieces.
     pub(super) fn paced(&mut self, blocked: Duration) {
-        if blocked >= Duration::from_millis(SLOW_MS) {
-            self.body_read_bytes_max = BODY_READ_BYTES_SLOW;
-            self.body_read_bytes = self.body_read_bytes.min(BODY_READ_BYTES_SLOW);
-            self.fast_bytes = 0;
-            self.is_slow = true;
-        }
+        self.pace.blocked(blocked);
     }
 
     /// Whether something has come, or the end, although nothing was expected.
@@ -383,15 +352,11 @@ impl Transport {
     }
 }
 
-/// The next frame of a chunked body in what was read. What is not data is taken along, so that the end is seen with the
-/// last data where both have come.
+/// The next frame of a chunked body in what was read.
 fn chunk(chunks: &mut Chunks, unread: &mut BytesMut) -> Result<Option<Frame<Bytes>>, FramingViolation> {
     chunks.settle(unread)?;
     if chunks.data() > 0 {
-        let data = unread.split_to(chunks.data()).freeze();
-        chunks.taken(data.len());
-        chunks.settle(unread)?;
-        return Ok(Some(Frame::data(data)));
+        return Ok(Some(Frame::data(chunks.take_data(unread))));
     }
     if chunks.is_over() {
         return Ok(chunks.trailers()?.map(Frame::trailers));

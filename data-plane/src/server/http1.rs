@@ -22,7 +22,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -157,8 +156,7 @@ impl Connection<'_> {
     /// Takes a request off what was read.
     fn take(&self, head: &RequestHead) -> Result<(Arrival, Asked), FramingViolation> {
         let mut transport = self.transport.borrow_mut();
-        let wanted = self.gateway.live_table.spelling_wanted().load(Ordering::Relaxed);
-        let spelling = match wanted {
+        let spelling = match self.gateway.live_table.spelling_wanted() {
             true => HeaderSpelling::of_head(&transport.unread[..head.head_len]),
             false => HeaderSpelling::default(),
         };

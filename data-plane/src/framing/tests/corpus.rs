@@ -1,20 +1,21 @@
 //! What a case is, and the checks that run over all of them without a server.
 
-use super::super::{FramingGuard, FramingLimits, FramingRule, FramingViolation, MessagePart};
+use super::super::{FramingLimits, FramingRule, FramingViolation, MessagePart};
+use super::guard::FramingGuard;
 use super::{bodies, connections, header_lines, request_lines};
 
 /// One raw input and what must become of it.
-pub(super) struct Case {
+pub(crate) struct Case {
     /// Everything the client sends before it ends its side.
-    pub(super) raw: Vec<u8>,
+    pub(crate) raw: Vec<u8>,
     /// How many of these bytes pass as they are.
-    pub(super) passes: usize,
+    pub(crate) passes: usize,
     /// What the input is found to be.
-    pub(super) verdict: Verdict,
+    pub(crate) verdict: Verdict,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Whole requests.
     Good,
     /// Whole requests, then empty lines that wait in the guard for a request that does not come.
@@ -36,12 +37,12 @@ impl Case {
         Self { raw, passes, verdict }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.raw[..self.raw.len().min(300)].escape_ascii().to_string()
     }
 }
 
-pub(super) fn corpus() -> Vec<Case> {
+pub(crate) fn corpus() -> Vec<Case> {
     [request_lines::cases(), header_lines::cases(), bodies::cases(), connections::cases()]
         .into_iter()
         .flatten()
@@ -50,14 +51,14 @@ pub(super) fn corpus() -> Vec<Case> {
 
 /// What a guard made of an input.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) passed: Vec<u8>,
-    pub(super) violation: Option<FramingViolation>,
-    pub(super) at_boundary: bool,
+pub(crate) struct Outcome {
+    pub(crate) passed: Vec<u8>,
+    pub(crate) violation: Option<FramingViolation>,
+    pub(crate) at_boundary: bool,
 }
 
 /// Feeds the pieces to a guard, then the end.
-pub(super) fn guarded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: FramingLimits) -> Outcome {
+pub(crate) fn guarded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: FramingLimits) -> Outcome {
     let mut guard = FramingGuard::new(limits);
     let mut passed = Vec::new();
     for piece in pieces {

@@ -12,8 +12,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
 
-use super::super::{FramingLimits, FramingRule, FramingViolation, GuardedIo, ViolationCell};
+use super::super::{FramingLimits, FramingRule, FramingViolation, ViolationCell};
 use super::corpus::{Verdict, corpus, guarded};
+use super::guard::refused;
+use super::io::GuardedIo;
 use super::reading::{Call, answers, requests};
 use super::scripted::Scripted;
 
@@ -43,7 +45,7 @@ async fn answer(
     violations: ViolationCell,
     calls: &RefCell<Vec<Call>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    if let Some(violation) = violations.refused(&request) {
+    if let Some(violation) = refused(&violations, &request) {
         return Ok(refusal(violation));
     }
     let (parts, body) = request.into_parts();

@@ -15,8 +15,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::super::{FramingLimits, GuardedIo, LingeringLimits};
+use super::super::{FramingLimits, LingeringLimits};
 use super::hyper_server::serve;
+use super::io::GuardedIo;
 use super::reading::answers;
 
 /// Far above what any of these tests takes.

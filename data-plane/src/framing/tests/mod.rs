@@ -3,12 +3,13 @@
 
 mod bodies;
 mod connections;
-mod corpus;
+pub(crate) mod corpus;
+mod guard;
 mod header_lines;
 mod hyper_server;
+mod io;
 mod lingering;
-mod memory;
 mod property;
-mod reading;
+pub(crate) mod reading;
 mod request_lines;
 mod scripted;

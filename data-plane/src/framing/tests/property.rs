@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::super::{FramingLimits, FramingViolation, GuardedIo, HeadLimits, MessagePart};
+use super::super::{FramingLimits, FramingViolation, HeadLimits, MessagePart};
 use super::corpus::{corpus, guarded};
 use super::hyper_server::serve;
+use super::io::GuardedIo;
 use super::reading::{answers, requests};
 use super::scripted::Scripted;
 

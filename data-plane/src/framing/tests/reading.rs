@@ -5,10 +5,10 @@ use http::Uri;
 use super::super::{BodyFraming, HeadLimits, HeadScan, scan_head};
 
 /// One request as a service sees it: method, target and body; no body if reading it failed.
-pub(super) type Call = (String, String, Option<Vec<u8>>);
+pub(crate) type Call = (String, String, Option<Vec<u8>>);
 
 /// The whole requests at the beginning of `raw`, as far as the grammar and the body reach.
-pub(super) fn requests(mut raw: &[u8]) -> Vec<Call> {
+pub(crate) fn requests(mut raw: &[u8]) -> Vec<Call> {
     let mut calls = Vec::new();
     while let Ok(HeadScan::Complete(head)) = scan_head(raw, &HeadLimits::default()) {
         let (bytes, after_head) = raw.split_at(head.head_len);

@@ -1,6 +1,6 @@
 //! A connection with the framing guard in its read side and the lingering close at its end.
 //!
-//! The server wraps each accepted HTTP/1 connection in a [`GuardedIo`] and that in hyper-util's `TokioIo`. It speaks
+//! A connection is wrapped in a [`GuardedIo`] and that in hyper-util's `TokioIo`. It speaks
 //! tokio's traits and not hyper's because only their read buffer lets safe code look at the bytes that were just read
 //! and take some of them back: in the usual case, a whole head in one read, nothing is copied here. The write side passes
 //! straight through.
@@ -14,10 +14,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::guard::{FramingGuard, ViolationCell};
-use super::limits::{FramingLimits, LingeringLimits};
-use super::spelling::{self, SpellingReader, SpellingWanted};
-use super::violation::MessagePart;
+use super::super::{FramingLimits, LingeringLimits, MessagePart, ViolationCell};
+use super::guard::FramingGuard;
 
 /// Bytes thrown away with one read of the lingering close.
 const DISCARD_BYTES: usize = 16 * 1024;
@@ -30,7 +28,7 @@ const DISCARD_BYTES: usize = 16 * 1024;
 ///
 /// Its shutdown is the lingering close, see [`close`](Self::close).
 #[derive(Debug)]
-pub struct GuardedIo<T> {
+pub(super) struct GuardedIo<T> {
     io: T,
     guard: FramingGuard,
     lingering: LingeringLimits,
@@ -55,23 +53,8 @@ enum Closing {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
     /// Guards `io`, of which `prefix` has been read already, and gives out the cell that its violation will stand in.
-    pub fn new(io: T, prefix: &[u8], limits: FramingLimits) -> (Self, ViolationCell) {
-        Self::over(io, prefix, limits, FramingGuard::new(limits))
-    }
-
-    /// The same, which also tells how header names were spelled, while that is `wanted`.
-    pub fn noting(
-        io: T,
-        prefix: &[u8],
-        limits: FramingLimits,
-        wanted: SpellingWanted,
-    ) -> (Self, ViolationCell, SpellingReader) {
-        let (writer, reader) = spelling::pair(wanted);
-        let (io, cell) = Self::over(io, prefix, limits, FramingGuard::noting(limits, writer));
-        (io, cell, reader)
-    }
-
-    fn over(io: T, prefix: &[u8], limits: FramingLimits, mut guard: FramingGuard) -> (Self, ViolationCell) {
+    pub(super) fn new(io: T, prefix: &[u8], limits: FramingLimits) -> (Self, ViolationCell) {
+        let mut guard = FramingGuard::new(limits);
         if !prefix.is_empty() {
             guard.feed_held(prefix);
         }
@@ -85,15 +68,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
     /// error, a head timeout) and not after a request that asked for an upgrade. So the owner takes the connection back
     /// and calls this whatever hyper did; where nothing is left to do it returns at once. It waits only for a client
     /// that is known to be sending: in the middle of a request, after a refused one, or when unread bytes are there.
-    pub async fn close(mut self) {
+    pub(super) async fn close(mut self) {
         // The connection ends either way, and nobody could do anything about an error of its last moment.
         let _ = std::future::poll_fn(|cx| Pin::new(&mut self).poll_shutdown(cx)).await;
-    }
-
-    /// Gives the connection back as it is. After an answer that was cut, its owner should abort it instead of closing
-    /// it: to some clients a close would look like the end of the answer.
-    pub fn into_inner(self) -> T {
-        self.io
     }
 
     /// Reads into the free part of `buf` and leaves there what may pass.

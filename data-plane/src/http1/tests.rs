@@ -1,0 +1,298 @@
+//! Messages over real sockets, in and out, and heads of answers by the table.
+
+use super::head::{AnswerHead, HeadError, parse_answer};
+use super::*;
+use crate::body::{Incoming, Progress, StreamBody};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+async fn connected() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap());
+    let (client, accepted) = tokio::join!(client, listener.accept());
+    (client.unwrap(), accepted.unwrap().0)
+}
+
+fn head_of(raw: &[u8]) -> Result<Option<AnswerHead>, HeadError> {
+    parse_answer(&mut BytesMut::from(raw))
+}
+
+/// What is to come behind a head, as text, and whether another answer may follow; or what is wrong.
+fn judged(raw: &str, method: &Method) -> String {
+    let mut head = match head_of(raw.as_bytes()) {
+        Ok(head) => head.expect("a whole head"),
+        Err(error) => return format!("{error:?}"),
+    };
+    match head.receiving(method) {
+        Ok(receiving) => {
+            let receiving = match receiving {
+                Receiving::Nothing => "nothing".to_owned(),
+                Receiving::Sized(bytes) => bytes.to_string(),
+                Receiving::Chunked(_) => "chunks".to_owned(),
+                Receiving::UntilEnd => "all".to_owned(),
+            };
+            format!("{receiving} {}", head.keep_alive)
+        }
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+#[test]
+fn the_end_of_an_answer_is_found_as_section_6_3_of_rfc_9112_says() {
+    for (status, lines, expected) in [
+        ("1.1 200 OK", "", "all true"),
+        ("1.1 200", "content-length: 5", "5 true"),
+        ("1.1 200 OK", "Content-Length: 5\r\nContent-Length: 5", "5 true"),
+        ("1.1 200 OK", "content-length: 5, 5", "5 true"),
+        ("1.1 200 OK", "content-length: 0", "0 true"),
+        ("1.1 200 OK", "content-length: 5\r\ncontent-length: 6", "Length"),
+        ("1.1 200 OK", "content-length: 5, 6", "Length"),
+        ("1.1 200 OK", "content-length: +5", "Length"),
+        ("1.1 200 OK", "content-length: -5", "Length"),
+        ("1.1 200 OK", "content-length: 5 5", "Length"),
+        ("1.1 200 OK", "content-length: 0x5", "Length"),
+        ("1.1 200 OK", "content-length:", "Length"),
+        ("1.1 200 OK", "content-length: 99999999999999999999", "Length"),
+        ("1.1 200 OK", "transfer-encoding: chunked", "chunks true"),
+        ("1.1 200 OK", "Transfer-Encoding: Chunked", "chunks true"),
+        ("1.1 200 OK", "transfer-encoding: gzip, chunked", "chunks true"),
+        ("1.1 200 OK", "transfer-encoding: gzip\r\ntransfer-encoding: chunked", "chunks true"),
+        ("1.1 200 OK", "transfer-encoding: chunked, gzip", "all true"),
+        ("1.1 200 OK", "transfer-encoding: xchunked", "all true"),
+        // Both: the length is not believed, and nothing behind the answer either.
+        ("1.1 200 OK", "transfer-encoding: chunked\r\ncontent-length: 5", "chunks false"),
+        ("1.0 200 OK", "transfer-encoding: chunked", "TransferEncoding"),
+        ("1.0 200 OK", "content-length: 5", "5 false"),
+        ("1.0 200 OK", "content-length: 5\r\nconnection: Keep-Alive", "5 true"),
+        ("1.1 200 OK", "content-length: 5\r\nconnection: x, Close", "5 false"),
+        ("1.1 204 No Content", "content-length: 5", "nothing true"),
+        ("1.1 304 Not Modified", "transfer-encoding: chunked", "nothing true"),
+        ("1.1 200 OK", "a b: c", "Grammar(HeaderName)"),
+        ("1.1 200 OK", "a : c", "Grammar(HeaderName)"),
+        ("1.1 200 OK", " a: c", "Grammar(HeaderName)"),
+        ("1.1 2000 OK", "", "Grammar(Status)"),
+        ("2.0 200 OK", "", "Grammar(Version)"),
+    ] {
+        let lines = if lines.is_empty() { String::new() } else { format!("{lines}\r\n") };
+        let raw = format!("HTTP/{status}\r\n{lines}\r\n");
+        assert_eq!(judged(&raw, &Method::GET), expected, "{raw:?}");
+    }
+    assert_eq!(judged("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", &Method::HEAD), "nothing true");
+}
+
+#[test]
+fn a_head_is_taken_when_it_is_whole_and_not_awaited_for_ever() {
+    let raw = b"HTTP/1.1 200 OK\r\nx: 1\r\nx: \xff\r\n\r\nbody";
+    for part in 0..raw.len() - 4 {
+        assert!(head_of(&raw[..part]).unwrap().is_none(), "{part} bytes");
+    }
+    let mut unread = BytesMut::from(&raw[..]);
+    let head = parse_answer(&mut unread).unwrap().unwrap();
+    assert_eq!((head.headers.get_all("x").iter().count(), &unread[..]), (2, &b"body"[..]));
+    let long = [&b"HTTP/1.1 200 OK\r\nx: "[..], &vec![b'x'; 100 * 1024]].concat();
+    assert!(matches!(head_of(&long), Err(HeadError::TooLarge)));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: 1\r\n".repeat(101));
+    assert!(matches!(head_of(many.as_bytes()), Err(HeadError::Grammar(httparse::Error::TooManyHeaders))));
+}
+
+/// What comes of a body: data, trailers, and whether it ended well.
+async fn received(receiving: Receiving, sizes: usize, raw: &[u8]) -> (Vec<u8>, Option<HeaderMap>, bool) {
+    let (mut other, ours) = connected().await;
+    other.set_nodelay(true).unwrap();
+    let transport = Rc::new(RefCell::new(Transport::new(ours, BytesMut::new())));
+    transport.borrow_mut().receive(receiving);
+    let mut body = Http1Body::of(&transport);
+    let sent = async {
+        for piece in raw.chunks(sizes) {
+            other.write_all(piece).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        other.shutdown().await.unwrap();
+    };
+    let read = async {
+        let (mut data, mut trailers) = (Vec::new(), None);
+        while let Some(frame) = body.frame().await {
+            match frame.map(Frame::into_data) {
+                Ok(Ok(bytes)) => data.extend_from_slice(&bytes),
+                Ok(Err(frame)) => trailers = frame.into_trailers().ok(),
+                Err(_) => return (data, trailers, false),
+            }
+        }
+        (data, trailers, true)
+    };
+    tokio::join!(sent, read).1
+}
+
+#[tokio::test]
+async fn bodies_are_the_same_however_their_bytes_come() {
+    let chunked = b"5 \r\nhello\r\n6;a=b\r\n world\r\n0\r\nx-t: 1\r\ncontent-length: 7\r\n\r\n";
+    for sizes in [1, 2, 7, 1000] {
+        let (data, trailers, well) = received(Receiving::chunked_answer(), sizes, chunked).await;
+        let trailers = trailers.expect("trailers");
+        assert_eq!((data, trailers["x-t"].as_bytes(), well), (b"hello world".to_vec(), &b"1"[..], true), "{sizes}");
+        for (receiving, raw, expected, ends_well) in [
+            (Receiving::Sized(5), &b"hello"[..], &b"hello"[..], true),
+            (Receiving::Sized(6), b"hello", b"hello", false),
+            (Receiving::UntilEnd, b"hello", b"hello", true),
+            (Receiving::chunked_answer(), b"5\r\nhello\r\n0\r\n\r\n", b"hello", true),
+            (Receiving::chunked_answer(), b"5\r\nhello\r\n0\r\n", b"hello", false),
+            (Receiving::chunked_answer(), b"5\r\nhello\r\nx\r\n", b"hello", false),
+            (Receiving::chunked_request(), b"5 \r\nhello\r\n0\r\n\r\n", b"", false),
+        ] {
+            let (data, trailers, well) = received(receiving, sizes, raw).await;
+            assert_eq!((&data[..], trailers, well), (expected, None, ends_well), "{} {sizes}", raw.escape_ascii());
+        }
+    }
+}
+
+/// A body of given frames.
+struct Frames(VecDeque<Option<Frame<Bytes>>>);
+
+impl Frames {
+    fn of(data: &[&'static str]) -> Self {
+        Self(data.iter().map(|text| Some(Frame::data(Bytes::from_static(text.as_bytes())))).collect())
+    }
+
+    fn with_trailers(mut self, names: &[&'static str]) -> Self {
+        let trailers = names.iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("v")));
+        self.0.push_back(Some(Frame::trailers(trailers.collect())));
+        self
+    }
+
+    fn that_breaks(mut self) -> Self {
+        self.0.push_back(None);
+        self
+    }
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = ();
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ()>>> {
+        Poll::Ready(self.0.pop_front().map(|frame| frame.ok_or(())))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+impl Piped for Frames {
+    fn paced(&mut self, _: Duration) {}
+
+    fn poll_pipe(&mut self, _: &mut Context<'_>, _: &mut Pipe) -> Poll<Spliced> {
+        Poll::Ready(Spliced::Frame)
+    }
+}
+
+/// What is on the wire behind the head `H`, and how sending ended.
+async fn sent(end: BodyEnd, body: Frames) -> (String, Result<(), SendError>) {
+    let (mut other, ours) = connected().await;
+    let transport = RefCell::new(Transport::new(ours, BytesMut::new()));
+    let mut head = Head::new();
+    head.bytes().push(b'H');
+    let mut sending = Sending::new(head, end, body);
+    let done = poll_fn(|cx| sending.poll(cx, &transport)).await;
+    drop(transport);
+    let mut wire = String::new();
+    other.read_to_string(&mut wire).await.unwrap();
+    (wire, done)
+}
+
+#[tokio::test]
+async fn what_goes_out_is_framed_as_its_head_says() {
+    let names = |names: &[&'static str]| names.iter().map(|name| HeaderName::from_static(name)).collect();
+    for (end, body, wire) in [
+        (BodyEnd::Nothing, Frames::of(&["never"]), "H"),
+        (BodyEnd::Sized(5), Frames::of(&["he", "", "llo"]), "Hhello"),
+        (BodyEnd::Close, Frames::of(&["hel", "lo"]), "Hhello"),
+        (BodyEnd::Chunked(Vec::new()), Frames::of(&[]), "H0\r\n\r\n"),
+        (BodyEnd::Chunked(Vec::new()), Frames::of(&["hel", "lo"]), "H5\r\nhello\r\n0\r\n\r\n"),
+        // Only what was announced passes.
+        (
+            BodyEnd::Chunked(names(&["a"])),
+            Frames::of(&["x"]).with_trailers(&["a", "b"]),
+            "H1\r\nx\r\n0\r\na: v\r\n\r\n",
+        ),
+        (BodyEnd::Chunked(names(&["a"])), Frames::of(&[]).with_trailers(&["b"]), "H0\r\n\r\n"),
+    ] {
+        let (on_the_wire, done) = sent(end, body).await;
+        assert_eq!(on_the_wire, wire);
+        assert!(done.is_ok(), "{wire}: {done:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_as_its_head_says_is_an_error_behind_what_has_gone() {
+    let many = vec!["0123456789abcdef"; 1_000];
+    let (wire, done) = sent(BodyEnd::Sized(100_000), Frames::of(&many).that_breaks()).await;
+    assert_eq!(wire.len(), 1 + 16_000, "what came before it has gone");
+    assert!(matches!(done, Err(SendError::Body)), "{done:?}");
+    let (wire, done) = sent(BodyEnd::Sized(4), Frames::of(&["hello"])).await;
+    assert!(matches!(done, Err(SendError::Length)) && wire.len() <= 5, "{wire} {done:?}");
+    let (wire, done) = sent(BodyEnd::Sized(6), Frames::of(&["hello"])).await;
+    assert_eq!(wire, "Hhello");
+    assert!(matches!(done, Err(SendError::Length)), "{done:?}");
+    let (wire, done) = sent(BodyEnd::Chunked(Vec::new()), Frames::of(&["hello"]).that_breaks()).await;
+    assert_eq!(wire, "H5\r\nhello\r\n", "no last chunk");
+    assert!(matches!(done, Err(SendError::Body)), "{done:?}");
+}
+
+/// Sends `bytes` of a body that is announced as `announced` through a transport into another, and what arrives.
+async fn passed_through(announced: u64, bytes: usize) -> (Vec<u8>, Result<(), SendError>, Rc<Progress>) {
+    let ((mut source, from), (mut sink, to)) = (connected().await, connected().await);
+    let from = Rc::new(RefCell::new(Transport::new(from, BytesMut::new())));
+    from.borrow_mut().receive(Receiving::Sized(announced));
+    let progress = Progress::new();
+    let body = Incoming::Http1(Http1Body::of(&from));
+    let body = StreamBody::new(body, Rc::clone(&progress), Duration::from_secs(20));
+    let to = RefCell::new(Transport::new(to, BytesMut::new()));
+    let mut sending = Sending::new(Head::new(), BodyEnd::Sized(announced), body);
+    let written = async {
+        let data: Vec<u8> = (0..bytes).map(|at| (at % 251) as u8).collect();
+        source.write_all(&data).await.unwrap();
+        source.shutdown().await.unwrap();
+    };
+    let read = async {
+        let mut arrived = Vec::new();
+        sink.read_to_end(&mut arrived).await.unwrap();
+        arrived
+    };
+    let passed = async {
+        let done = poll_fn(|cx| sending.poll(cx, &to)).await;
+        poll_fn(|cx| to.borrow_mut().poll_shutdown(cx)).await.unwrap();
+        done
+    };
+    let ((), arrived, done) = tokio::join!(written, read, passed);
+    (arrived, done, progress)
+}
+
+#[tokio::test]
+async fn a_large_body_arrives_whole_through_a_pipe_and_is_counted() {
+    const BYTES: usize = 5 * 1024 * 1024 + 3;
+    let (arrived, done, progress) = passed_through(BYTES as u64, BYTES).await;
+    assert!(done.is_ok() && arrived.len() == BYTES, "{done:?}, {} bytes", arrived.len());
+    assert!(arrived.iter().enumerate().all(|(at, &byte)| byte == (at % 251) as u8), "in order");
+    assert_eq!((progress.bytes(), progress.is_over(), progress.failure()), (BYTES as u64, true, None));
+}
+
+#[tokio::test]
+async fn a_large_body_that_breaks_off_in_a_pipe_is_an_error() {
+    const BYTES: usize = 3 * 1024 * 1024;
+    let (arrived, done, progress) = passed_through(2 * BYTES as u64, BYTES).await;
+    assert!(matches!(done, Err(SendError::Body)), "{done:?}");
+    assert_eq!((arrived.len(), progress.is_over()), (BYTES, false), "what has come has gone");
+    assert_eq!(progress.failure(), Some(crate::body::BodyError::Broken));
+}

@@ -1,0 +1,166 @@
+//! The server over real sockets, in front of a gateway without a route: which requests it sees, and how connections end.
+
+use super::drained::Drained;
+use super::http1;
+use crate::access_log::{AccessLog, AccessLogFormat};
+use crate::framing::FramingLimits;
+use crate::framing::tests::corpus::{Case, corpus, guarded};
+use crate::framing::tests::reading::requests;
+use crate::gateway::Gateway;
+use crate::http1::Transport;
+use crate::identity::IdSource;
+use crate::ledger::WorkerLedger;
+use crate::live_table::LiveTable;
+use crate::metrics::{Metrics, WorkerMetrics};
+use crate::recent::WorkerRecent;
+use crate::request_side::Holding;
+use crate::services::{self, Services};
+use crate::settings::{AwsSigning, LambdaInvokeBy, StalePolicy};
+use crate::transform::collect::CollectBudget;
+use crate::upstream::Upstreams;
+use bytes::BytesMut;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+/// Far above what any connection here takes.
+const BOUND: Duration = Duration::from_secs(20);
+
+fn gateway() -> Gateway {
+    let metrics = Arc::new(Metrics::new());
+    let live_table = LiveTable::new();
+    let holding = Holding { budget: CollectBudget::new(1 << 20), collect_bytes_max: 1 << 20 };
+    let (credentials, _) = services::credentials();
+    let services = Services {
+        endpoints: HashMap::new(),
+        invoke_by: LambdaInvokeBy::default(),
+        signing: AwsSigning::default(),
+        credentials,
+        holding: holding.clone(),
+    };
+    Gateway {
+        ledger: WorkerLedger::new(live_table.ledger().clone()),
+        recent: WorkerRecent::new(0),
+        live_table,
+        upstreams: Upstreams::new(Arc::default()),
+        ids: IdSource::new(7),
+        log: AccessLog::start(AccessLogFormat::Off, Arc::clone(&metrics)).unwrap().0,
+        metrics: WorkerMetrics::new(metrics),
+        listener_port: 80,
+        holding,
+        services,
+        stale_policy: StalePolicy::default(),
+    }
+}
+
+async fn connected() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap());
+    let (client, accepted) = tokio::join!(client, listener.accept());
+    (client.unwrap(), accepted.unwrap().0)
+}
+
+/// Sends pieces, ends the client's side and reads to the end.
+async fn spoken(gateway: &Gateway, pieces: &[&[u8]]) -> Vec<u8> {
+    let (client, server) = connected().await;
+    client.set_nodelay(true).unwrap();
+    let address = server.peer_addr().unwrap();
+    let (_drain, draining) = watch::channel(false);
+    let served = http1::serve(gateway, Transport::new(server, BytesMut::new()), address, Drained::of(draining));
+    let (mut reading, mut writing) = client.into_split();
+    let sent = async move {
+        for piece in pieces {
+            // A server that has refused what came before may have closed.
+            if writing.write_all(piece).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let _ = writing.shutdown().await;
+    };
+    let read = async move {
+        let mut answers = Vec::new();
+        // What was answered before a reset counts too.
+        let _ = reading.read_to_end(&mut answers).await;
+        answers
+    };
+    let (_, (), answers) =
+        timeout(BOUND, async { tokio::join!(served, sent, read) }).await.expect("the connection ends");
+    answers
+}
+
+/// The statuses of all answers, which have lengths.
+fn statuses(mut answers: &[u8]) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    while !answers.is_empty() {
+        let mut lines = [httparse::EMPTY_HEADER; 32];
+        let mut answer = httparse::Response::new(&mut lines);
+        let head = answer.parse(answers).expect("an answer").unwrap();
+        let length = answer.headers.iter().find(|line| line.name == "content-length").expect("a length").value;
+        let length: usize = std::str::from_utf8(length).unwrap().parse().unwrap();
+        let status = answer.code.unwrap();
+        if status != 100 {
+            statuses.push(status);
+        }
+        answers = &answers[head + length..];
+    }
+    statuses
+}
+
+/// What the statuses must be: one for each request that the guard lets through, then that of the refused one.
+fn check(case: &Case, statuses: &[u16], how: &str) {
+    let outcome = guarded([&case.raw[..]], FramingLimits::default());
+    let whole = requests(&outcome.passed).into_iter().filter(|(method, ..)| method != "REFUSED").count();
+    let text = case.text();
+    let refused = outcome.violation.map(|violation| violation.status());
+    // A request is answered when its head has come, whatever becomes of its body.
+    let (good, rest) = statuses.split_at(whole.min(statuses.len()));
+    // Nobody serves anything here, and what is asked without a host is refused by the gateway.
+    assert!(good.iter().all(|status| [400, 404].contains(status)), "{text} {how}: {statuses:?}");
+    match (refused, rest) {
+        (None, [] | [400 | 404]) => {}
+        (Some(refused), [last]) => assert!(*last == refused || *last == 404, "{text} {how}: {statuses:?}"),
+        // Whoever asks to close has read the last answer.
+        (_, []) if closes(&case.raw) => {}
+        _ => panic!("{text} {how}: {whole} whole requests, refused {refused:?}, answered {statuses:?}"),
+    }
+    if good.len() < whole {
+        assert!(closes(&case.raw), "{text} {how}: {statuses:?}");
+    }
+}
+
+/// Whether a request in this may end the connection before what is behind it.
+fn closes(raw: &[u8]) -> bool {
+    let lower = raw.to_ascii_lowercase();
+    raw.windows(8).any(|text| text == b"HTTP/1.0") || lower.windows(10).any(|text| text == b"connection")
+}
+
+#[test]
+fn every_case_of_the_corpus_is_answered_as_the_guard_reads_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let gateway = gateway();
+        for case in corpus() {
+            check(&case, &statuses(&spoken(&gateway, &[&case.raw]).await), "at once");
+            let middle = case.raw.len() / 2;
+            let (first, second) = case.raw.split_at(middle);
+            check(&case, &statuses(&spoken(&gateway, &[first, second]).await), "in two pieces");
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_is_small() {
+    // What each of many idle clients costs beside its socket.
+    let (_client, server) = connected().await;
+    let address = server.peer_addr().unwrap();
+    let (_drain, draining) = watch::channel(false);
+    let gateway = gateway();
+    let served = http1::serve(&gateway, Transport::new(server, BytesMut::new()), address, Drained::of(draining));
+    assert!(size_of_val(&served) <= 10 * 1024, "{} bytes", size_of_val(&served));
+}
