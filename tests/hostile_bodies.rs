@@ -24,8 +24,8 @@ const MIB: usize = 1024 * 1024;
 /// The proxy's default for one body that is read.
 const COLLECT_BYTES_MAX: usize = 10 * MIB;
 
-/// Beside the bodies themselves: buffers of connections, and what an allocator keeps.
-const SLACK_BYTES: u64 = 32 * MIB as u64;
+/// Beside the bodies themselves: buffers of connections.
+const SLACK_BYTES: u64 = 24 * MIB as u64;
 
 /// A gateway whose routes read bodies: `/map` all of one, `/path` and `/search` something in one, `/decode` as base64.
 /// Each path ends in the name of a case, by which its line is found in the log.
@@ -88,7 +88,8 @@ async fn check(rows: Vec<Row>) {
         assert_eq!((logged.0, &*logged.1), (status.into(), reason), "{path}");
     }
     let most = watch.stop();
-    let bound = idle + 3 * COLLECT_BYTES_MAX as u64 + SLACK_BYTES;
+    // The allocator gives back what was freed within a second, so what was held for the row before may still be there.
+    let bound = idle + 6 * COLLECT_BYTES_MAX as u64 + SLACK_BYTES;
     println!("memory: idle {} KiB, most {} KiB", idle / 1024, most / 1024);
     assert!(most <= bound, "idle {idle}, most {most}, bound {bound}");
     serves_on(&mut world).await;

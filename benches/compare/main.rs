@@ -1,7 +1,8 @@
 //! Penstock beside the proxies that Debian packages: the same backend, the same generators, the same cores, processor time
 //! as the kernel counts it. Prints tables in Markdown.
 //!
-//! `cargo bench -p penstock-tests --bench compare [-- WORK...]`, after `cargo build --release --workspace` and
+//! `cargo bench --profile dist -p penstock-tests --bench compare [-- WORK...]`, after
+//! `cargo build --profile dist -p penstock-control-plane -p penstock-data-plane` and
 //! `apt-get install nginx haproxy h2o wrk nghttp2-client`. The figures and what they mean are in `benches/README.md`.
 //! `PENSTOCK_BENCH_ROUNDS` and `PENSTOCK_BENCH_SECONDS` make it longer.
 

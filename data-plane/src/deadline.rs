@@ -14,6 +14,7 @@ thread_local! {
 }
 
 /// A moment after which something takes too long.
+#[derive(Debug)]
 pub(crate) struct Deadline {
     at: Instant,
     /// Made when somebody first has to wait.

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn reads_grow_for_who_is_fast_and_shrink_for_who_is_not() {
         let mut pace = Pace::default();
-        let mut read = |pace: &mut Pace, bytes: u64| {
+        let read = |pace: &mut Pace, bytes: u64| {
             let end = pace.fast_bytes + bytes;
             while pace.fast_bytes < end {
                 pace.read(pace.read_bytes());

@@ -12,10 +12,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::Instant;
 
 use super::super::{FramingLimits, LingeringLimits, MessagePart, ViolationCell};
 use super::guard::FramingGuard;
+use crate::deadline::Deadline;
 
 /// Bytes thrown away with one read of the lingering close.
 const DISCARD_BYTES: usize = 16 * 1024;
@@ -45,7 +46,7 @@ enum Closing {
         left_bytes: u64,
         /// Whether the client is, or may be, still sending.
         client_sends: bool,
-        deadline: Option<Pin<Box<Sleep>>>,
+        deadline: Option<Deadline>,
     },
     /// Nothing is left to do.
     Closed,
@@ -134,8 +135,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedIo<T> {
                 Poll::Pending if !*client_sends => return Poll::Ready(()),
                 Poll::Pending => {
                     let wait = Duration::from_millis(self.lingering.lingering_close_ms);
-                    let deadline = deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(wait)));
-                    return deadline.as_mut().poll(cx);
+                    return deadline.get_or_insert_with(|| Deadline::new(Instant::now() + wait)).poll(cx);
                 }
             }
         }
