@@ -1,9 +1,7 @@
 //! Every bound of the proxy, with its unit. What an operator may want to change is in `settings.rs`; the rest is here,
 //! with the reason for its size.
 
-/// Buffer between a socket and hyper, in bytes, on each side of a connection. hyper grows its buffers up to this while
-/// a transfer is fast, so it decides the memory of a stream; it must hold the largest head that the framing guard lets
-/// through.
+/// Largest head of an upstream's answer, in bytes, and the buffer between hyper and a socket on connections that are its.
 pub(crate) const STREAM_BUFFER_BYTES: usize = 80 * 1024;
 
 /// Reads from an upstream, in bytes. hyper keeps one such buffer for each upstream connection.
