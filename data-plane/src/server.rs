@@ -166,7 +166,8 @@ async fn serve_h2(
     let service = service_fn(|request| {
         let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
         let arrival = Arrival::of(request.map(Incoming::Hyper));
-        async move { Ok::<_, Infallible>(gateway.serve(&client, arrival).await) }
+        // On the heap: hyper moves what it spawns several times, and this is several kilobytes.
+        Box::pin(async move { Ok::<_, Infallible>(gateway.serve(&client, arrival).await) })
     });
     let connection = http2::Builder::new(LocalExecutor)
         .timer(TokioTimer::new())

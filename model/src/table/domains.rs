@@ -21,6 +21,8 @@ pub(super) struct BasePaths {
     /// By path.
     pub(super) sorted: Vec<BasePath>,
     /// Of the one with the most.
+    /// Where each of them stands: what a search would compare lies all over the memory.
+    by_path: HashMap<Box<str>, usize>,
     segments_max: usize,
 }
 
@@ -49,6 +51,8 @@ impl Domains {
         }
         for base_paths in by_name.values_mut() {
             base_paths.sorted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+            base_paths.by_path =
+                base_paths.sorted.iter().enumerate().map(|(at, base)| (base.path.clone(), at)).collect();
             base_paths.segments_max = base_paths.sorted.iter().map(BasePath::segments).max().unwrap_or(0);
         }
         Self { mappings, by_name }
@@ -63,7 +67,7 @@ impl BasePaths {
         let mut end = slashes.map(|(at, _)| at).nth(self.segments_max + 1).unwrap_or(path.len());
         loop {
             let (begin, rest) = path.split_at_checked(end)?;
-            if let Ok(at) = self.sorted.binary_search_by(|base| (*base.path).cmp(begin)) {
+            if let Some(&at) = self.by_path.get(begin) {
                 return self.sorted.get(at).map(|base| (base, rest));
             }
             end = begin.rfind('/')?;
