@@ -114,11 +114,11 @@ async fn connection(
     address: SocketAddr,
     drain: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let mut drained = Drained::of(drain.clone());
+    let mut drained = Drained::of(drain);
     let mut transport = Transport::new(stream, BytesMut::new());
     match protocol(&mut transport, &mut drained).await? {
         Protocol::Http1 => http1::serve(gateway, transport, address, drained).await,
-        Protocol::Http2 => serve_h2(gateway, transport.into(), address, drain).await,
+        Protocol::Http2 => serve_h2(gateway, transport, address, drained).await,
         Protocol::Silence => Ok(()),
     }
 }
@@ -158,10 +158,11 @@ async fn protocol(transport: &mut Transport, drained: &mut Drained) -> io::Resul
 
 async fn serve_h2(
     gateway: &Rc<Gateway>,
-    io: Prefixed,
+    transport: Transport,
     address: SocketAddr,
-    mut drain: watch::Receiver<bool>,
+    mut drained: Drained,
 ) -> io::Result<()> {
+    let (io, flusher) = Gathered::over(transport);
     let client = Rc::new(ClientConnection { address, violations: None });
     let service = service_fn(|request| {
         let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
@@ -180,25 +181,33 @@ async fn serve_h2(
         .keep_alive_timeout(Duration::from_millis(H2_PING_TIMEOUT_MS))
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
-    let served = tokio::select! {
-        biased;
-        served = connection.as_mut() => served,
-        _ = drain.wait_for(|&draining| draining) => {
+    let mut was_told = false;
+    let served = poll_fn(|cx| {
+        if drained.poll(cx) && !was_told {
+            was_told = true;
             connection.as_mut().graceful_shutdown();
-            connection.await
         }
-    };
-    served.map_err(io::Error::other)
+        let served = connection.as_mut().poll(cx);
+        if let Poll::Ready(Err(error)) = flusher.poll_flush(cx) {
+            return Poll::Ready(Err(error));
+        }
+        served.map_err(io::Error::other)
+    })
+    .await;
+    if served.is_ok() {
+        poll_fn(|cx| flusher.poll_flush(cx)).await?;
+    }
+    served
 }
 
 mod answer;
 mod drained;
+mod gathered;
 mod http1;
 mod linger;
-mod prefixed;
 mod request;
 #[cfg(test)]
 mod tests;
 
 use drained::Drained;
-use prefixed::Prefixed;
+use gathered::Gathered;
