@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 /// What a pipe may hold, in bytes: kernel memory of a body that is on its way in one. Where the user has too much of it already
 /// the kernel gives a smaller one.
-const PIPE_BYTES: usize = 256 * 1024;
+const PIPE_BYTES: usize = 512 * 1024;
 /// Empty pipes that a worker keeps.
 const KEPT_PIPES_MAX: usize = 16;
 

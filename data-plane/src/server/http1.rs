@@ -20,7 +20,6 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -140,7 +139,8 @@ impl Connection<'_> {
         let gateway = self.gateway;
         let client = &self.client;
         let response = {
-            let mut service = pin!(gateway.serve(client, arrival));
+            // On the heap while it runs: a connection that waits for a request does not pay for the largest.
+            let mut service = Box::pin(gateway.serve(client, arrival));
             poll_fn(|cx| match service.as_mut().poll(cx) {
                 Poll::Ready(response) => Poll::Ready(Some(response)),
                 Poll::Pending => self.poll_broken(cx).map(|()| None),
@@ -191,7 +191,9 @@ impl Connection<'_> {
     /// Sends an answer.
     async fn answer(&mut self, response: Response<ResponseBody<Record>>, asked: Asked) -> Ended {
         let (mut parts, body) = response.into_parts();
-        let over = self.drained.is_draining() || {
+        // Asked anew: a drain may have begun while the request ran.
+        let drains = poll_fn(|cx| Poll::Ready(self.drained.poll(cx))).await;
+        let over = drains || {
             let transport = self.transport.borrow();
             transport.read_ended && transport.unread.is_empty() && transport.has_received()
         };
