@@ -1,4 +1,4 @@
-//! [`Deadlines`]: time limits that hardly ever end. A timer that was set for one is used again for the next without being set
+//! [`Deadline`]: time limits that hardly ever end. A timer that was set for one is used again for the next without being set
 //! anew: it fires too early then, and only then is set for what is left.
 
 use std::cell::RefCell;
