@@ -281,7 +281,7 @@ impl<B: Piped + Body> Piped for StreamBody<B> {
         }
     }
 
-    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Option<Pipe>) -> Poll<Spliced> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(Spliced::Frame) };
         match inner.poll_pipe(cx, pipe) {
             Poll::Ready(Spliced::Bytes(bytes)) => {

@@ -71,7 +71,7 @@ impl Piped for OutgoingBody {
         }
     }
 
-    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Option<Pipe>) -> Poll<Spliced> {
         match self {
             Self::Stream(stream) => stream.poll_pipe(cx, pipe),
             Self::Staged(..) | Self::Whole(_) => Poll::Ready(Spliced::Frame),

@@ -52,7 +52,7 @@ impl Piped for Incoming {
         }
     }
 
-    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Option<Pipe>) -> Poll<Spliced> {
         match self {
             Self::Hyper(_) => Poll::Ready(Spliced::Frame),
             Self::Http1(body) => body.poll_pipe(cx, pipe),

@@ -92,7 +92,7 @@ impl<T: EndOfBody> Piped for ResponseBody<T> {
         }
     }
 
-    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Option<Pipe>) -> Poll<Spliced> {
         let Self::Stream(stream, end) = self else { return Poll::Ready(Spliced::Frame) };
         let spliced = ready!(stream.poll_pipe(cx, pipe));
         if stream.is_end_stream()

@@ -8,15 +8,6 @@ use super::octets::{token_run, value_run};
 use super::violation::{FramingRule, FramingViolation};
 use std::ops::Range;
 
-/// What one call of [`ChunkedChecker::advance`] has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChunkProgress {
-    /// How many of the bytes belong to the body: all of them, unless the body has ended.
-    pub consumed: usize,
-    /// Whether the body has ended.
-    pub done: bool,
-}
-
 /// What lies at the front of the bytes of a chunked body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChunkPiece {
@@ -86,23 +77,10 @@ impl ChunkedChecker {
         Self { whose: Whose::Upstream, ..Self::default() }
     }
 
-    /// Checks the next bytes of the body. `limits` are the same each time.
+    /// Checks the next bytes of the body, as far as the first data among them. `limits` are the same each time.
     ///
     /// **Errors**: the first rule that the bytes break; the violation's offset is that of the byte at fault, and
     /// [`offset`](Self::offset) then equals it. The checker must then be dropped.
-    pub fn advance(&mut self, bytes: &[u8], limits: &ChunkedLimits) -> Result<ChunkProgress, FramingViolation> {
-        let mut rest = bytes;
-        while let Some(&byte) = rest.first()
-            && self.phase != Phase::Done
-        {
-            let taken = self.step(byte, rest, limits).map_err(|rule| FramingViolation::body(rule, self.offset))?;
-            self.offset += taken as u64;
-            rest = &rest[taken..];
-        }
-        Ok(ChunkProgress { consumed: bytes.len() - rest.len(), done: self.phase == Phase::Done })
-    }
-
-    /// As [`advance`](Self::advance), but stops behind the first data.
     pub fn piece(&mut self, bytes: &[u8], limits: &ChunkedLimits) -> Result<ChunkPiece, FramingViolation> {
         let (mut at, mut trailers_at) = (0, None);
         while let Some(&byte) = bytes.get(at)

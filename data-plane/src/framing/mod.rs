@@ -39,7 +39,7 @@ pub(crate) mod tests;
 mod violation;
 
 pub use cell::ViolationCell;
-pub use chunked::{ChunkPiece, ChunkProgress, ChunkedChecker};
+pub use chunked::{ChunkPiece, ChunkedChecker};
 pub use grammar::{BodyFraming, HeadScan, HeadScanner, HttpVersion, RequestHead, scan_head};
 pub use limits::{
     CHUNK_SIZE_DIGITS_MAX, ChunkedLimits, FramingLimits, HeadLimits, LEADING_EMPTY_LINES_MAX, LENGTH_MAX,

@@ -57,7 +57,7 @@ impl Piped for Http1Body {
         }
     }
 
-    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced> {
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Option<Pipe>) -> Poll<Spliced> {
         let Some(transport) = &self.transport else { return Poll::Ready(Spliced::Frame) };
         let mut transport = transport.borrow_mut();
         if transport.message != self.message {

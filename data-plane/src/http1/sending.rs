@@ -42,9 +42,8 @@ pub(crate) trait Piped {
     /// The other side took nothing for so long, and goes on.
     fn paced(&mut self, blocked: Duration);
 
-    /// Takes what comes next into an empty pipe instead of a frame, where that is possible and the body is so large that it
-    /// pays.
-    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Spliced>;
+    /// Takes what comes next into an empty pipe instead of a frame, where that is possible. The pipe is made when it is.
+    fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Option<Pipe>) -> Poll<Spliced>;
 }
 
 /// What came into a pipe.
@@ -154,11 +153,7 @@ where
         else {
             return Poll::Ready(false);
         };
-        if self.pipe.is_none() {
-            self.pipe = Pipe::take();
-        }
-        let Some(pipe) = &mut self.pipe else { return Poll::Ready(false) };
-        match ready!(body.poll_pipe(cx, pipe)) {
+        match ready!(body.poll_pipe(cx, &mut self.pipe)) {
             Spliced::Frame => return Poll::Ready(false),
             Spliced::Broken => self.failure = Some(SendError::Body),
             Spliced::Bytes(bytes) => match left.checked_sub(bytes as u64) {

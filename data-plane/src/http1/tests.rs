@@ -156,6 +156,30 @@ async fn bodies_are_the_same_however_their_bytes_come() {
     }
 }
 
+#[tokio::test]
+async fn a_connection_that_waits_for_a_head_keeps_nothing_of_the_body_before() {
+    // The last bytes fill no buffer.
+    const BYTES: usize = 1024 * 1024 + 3;
+    let (mut other, ours) = connected().await;
+    let transport = Rc::new(RefCell::new(Transport::new(ours, BytesMut::new())));
+    transport.borrow_mut().receive(Receiving::Sized(BYTES as u64));
+    let mut body = Http1Body::of(&transport);
+    let data = vec![b'x'; BYTES];
+    let read = async {
+        let mut bytes = 0;
+        while let Some(frame) = body.frame().await {
+            bytes += frame.unwrap().into_data().unwrap().len();
+        }
+        bytes
+    };
+    let (sent, read) = tokio::join!(other.write_all(&data), read);
+    sent.unwrap();
+    assert_eq!(read, BYTES);
+    let waits = poll_fn(|cx| Poll::Ready(transport.borrow_mut().poll_fill(cx).is_pending())).await;
+    assert!(waits, "nothing more has come");
+    assert_eq!(transport.borrow().unread.capacity(), 0);
+}
+
 /// A body of given frames.
 struct Frames(VecDeque<Option<Frame<Bytes>>>);
 
@@ -192,7 +216,7 @@ impl Body for Frames {
 impl Piped for Frames {
     fn paced(&mut self, _: Duration) {}
 
-    fn poll_pipe(&mut self, _: &mut Context<'_>, _: &mut Pipe) -> Poll<Spliced> {
+    fn poll_pipe(&mut self, _: &mut Context<'_>, _: &mut Option<Pipe>) -> Poll<Spliced> {
         Poll::Ready(Spliced::Frame)
     }
 }

@@ -165,7 +165,10 @@ impl Transport {
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [MaybeUninit::uninit(); HEAD_READ_BYTES];
         let mut scratch = ReadBuf::uninit(&mut space);
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut scratch));
+        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut scratch) else {
+            self.rest();
+            return Poll::Pending;
+        };
         self.noted(read)?;
         let fresh = scratch.filled();
         if fresh.is_empty() {
@@ -282,11 +285,20 @@ impl Transport {
 
     /// Takes what comes next of the body into an empty pipe. `None`: it has to come as a frame, because some of it was read
     /// already, its end is not known by count, or its receiver is slow and a pipe would hold more for it than a buffer.
-    pub(super) fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Option<io::Result<usize>>> {
+    pub(super) fn poll_pipe(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Option<Pipe>,
+    ) -> Poll<Option<io::Result<usize>>> {
         let Receiving::Sized(left) = &mut self.receiving else { return Poll::Ready(None) };
         if !self.unread.is_empty() || self.pace.is_slow() || self.expects_continue || self.has_failed {
             return Poll::Ready(None);
         }
+        if pipe.is_none() {
+            *pipe = Pipe::take();
+        }
+        // Without descriptors for one it is copied.
+        let Some(pipe) = pipe else { return Poll::Ready(None) };
         let taken = ready!(pipe.poll_fill(cx, &self.stream, *left));
         match taken {
             Ok(bytes @ 1..) => {

@@ -22,7 +22,9 @@ pub(super) fn write_head(out: &mut Head, parts: &mut Parts, body: &impl Body, as
     headers.remove(TRANSFER_ENCODING);
     let end = body_end(parts.status, body, asked, || announced(headers));
     let is_last = over || says_close || !asked.keep_alive || matches!(end, BodyEnd::Close);
-    if !matches!(end, BodyEnd::Nothing) {
+    // A length is stated by whoever frames the body; where there is none for other reasons, it may be about another one.
+    let is_empty = matches!(end, BodyEnd::Nothing) && states_nothing(parts.status, asked);
+    if is_empty || !matches!(end, BodyEnd::Nothing) {
         headers.remove(CONTENT_LENGTH);
     }
     let version = if asked.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
@@ -33,9 +35,7 @@ pub(super) fn write_head(out: &mut Head, parts: &mut Parts, body: &impl Body, as
     let _ = match &end {
         BodyEnd::Sized(bytes) => write!(out.bytes(), "content-length: {bytes}\r\n"),
         BodyEnd::Chunked(_) => write!(out.bytes(), "transfer-encoding: chunked\r\n"),
-        BodyEnd::Nothing if states_nothing(parts.status, asked) && !headers.contains_key(CONTENT_LENGTH) => {
-            write!(out.bytes(), "content-length: 0\r\n")
-        }
+        BodyEnd::Nothing if is_empty => write!(out.bytes(), "content-length: 0\r\n"),
         BodyEnd::Nothing | BodyEnd::Close => Ok(()),
     };
     if !headers.contains_key(DATE) {

@@ -206,8 +206,10 @@ impl Upstreams {
             line.prepare(&mut request)?;
             let means_the_same_twice = age == Age::Used && request.method().is_idempotent();
             let may_be_refused = matches!(line, Line::Http2(..));
-            let is_shared = matches!(line, Line::Http1(_) | Line::Http2(..));
-            let again = if is_shared && (means_the_same_twice || may_be_refused) { repeated(&request) } else { None };
+            // Our own side gives the request back by itself.
+            let loses_request = !matches!(line, Line::Plain(_));
+            let again =
+                if loses_request && (means_the_same_twice || may_be_refused) { repeated(&request) } else { None };
             match line.try_send(request).await {
                 Ok(response) => return Ok((response, Lease { line, target })),
                 Err(mut failed) => match (failed.take_message(means_the_same_twice), again) {

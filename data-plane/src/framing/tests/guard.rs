@@ -171,10 +171,10 @@ impl FramingGuard {
                 }
                 Stage::Chunked(checker) => {
                     let good_before = checker.offset();
-                    let progress = checker.advance(rest, &self.limits.chunked);
+                    let piece = checker.piece(rest, &self.limits.chunked);
                     passed += (checker.offset() - good_before) as usize;
-                    match progress {
-                        Ok(progress) if !progress.done => break,
+                    match piece {
+                        Ok(piece) if !piece.done => continue,
                         Ok(_) => Ok(Stage::next_head()),
                         Err(violation) => Err(violation),
                     }
