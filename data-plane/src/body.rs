@@ -99,9 +99,14 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new() -> Rc<Self> {
+        Self::begun(Instant::now())
+    }
+
+    /// Of a body that is made at this moment.
+    pub(crate) fn begun(now: Instant) -> Rc<Self> {
         Rc::new(Self {
             bytes: Cell::new(0),
-            last: Cell::new(Instant::now()),
+            last: Cell::new(now),
             waiting_since: Cell::new(None),
             is_over: Cell::new(false),
             is_abandoned: Cell::new(false),

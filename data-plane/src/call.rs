@@ -19,7 +19,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use penstock_model::content::mock;
 use penstock_model::exchange::{Inbound, X_AMZN_TRACE_ID, effective_method, upstream_head};
 use penstock_model::function::HeaderSpelling;
@@ -28,7 +28,7 @@ use penstock_model::integration::ResponseTransferMode;
 use penstock_model::table::{HttpPlan, HttpStyle, LocateError, MockPlan, Plan, RequestPlan, Route, StageSettings};
 use sha2::{Digest as _, Sha256};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -40,6 +40,8 @@ pub(crate) struct Call<'a> {
     pub(crate) gateway: &'a Gateway,
     pub(crate) connection: &'a ClientConnection,
     pub(crate) head: &'a Parts,
+    /// That the head names; `None` when it names none.
+    pub(crate) host: Option<&'a str>,
     pub(crate) request_id: &'a str,
     pub(crate) extended_request_id: &'a str,
     pub(crate) time_ms: u64,
@@ -86,17 +88,17 @@ impl Call<'_> {
         let route = match self.route(found, record) {
             Ok(route) => route,
             Err(refused) => {
-                throw_away(body, &self.head.headers, &record.request).await;
+                Box::pin(throw_away(body, &self.head.headers, &record.request)).await;
                 return Err(refused);
             }
         };
         let answer = match &route.plan {
             Plan::Http(plan) => self.exchange(&route, plan, body, found, record).await?,
-            // On the heap: what calls a function would be part of every request otherwise.
+            // On the heap, like all that most requests do not need: the room for it would be part of each otherwise.
             Plan::Function(plan) => Box::pin(self.function(&route, plan, body, found, record)).await?,
-            Plan::Mock(plan) => self.mock(&route, plan, body, found, record).await?,
+            Plan::Mock(plan) => Box::pin(self.mock(&route, plan, body, found, record)).await?,
             Plan::Fail(problem) => {
-                throw_away(body, &self.head.headers, &record.request).await;
+                Box::pin(throw_away(body, &self.head.headers, &record.request)).await;
                 return Err(ProxyError::Route(problem.clone()));
             }
         };
@@ -107,14 +109,18 @@ impl Call<'_> {
             headers: &self.head.headers,
             holding: &self.gateway.holding,
         };
-        finish.touch(answer, &record.response).await
+        match finish.is_needed() {
+            true => Box::pin(finish.touch(answer, &record.response)).await,
+            false => Ok(answer),
+        }
     }
 
     /// Checks what routing needs of the head, and routes.
     fn route(&self, found: &mut Found, record: &mut Record) -> Result<Arc<Route>, ProxyError> {
-        let host = host(self.head).ok_or(ProxyError::MissingHost)?;
-        if !self.head.uri.path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
-            // Only HTTP/2 lets it come this far; the framing guard refuses it.
+        let host = self.host.ok_or(ProxyError::MissingHost)?;
+        // The grammar of HTTP/1 has refused it already.
+        let is_checked = self.head.version != Version::HTTP_2;
+        if !is_checked && !self.head.uri.path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
             return Err(ProxyError::TargetByte);
         }
         self.find(host, found, record)
@@ -169,7 +175,7 @@ impl Call<'_> {
             version: self.head.version,
             headers: &self.head.headers,
             method: &found.method,
-            host: host(self.head).unwrap_or_default(),
+            host: self.host.unwrap_or_default(),
             base_path: path.get(slashes..slashes + found.base_path_bytes).unwrap_or_default(),
             route_path: path.get(found.route_path_at..).unwrap_or("/"),
             resource: found.route.as_deref().map(|route| (route.resource_id.as_str(), route.resource_path.as_str())),
@@ -191,7 +197,10 @@ impl Call<'_> {
         holding: &Holding,
     ) -> Result<RequestSide, ProxyError> {
         let intake = Intake { headers: &self.head.headers, stage: &route.stage, plan, read_when_passed, holding };
-        intake.prepare(body).await.map_err(|error| self.with_framing(error))
+        match intake.at_once(body) {
+            Ok(side) => Ok(side),
+            Err(body) => Box::pin(intake.prepare(body)).await.map_err(|error| self.with_framing(error)),
+        }
     }
 
     /// The trace id that goes on (section c.5).
@@ -216,13 +225,14 @@ impl Call<'_> {
         let holding = &self.gateway.holding;
         let mut side = self.take_in(route, &plan.request, false, body, holding).await?;
         if let Some(service) = &plan.service {
-            side = side.for_service(service, holding).await.map_err(|error| self.with_framing(error.into()))?;
+            let ready = Box::pin(side.for_service(service, holding));
+            side = ready.await.map_err(|error| self.with_framing(error.into()))?;
         }
         let RequestSide { body, about, text, template: _ } = side;
         let inbound = self.inbound(found);
         let trace_id = self.trace_id();
         let reading = Inbound { body: text.as_ref().map(BodyText::as_str), ..inbound };
-        let head = upstream_head(route, plan, &reading, self.gateway.listener_port, &trace_id, about)?;
+        let head = upstream_head(route, plan, &reading, &self.gateway.forwarded_port, &trace_id, about)?;
         // Only the head is mapped from the body, and the right to hold the bytes ends when they are sent.
         drop(text);
         let mut key = TargetKey::new(&plan.uri, &plan.tls);
@@ -234,14 +244,14 @@ impl Call<'_> {
         if let Some(service) = &plan.service {
             let services = &self.gateway.services;
             services.address(service, &mut key, &mut request)?;
-            signed_by(sent_at + route.timeout, services.sign_request(service, &mut request)).await?;
+            Box::pin(signed_by(sent_at + route.timeout, services.sign_request(service, &mut request))).await?;
         }
-        let (response, lease) = self.send(&key, route.timeout, request, &record.request).await?;
+        let (response, lease) = self.send(&key, sent_at, route.timeout, request, &record.request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // `Upgrade` never passes, so nobody asked for it, and what follows is no HTTP.
             return Err(ProxyError::UnaskedUpgrade);
         }
-        record.answered(response.status().as_u16(), sent_at.elapsed(), lease);
+        record.answered(response.status().as_u16(), sent_at, lease);
         let (parts, incoming) = response.into_parts();
         if plan.service.is_some() {
             self.note_expiry(parts.status, &parts.headers);
@@ -254,9 +264,12 @@ impl Call<'_> {
         let answer = UpstreamAnswer { status: parts.status, headers: parts.headers, body };
         let outlet = self.outlet(route, inbound, &trace_id);
         match plan.style {
-            HttpStyle::Proxy => outlet.proxied(answer).await,
+            HttpStyle::Proxy => match outlet.proxied_at_once(answer) {
+                Ok(answer) => Ok(answer),
+                Err(answer) => Box::pin(outlet.proxied(*answer)).await,
+            },
             HttpStyle::Custom => {
-                let answer = outlet.custom(&plan.responses, answer).await?;
+                let answer = Box::pin(outlet.custom(&plan.responses, answer)).await?;
                 record.status(answer.head.status.as_u16());
                 Ok(answer)
             }
@@ -284,16 +297,17 @@ impl Call<'_> {
         Ok(answer)
     }
 
-    /// Sends a request and waits for the head of the answer, at most for `limit` behind the last byte of the request.
+    /// Sends a request now and waits for the head of the answer, at most for `limit` behind the last byte of the request.
     pub(crate) async fn send(
         &self,
         key: &TargetKey,
+        now: Instant,
         limit: Duration,
         request: Request<OutgoingBody>,
         progress: &Progress,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
-        let sent = self.gateway.upstreams.send(key, request);
-        let result = within(limit, progress, sent).await.unwrap_or(Err(ProxyError::ResponseTimeout));
+        let sent = pin!(self.gateway.upstreams.send(key, request));
+        let result = within(now, limit, progress, sent).await.unwrap_or(Err(ProxyError::ResponseTimeout));
         // A request that could not be sent because its body broke off is the client's doing.
         result.map_err(|error| match progress.failure() {
             None => error,
@@ -313,9 +327,13 @@ impl Call<'_> {
 /// Waits for the response head at most `limit` after the last byte of the request went on: an upload may take hours and
 /// may pause, which is the body's own idle limit's business; an upstream that has everything may not. `None` when the
 /// time is over.
-async fn within<T>(limit: Duration, progress: &Progress, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    let mut deadline = Deadline::new(Instant::now() + limit);
+async fn within<T>(
+    now: Instant,
+    limit: Duration,
+    progress: &Progress,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    let mut deadline = Deadline::new(now + limit);
     poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
@@ -334,11 +352,11 @@ async fn within<T>(limit: Duration, progress: &Progress, work: impl Future<Outpu
 }
 
 /// The host that a request names: its target's, or its header's (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1). `None`
-/// as well when it is none; of HTTP/2 requests nobody has looked at it before.
-fn host(head: &Parts) -> Option<&str> {
+/// as well when it is none; the grammar of HTTP/1 has looked at it before.
+pub(crate) fn host(head: &Parts) -> Option<&str> {
     let host = match head.uri.authority() {
         Some(authority) => authority.as_str(),
         None => head.headers.get(HOST)?.to_str().ok()?,
     };
-    (host.is_empty() || is_host_and_port(host.as_bytes())).then_some(host)
+    (head.version != Version::HTTP_2 || host.is_empty() || is_host_and_port(host.as_bytes())).then_some(host)
 }

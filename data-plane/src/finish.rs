@@ -31,6 +31,11 @@ pub(crate) struct Finish<'a> {
 }
 
 impl Finish<'_> {
+    /// Whether [`Self::touch`] may do anything.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.route.stage.compression.is_some() || self.route.stage.integrity == Integrity::Add
+    }
+
     /// Compresses the answer and adds a digest, if the API wants that and the client can use it.
     ///
     /// # Errors

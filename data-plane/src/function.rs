@@ -106,8 +106,10 @@ impl Call<'_> {
         *request.uri_mut() = target;
         *request.headers_mut() = headers;
         // The event is at hand, so its way to the service is no progress of the client's.
-        let (response, lease) = self.send(&key, left(deadline), request, &Progress::new()).await?;
-        record.answered(response.status().as_u16(), sent_at.elapsed(), lease);
+        let now = Instant::now();
+        let limit = deadline.saturating_duration_since(now);
+        let (response, lease) = self.send(&key, now, limit, request, &Progress::begun(now)).await?;
+        record.answered(response.status().as_u16(), sent_at, lease);
         let (head, body) = response.into_parts();
         Ok(Invoked { head, body, deadline })
     }

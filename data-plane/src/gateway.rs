@@ -2,7 +2,7 @@
 
 use crate::access_log::AccessLog;
 use crate::body::{EndOfBody, Incoming, Progress, ResponseBody, StreamBody};
-use crate::call::{Call, Found};
+use crate::call::{Call, Found, host};
 use crate::error::ProxyError;
 use crate::framing::{FramingViolation, ViolationCell};
 use crate::identity::IdSource;
@@ -45,6 +45,8 @@ pub(crate) struct Gateway {
     pub(crate) log: AccessLog,
     pub(crate) metrics: Rc<WorkerMetrics>,
     pub(crate) listener_port: u16,
+    /// The same for `X-Forwarded-Port`.
+    pub(crate) forwarded_port: HeaderValue,
     pub(crate) holding: Holding,
     pub(crate) services: Services,
     pub(crate) stale_policy: StalePolicy,
@@ -93,6 +95,7 @@ impl Gateway {
             gateway: self,
             connection,
             head: &head,
+            host: host(&head),
             request_id,
             extended_request_id: &extended_request_id,
             time_ms,

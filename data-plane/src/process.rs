@@ -332,6 +332,7 @@ impl Worker {
                 log: self.log,
                 metrics: WorkerMetrics::new(self.metrics),
                 listener_port: self.port,
+                forwarded_port: self.port.into(),
                 holding: self.holding,
                 services: self.services,
                 stale_policy: self.stale_policy,

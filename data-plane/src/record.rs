@@ -92,13 +92,14 @@ impl Record {
                 route: None,
             })
         });
+        let started = Instant::now();
         Self {
             log: log.clone(),
             metrics: Rc::clone(metrics),
-            started: Instant::now(),
+            started,
             line,
-            request: Progress::new(),
-            response: Progress::new(),
+            request: Progress::begun(started),
+            response: Progress::begun(started),
             failure: None,
             status: 0,
             complete: false,
@@ -134,12 +135,12 @@ impl Record {
         self.counters = counters;
     }
 
-    /// Notes that the upstream has answered.
-    pub(crate) fn answered(&mut self, status: u16, wait: Duration, lease: Lease) {
+    /// Notes that the upstream has answered what it was sent at `sent_at`.
+    pub(crate) fn answered(&mut self, status: u16, sent_at: Instant, lease: Lease) {
         self.status = status;
         self.lease = Some(lease);
         if let Some(line) = &mut self.line {
-            line.upstream_wait = Some(wait);
+            line.upstream_wait = Some(sent_at.elapsed());
         }
     }
 

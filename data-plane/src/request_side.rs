@@ -141,6 +141,31 @@ impl Flow {
 }
 
 impl Intake<'_> {
+    /// The same as [`Self::prepare`] for a body that goes on as it comes, which is found without a wait. Gives back any other.
+    pub(crate) fn at_once(&self, body: StreamBody) -> Result<RequestSide, StreamBody> {
+        let has_body = !body.is_end_stream();
+        if self.stage.integrity != Integrity::Off || has_body && self.waits_for_type() {
+            return Err(body);
+        }
+        let missing = missing_in_request(self.stage.missing_content_type, &[]);
+        let decided = self.decide(missing, has_body);
+        let passes = decided.is_ok_and(|(_, way)| way.passage == Passage::Stream && way.untouched);
+        if !passes {
+            return Err(body);
+        }
+        let body = OutgoingBody::Stream(body);
+        let about = RequestBody { length: body.length(), untouched: true };
+        Ok(RequestSide { body, about, text: None, template: None })
+    }
+
+    /// Whether what a body without `Content-Type` counts as is seen in its first bytes.
+    fn waits_for_type(&self) -> bool {
+        let declared = self.headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
+        // Where the same becomes of every type, nobody waits for the bytes that tell it.
+        let idle = self.plan.ignores_type(self.stage.fidelity);
+        !declared && !idle && self.stage.missing_content_type == MissingContentType::Sniff
+    }
+
     /// Makes of the client's body what the integration gets. Returns as soon as that can be sent: at once for bodies that
     /// stream, behind the look-ahead for those that are decoded, behind the end for those that are read.
     ///
@@ -222,10 +247,7 @@ impl Intake<'_> {
     /// What a body without `Content-Type` counts as.
     async fn typed(&self, flow: Flow) -> Result<(Flow, &'static str), ProxyError> {
         let policy = self.stage.missing_content_type;
-        let declared = self.headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
-        // Where the same becomes of every type, nobody waits for the bytes that tell it.
-        let idle = self.plan.ignores_type(self.stage.fidelity);
-        if declared || idle || policy != MissingContentType::Sniff || flow.is_over() {
+        if !self.waits_for_type() || flow.is_over() {
             return Ok((flow, missing_in_request(policy, &[])));
         }
         let patience = Duration::from_millis(DECODE_LOOKAHEAD_MS);

@@ -97,6 +97,26 @@ pub(crate) struct Outlet<'a> {
 }
 
 impl Outlet<'_> {
+    /// The same as [`Self::proxied`] for an answer that goes on as it comes, which is found without a wait. Gives back any
+    /// other.
+    pub(crate) fn proxied_at_once(&self, answer: UpstreamAnswer) -> Result<Answer, Box<UpstreamAnswer>> {
+        let stage = &self.route.stage;
+        let missing = match stage.fidelity {
+            Fidelity::Transparent => None,
+            Fidelity::Aws => missing_in_response(stage.missing_content_type, &[]),
+        };
+        let waits_for_type =
+            stage.fidelity == Fidelity::Aws && self.waits_for_type(&answer.headers) && !answer.body.is_end_stream();
+        let decision = proxied(stage, declared_or(&answer.headers, missing), self.inbound.headers);
+        if stage.integrity != Integrity::Off || waits_for_type || decision.conversion != Conversion::Pass {
+            return Err(Box::new(answer));
+        }
+        let UpstreamAnswer { status, headers, body } = answer;
+        let about = ResponseBody { untouched: true, unsized_body: body.size_hint().exact().is_none() };
+        let head = proxied_head(stage.fidelity, self.method, status, headers, about);
+        Ok(Answer { head, body: AnswerBody::Stream(body) })
+    }
+
     /// The answer of an `HTTP_PROXY` (section a.8).
     ///
     /// # Errors
@@ -222,6 +242,12 @@ impl Outlet<'_> {
         Ok(AnswerBody::Staged(Box::pin(ahead.map_err(ProxyError::ResponseBody)?)))
     }
 
+    /// Whether what an answer without `Content-Type` counts as is seen in its first bytes.
+    fn waits_for_type(&self, headers: &HeaderMap) -> bool {
+        let declared = headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
+        !declared && self.route.stage.missing_content_type == MissingContentType::Sniff
+    }
+
     /// What an answer without `Content-Type` counts as.
     async fn typed(
         &self,
@@ -229,8 +255,7 @@ impl Outlet<'_> {
         body: AnswerBody,
     ) -> Result<(AnswerBody, Option<&'static str>), ProxyError> {
         let policy = self.route.stage.missing_content_type;
-        let declared = headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
-        if declared || policy != MissingContentType::Sniff || body.is_over() {
+        if !self.waits_for_type(headers) || body.is_over() {
             return Ok((body, missing_in_response(policy, &[])));
         }
         let patience = Duration::from_millis(SNIFF_WAIT_MS);

@@ -12,7 +12,7 @@ pub enum HeaderRule {
     /// Ends here.
     Drop,
     /// Goes on as `x-amzn-Remapped-{Name}`.
-    Remap(&'static str),
+    Remap(&'static HeaderName),
 }
 
 /// What happens to a header set by `requestParameters` (section c.3).
@@ -132,20 +132,20 @@ pub fn request_to_http(name: &HeaderName, fidelity: Fidelity, untouched: bool) -
 pub fn mapped_to_client(name: &HeaderName) -> HeaderRule {
     HeaderRule::Remap(match name.as_str() {
         "transfer-encoding" | "keep-alive" | "proxy-connection" => return HeaderRule::Drop,
-        "authorization" => "x-amzn-remapped-authorization",
-        "connection" => "x-amzn-remapped-connection",
-        "content-length" => "x-amzn-remapped-content-length",
-        "content-md5" => "x-amzn-remapped-content-md5",
-        "date" => "x-amzn-remapped-date",
-        "expect" => "x-amzn-remapped-expect",
-        "host" => "x-amzn-remapped-host",
-        "max-forwards" => "x-amzn-remapped-max-forwards",
-        "proxy-authenticate" => "x-amzn-remapped-proxy-authenticate",
-        "server" => "x-amzn-remapped-server",
-        "trailer" => "x-amzn-remapped-trailer",
-        "upgrade" => "x-amzn-remapped-upgrade",
-        "user-agent" => "x-amzn-remapped-user-agent",
-        "www-authenticate" => "x-amzn-remapped-www-authenticate",
+        "authorization" => &remapped::AUTHORIZATION,
+        "connection" => &remapped::CONNECTION,
+        "content-length" => &remapped::CONTENT_LENGTH,
+        "content-md5" => &remapped::CONTENT_MD5,
+        "date" => &remapped::DATE,
+        "expect" => &remapped::EXPECT,
+        "host" => &remapped::HOST,
+        "max-forwards" => &remapped::MAX_FORWARDS,
+        "proxy-authenticate" => &remapped::PROXY_AUTHENTICATE,
+        "server" => &remapped::SERVER,
+        "trailer" => &remapped::TRAILER,
+        "upgrade" => &remapped::UPGRADE,
+        "user-agent" => &remapped::USER_AGENT,
+        "www-authenticate" => &remapped::WWW_AUTHENTICATE,
         _ => return HeaderRule::Pass,
     })
 }
@@ -154,16 +154,16 @@ pub fn mapped_to_client(name: &HeaderName) -> HeaderRule {
 /// whether the body's bytes are the upstream's: digests of others would be wrong.
 pub fn response_from_http_proxy(name: &HeaderName, untouched: bool) -> HeaderRule {
     match name.as_str() {
-        "authorization" => HeaderRule::Remap("x-amzn-remapped-authorization"),
-        "connection" => HeaderRule::Remap("x-amzn-remapped-connection"),
-        "content-length" => HeaderRule::Remap("x-amzn-remapped-content-length"),
-        "content-md5" => HeaderRule::Remap("x-amzn-remapped-content-md5"),
-        "date" => HeaderRule::Remap("x-amzn-remapped-date"),
-        "max-forwards" => HeaderRule::Remap("x-amzn-remapped-max-forwards"),
-        "server" => HeaderRule::Remap("x-amzn-remapped-server"),
-        "user-agent" => HeaderRule::Remap("x-amzn-remapped-user-agent"),
-        "www-authenticate" => HeaderRule::Remap("x-amzn-remapped-www-authenticate"),
-        "x-amzn-requestid" => HeaderRule::Remap("x-amzn-remapped-x-amzn-requestid"),
+        "authorization" => HeaderRule::Remap(&remapped::AUTHORIZATION),
+        "connection" => HeaderRule::Remap(&remapped::CONNECTION),
+        "content-length" => HeaderRule::Remap(&remapped::CONTENT_LENGTH),
+        "content-md5" => HeaderRule::Remap(&remapped::CONTENT_MD5),
+        "date" => HeaderRule::Remap(&remapped::DATE),
+        "max-forwards" => HeaderRule::Remap(&remapped::MAX_FORWARDS),
+        "server" => HeaderRule::Remap(&remapped::SERVER),
+        "user-agent" => HeaderRule::Remap(&remapped::USER_AGENT),
+        "www-authenticate" => HeaderRule::Remap(&remapped::WWW_AUTHENTICATE),
+        "x-amzn-requestid" => HeaderRule::Remap(&remapped::X_AMZN_REQUESTID),
         "expect" | "host" | "proxy-authenticate" | "via" => HeaderRule::Drop,
         "content-digest" | "repr-digest" if !untouched => HeaderRule::Drop,
         other if is_hop_by_hop(other) => HeaderRule::Drop,
@@ -189,6 +189,27 @@ pub fn mapped_to_aws(name: &HeaderName) -> MappedHeaderRule {
         "authorization" | "connection" | "expect" | "proxy-authenticate" | "te" => MappedHeaderRule::Fail,
         _ => mapped_to_http(name),
     }
+}
+
+/// The names under which headers go on whose own names say something about the gateway's message.
+mod remapped {
+    use http::HeaderName;
+
+    pub(super) static AUTHORIZATION: HeaderName = HeaderName::from_static("x-amzn-remapped-authorization");
+    pub(super) static CONNECTION: HeaderName = HeaderName::from_static("x-amzn-remapped-connection");
+    pub(super) static CONTENT_LENGTH: HeaderName = HeaderName::from_static("x-amzn-remapped-content-length");
+    pub(super) static CONTENT_MD5: HeaderName = HeaderName::from_static("x-amzn-remapped-content-md5");
+    pub(super) static DATE: HeaderName = HeaderName::from_static("x-amzn-remapped-date");
+    pub(super) static EXPECT: HeaderName = HeaderName::from_static("x-amzn-remapped-expect");
+    pub(super) static HOST: HeaderName = HeaderName::from_static("x-amzn-remapped-host");
+    pub(super) static MAX_FORWARDS: HeaderName = HeaderName::from_static("x-amzn-remapped-max-forwards");
+    pub(super) static PROXY_AUTHENTICATE: HeaderName = HeaderName::from_static("x-amzn-remapped-proxy-authenticate");
+    pub(super) static SERVER: HeaderName = HeaderName::from_static("x-amzn-remapped-server");
+    pub(super) static TRAILER: HeaderName = HeaderName::from_static("x-amzn-remapped-trailer");
+    pub(super) static UPGRADE: HeaderName = HeaderName::from_static("x-amzn-remapped-upgrade");
+    pub(super) static USER_AGENT: HeaderName = HeaderName::from_static("x-amzn-remapped-user-agent");
+    pub(super) static WWW_AUTHENTICATE: HeaderName = HeaderName::from_static("x-amzn-remapped-www-authenticate");
+    pub(super) static X_AMZN_REQUESTID: HeaderName = HeaderName::from_static("x-amzn-remapped-x-amzn-requestid");
 }
 
 #[cfg(test)]
@@ -286,7 +307,7 @@ mod tests {
         {
             let expected = format!("x-amzn-remapped-{}", text.to_lowercase());
             match response_from_http_proxy(&name(text), true) {
-                HeaderRule::Remap(to) => assert_eq!(to, expected),
+                HeaderRule::Remap(to) => assert_eq!(to.as_str(), expected),
                 other => panic!("{text}: {other:?}"),
             }
         }
@@ -406,7 +427,7 @@ mod tests {
             "WWW-Authenticate",
         ] {
             match mapped_to_client(&name(text)) {
-                HeaderRule::Remap(to) => assert_eq!(to, format!("x-amzn-remapped-{}", text.to_lowercase())),
+                HeaderRule::Remap(to) => assert_eq!(to.as_str(), format!("x-amzn-remapped-{}", text.to_lowercase())),
                 other => panic!("{text}: {other:?}"),
             }
         }

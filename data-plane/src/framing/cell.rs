@@ -1,26 +1,26 @@
 //! [`ViolationCell`]: what is wrong with what a connection's client sends, for those who answer it.
 
 use super::violation::{FramingViolation, MessagePart};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// The violation of a connection, if there is one, and whether the client has broken off: whoever reads the connection writes
 /// it, whoever answers reads it.
 ///
 /// There is at most one, because nothing is read behind it.
 #[derive(Clone, Debug, Default)]
-pub struct ViolationCell(Arc<Noted>);
+pub struct ViolationCell(Rc<Noted>);
 
 #[derive(Debug, Default)]
 struct Noted {
-    violation: OnceLock<FramingViolation>,
-    is_broken: AtomicBool,
+    violation: Cell<Option<FramingViolation>>,
+    is_broken: Cell<bool>,
 }
 
 impl ViolationCell {
     /// Whether reading or writing the connection has failed: the client broke off, or is out of reach.
     pub fn is_broken(&self) -> bool {
-        self.0.is_broken.load(Ordering::Relaxed)
+        self.0.is_broken.get()
     }
 
     /// The violation, if it is in a body. To be asked only when reading the body of a request has failed: the request
@@ -31,16 +31,16 @@ impl ViolationCell {
 
     /// The violation, wherever it is. It may belong to a later request than the one at hand.
     pub fn get(&self) -> Option<FramingViolation> {
-        self.0.violation.get().copied()
+        self.0.violation.get()
     }
 
     /// Notes the violation; the first one stays.
     pub(crate) fn note(&self, violation: FramingViolation) {
-        let _ = self.0.violation.set(violation);
+        self.0.violation.set(self.get().or(Some(violation)));
     }
 
     /// Notes that reading or writing the connection has failed.
     pub(crate) fn break_off(&self) {
-        self.0.is_broken.store(true, Ordering::Relaxed);
+        self.0.is_broken.set(true);
     }
 }

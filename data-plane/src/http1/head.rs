@@ -66,12 +66,17 @@ pub(crate) fn parse_answer(unread: &mut BytesMut) -> Result<Option<AnswerHead>, 
     }
     let bytes: Bytes = unread.split_to(head_bytes).freeze();
     let mut headers = HeaderMap::with_capacity(count);
+    let mut says_how_it_ends = false;
     for (name, value) in places.into_iter().take(count) {
         let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| HeadError::Header)?;
         let value = HeaderValue::from_maybe_shared(bytes.slice(value)).map_err(|_| HeadError::Header)?;
+        says_how_it_ends |= name == CONNECTION;
         headers.append(name, value);
     }
-    let keep_alive = keeps_alive(version, &headers);
+    let keep_alive = match says_how_it_ends {
+        true => keeps_alive(version, &headers),
+        false => version == Version::HTTP_11,
+    };
     Ok(Some(AnswerHead { status, version, headers, keep_alive }))
 }
 
@@ -144,6 +149,13 @@ pub(crate) fn write_headers(out: &mut Vec<u8>, headers: &HeaderMap) {
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// Writes the line that says how long a body is.
+pub(crate) fn write_length(out: &mut Vec<u8>, bytes: u64) {
+    out.extend_from_slice(b"content-length: ");
+    out.extend_from_slice(itoa::Buffer::new().format(bytes).as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes the line that says when an answer is made (RFC 9110 section 6.6.1), formatted once a second.

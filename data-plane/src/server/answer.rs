@@ -2,12 +2,11 @@
 //! sections 6 and 9.3).
 
 use super::request::Asked;
-use crate::http1::{BodyEnd, Head, write_date, write_headers};
+use crate::http1::{BodyEnd, Head, write_date, write_headers, write_length};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderName, StatusCode, Version};
 use http_body::Body;
-use std::io::Write as _;
 
 /// What the head has promised.
 pub(super) struct Terms {
@@ -27,26 +26,28 @@ pub(super) fn write_head(out: &mut Head, parts: &mut Parts, body: &impl Body, as
     if is_empty || !matches!(end, BodyEnd::Nothing) {
         headers.remove(CONTENT_LENGTH);
     }
-    let version = if asked.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
-    let reason = parts.status.canonical_reason().unwrap_or_default();
-    // Writing to a vector cannot fail.
-    let _ = write!(out.bytes(), "{version} {} {reason}\r\n", parts.status.as_str());
-    write_headers(out.bytes(), headers);
-    let _ = match &end {
-        BodyEnd::Sized(bytes) => write!(out.bytes(), "content-length: {bytes}\r\n"),
-        BodyEnd::Chunked(_) => write!(out.bytes(), "transfer-encoding: chunked\r\n"),
-        BodyEnd::Nothing if is_empty => write!(out.bytes(), "content-length: 0\r\n"),
-        BodyEnd::Nothing | BodyEnd::Close => Ok(()),
-    };
+    let out = out.bytes();
+    out.extend_from_slice(if asked.version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
+    out.extend_from_slice(parts.status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    write_headers(out, headers);
+    match &end {
+        BodyEnd::Sized(bytes) => write_length(out, *bytes),
+        BodyEnd::Chunked(_) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        BodyEnd::Nothing if is_empty => write_length(out, 0),
+        BodyEnd::Nothing | BodyEnd::Close => {}
+    }
     if !headers.contains_key(DATE) {
-        write_date(out.bytes());
+        write_date(out);
     }
     match (is_last, asked.version) {
-        (true, Version::HTTP_11) => out.bytes().extend_from_slice(b"connection: close\r\n"),
-        (false, Version::HTTP_10) => out.bytes().extend_from_slice(b"connection: keep-alive\r\n"),
+        (true, Version::HTTP_11) => out.extend_from_slice(b"connection: close\r\n"),
+        (false, Version::HTTP_10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
         _ => {}
     }
-    out.bytes().extend_from_slice(b"\r\n");
+    out.extend_from_slice(b"\r\n");
     Terms { end, is_last }
 }
 

@@ -4,7 +4,7 @@ use crate::body::Incoming;
 use crate::framing::{BodyFraming, FramingRule, FramingViolation, HttpVersion, RequestHead};
 use crate::http1::{Http1Body, Receiving, Transport, keeps_alive};
 use bytes::Bytes;
-use http::header::EXPECT;
+use http::header::{CONNECTION, EXPECT, TE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use penstock_model::exchange::accepts_trailers;
@@ -22,19 +22,39 @@ pub(super) struct Asked {
     pub(super) accepts_trailers: bool,
 }
 
+/// Which of the headers that concern the connection a head has. Noted while it is read: most have none of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    connection: bool,
+    expect: bool,
+    te: bool,
+}
+
+impl Said {
+    fn note(&mut self, name: &HeaderName) {
+        self.connection |= *name == CONNECTION;
+        self.expect |= *name == EXPECT;
+        self.te |= *name == TE;
+    }
+}
+
 impl Asked {
-    fn of<B>(request: &Request<B>) -> Self {
+    fn of<B>(request: &Request<B>, said: Said) -> Self {
+        let version = request.version();
         Self {
             is_head: request.method() == Method::HEAD,
-            version: request.version(),
-            keep_alive: keeps_alive(request.version(), request.headers()),
-            accepts_trailers: accepts_trailers(request.headers()),
+            version,
+            keep_alive: match said.connection {
+                true => keeps_alive(version, request.headers()),
+                false => version == Version::HTTP_11,
+            },
+            accepts_trailers: said.te && accepts_trailers(request.headers()),
         }
     }
 
-    /// The same, behind whose answer nothing follows.
+    /// Of a request of which nothing is known, behind whose answer nothing follows.
     pub(super) fn last<B>(request: &Request<B>) -> Self {
-        Self { keep_alive: false, ..Self::of(request) }
+        Self { keep_alive: false, ..Self::of(request, Said::default()) }
     }
 }
 
@@ -54,6 +74,7 @@ pub(super) fn take_request(
     let uri = uri(target).ok_or(odd(FramingRule::TargetByte, head.target.start))?;
     let mut headers = HeaderMap::with_capacity(head.header_count);
     let mut at = head.header_lines.start;
+    let mut said = Said::default();
     while at < head.header_lines.end {
         let line = &bytes[at..head.header_lines.end];
         let colon = memchr::memchr(b':', line).ok_or(odd(FramingRule::HeaderName, at))?;
@@ -62,6 +83,7 @@ pub(super) fn take_request(
         let value = line[colon + 1..end].trim_ascii();
         let value_at = value.as_ptr() as usize - bytes.as_ptr() as usize;
         let value = HeaderValue::from_maybe_shared(bytes.slice(value_at..value_at + value.len()));
+        said.note(&name);
         headers.append(name, value.map_err(|_| odd(FramingRule::HeaderValue, at))?);
         at += end + 2;
     }
@@ -78,9 +100,9 @@ pub(super) fn take_request(
         BodyFraming::Sized(bytes) => Receiving::Sized(bytes),
         BodyFraming::Chunked => Receiving::chunked_request(),
     });
-    let asked = Asked::of(&request);
-    let expects =
-        request.headers().get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let asked = Asked::of(&request, said);
+    let expects = said.expect
+        && request.headers().get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if expects && head.version == HttpVersion::Http11 {
         transport.expect_continue();
     }

@@ -52,6 +52,7 @@ fn gateway() -> Gateway {
         log: AccessLog::start(AccessLogFormat::Off, Arc::clone(&metrics)).unwrap().0,
         metrics: WorkerMetrics::new(metrics),
         listener_port: 80,
+        forwarded_port: 80.into(),
         holding,
         services,
         stale_policy: StalePolicy::default(),

@@ -6,6 +6,7 @@
 use crate::body::Incoming;
 use crate::http1::{
     BodyEnd, Head, HeadError, Http1Body, ReceiveError, SendError, Sending, Transport, parse_answer, write_headers,
+    write_length,
 };
 use crate::outgoing::OutgoingBody;
 use bytes::BytesMut;
@@ -15,7 +16,7 @@ use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use tokio::net::TcpStream;
@@ -243,8 +244,7 @@ fn body_end(method: &Method, headers: &HeaderMap, body: &OutgoingBody) -> BodyEn
 fn write_body_end(out: &mut Vec<u8>, headers: &HeaderMap, end: &BodyEnd) {
     match end {
         BodyEnd::Sized(bytes) if !headers.contains_key(CONTENT_LENGTH) => {
-            // Writing to a vector cannot fail.
-            let _ = write!(out, "content-length: {bytes}\r\n");
+            write_length(out, *bytes);
         }
         BodyEnd::Chunked(_) if !headers.contains_key(TRANSFER_ENCODING) => {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");

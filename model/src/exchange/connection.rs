@@ -13,6 +13,11 @@ impl<'a> ConnectionNames<'a> {
         Self(names_any.then_some(headers))
     }
 
+    /// Those of these headers that it names.
+    pub(crate) fn within(&self, headers: &HeaderMap) -> Vec<HeaderName> {
+        headers.keys().filter(|name| self.names(name)).cloned().collect()
+    }
+
     pub(crate) fn names(&self, name: &HeaderName) -> bool {
         // `Connection` itself is not in its own list, whatever a sender says: its own rule decides.
         *name != header::CONNECTION

@@ -42,16 +42,11 @@ pub fn trace_id(from_client: Option<&str>, now_ms: u64, mut random: impl FnMut()
 }
 
 /// Appends a number with at least so many digits. Formatting it would cost more than all the rest of an id.
-fn push_hex(text: &mut String, number: u64, digits_min: usize) {
-    let mut digits = [b'0'; 16];
-    let mut left = number;
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(left & 0xf) as usize];
-        left >>= 4;
+fn push_hex(text: &mut String, number: u64, digits_min: u32) {
+    let used = digits_min.max((u64::BITS - number.leading_zeros()).div_ceil(4));
+    for digit in (0..used).rev() {
+        text.push(char::from(b"0123456789abcdef"[(number >> (4 * digit) & 0xf) as usize]));
     }
-    let used = digits_min.max(number.checked_ilog(16).map_or(1, |log| log as usize + 1));
-    // They are ASCII.
-    text.push_str(std::str::from_utf8(&digits[16 - used.min(16)..]).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use crate::mapping::{CompiledSource, SourceProblem};
 use crate::rest_api::Fidelity;
 use crate::table::{HttpPlan, HttpStyle, Route};
 use crate::uri_template::TargetProblem;
-use bytes::Bytes;
 use http::Method;
 use http::header::{
     ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
@@ -65,7 +64,7 @@ pub fn upstream_head(
     route: &Route,
     plan: &HttpPlan,
     inbound: &Inbound<'_>,
-    listener_port: u16,
+    listener_port: &HeaderValue,
     trace_id: &str,
     body: RequestBody,
 ) -> Result<UpstreamHead, HeadProblem> {
@@ -110,13 +109,22 @@ pub fn upstream_head(
 /// What an `HTTP_PROXY` upstream gets of the client's headers.
 fn passed_headers(from: &HeaderMap, fidelity: Fidelity, body: RequestBody) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(from.len() + 6);
-    let connection = ConnectionNames::of(from);
+    let (mut names_any, mut cookies) = (false, 0);
     for (name, value) in from {
-        if request_to_http_proxy(name, fidelity, body.untouched) == HeaderRule::Pass && !connection.names(name) {
+        names_any |= *name == CONNECTION;
+        cookies += usize::from(*name == COOKIE);
+        if request_to_http_proxy(name, fidelity, body.untouched) == HeaderRule::Pass {
             headers.append(name, value.clone());
         }
     }
-    join_cookies(&mut headers);
+    if names_any {
+        for name in ConnectionNames::of(from).within(&headers) {
+            headers.remove(name);
+        }
+    }
+    if cookies > 1 {
+        join_cookies(&mut headers);
+    }
     headers
 }
 
@@ -140,19 +148,17 @@ fn own_headers(from: &HeaderMap, route: &Route, body: RequestBody) -> HeaderMap 
 /// HTTP/2 clients may send a `Cookie` in pieces, which HTTP/1.1 knows as one line only (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let pieces: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if pieces.len() > 1
-        && let Ok(joined) = HeaderValue::from_bytes(&pieces.join(&b"; "[..]))
-    {
+    if let Ok(joined) = HeaderValue::from_bytes(&pieces.join(&b"; "[..])) {
         headers.insert(COOKIE, joined);
     }
 }
 
 /// Port and protocol are those of our listener.
-fn forwarding_headers(headers: &mut HeaderMap, inbound: &Inbound<'_>, listener_port: u16) {
-    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(inbound.forwarded_for())) {
+fn forwarding_headers(headers: &mut HeaderMap, inbound: &Inbound<'_>, listener_port: &HeaderValue) {
+    if let Ok(value) = HeaderValue::from_bytes(&inbound.forwarded_for()) {
         headers.insert(X_FORWARDED_FOR, value);
     }
-    headers.insert(X_FORWARDED_PORT, HeaderValue::from(listener_port));
+    headers.insert(X_FORWARDED_PORT, listener_port.clone());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(FORWARDED_PROTO));
 }
 

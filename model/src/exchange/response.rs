@@ -7,7 +7,9 @@ use crate::limits::MAPPED_HEADER_BYTES_MAX;
 use crate::mapping::{ContextField, RequestFacts, ResponseFacts};
 use crate::rest_api::Fidelity;
 use crate::table::ResponsePlan;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRAILER};
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRAILER,
+};
 use http::{Method, StatusCode};
 use std::borrow::Cow;
 
@@ -81,10 +83,11 @@ pub fn proxied_head(
     mut from: HeaderMap,
     body: ResponseBody,
 ) -> ClientHead {
-    let connection = ConnectionNames::of(&from);
-    let named: Vec<HeaderName> = from.keys().filter(|name| connection.names(name)).cloned().collect();
-    for name in named {
-        from.remove(name);
+    if from.contains_key(CONNECTION) {
+        let named = ConnectionNames::of(&from).within(&from);
+        for name in named {
+            from.remove(name);
+        }
     }
     let bodiless = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
     // There is no body to measure; the length is a statement about the one that a GET would get.
@@ -114,7 +117,7 @@ pub fn proxied_head(
 fn pass_header(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue, untouched: bool) {
     match response_from_http_proxy(name, untouched) {
         HeaderRule::Pass => drop(headers.append(name, value)),
-        HeaderRule::Remap(to) => drop(headers.append(HeaderName::from_static(to), value)),
+        HeaderRule::Remap(to) => drop(headers.append(to, value)),
         HeaderRule::Drop => {}
     }
 }

@@ -49,7 +49,7 @@ fn inbound<'a>(head: &'a http::request::Parts, route_path: &'a str) -> Inbound<'
 fn sent(route: &Route, request: http::request::Builder, body: RequestBody) -> Result<UpstreamHead, HeadProblem> {
     let (head, ()) = request.uri("/prod/files/a/b?x=1").body(()).expect("a request").into_parts();
     let Plan::Http(plan) = &route.plan else { panic!("{:?}", route.plan) };
-    upstream_head(route, plan, &inbound(&head, "/files/a/b"), 8080, "Root=1-a-b", body)
+    upstream_head(route, plan, &inbound(&head, "/files/a/b"), &8080.into(), "Root=1-a-b", body)
 }
 
 fn get(fidelity: Fidelity) -> Arc<Route> {
@@ -163,7 +163,7 @@ fn a_mapped_value_cannot_smuggle_a_line() {
     );
     let (head, ()) = Request::builder().uri("/x?q=a%0d%0aEvil:%201").body(()).expect("a request").into_parts();
     let Plan::Http(plan) = &route.plan else { panic!("{:?}", route.plan) };
-    let result = upstream_head(&route, plan, &inbound(&head, "/x"), 80, "Root=1-a-b", NO_BODY);
+    let result = upstream_head(&route, plan, &inbound(&head, "/x"), &80.into(), "Root=1-a-b", NO_BODY);
     assert_eq!(result.err(), Some(HeadProblem::Unsendable));
 }
 
@@ -205,7 +205,7 @@ fn a_mapping_gives_one_host_or_none() {
     let Plan::Http(plan) = &route.plan else { panic!("{:?}", route.plan) };
     for (query, expected) in [("h=a.test", Ok("a.test")), ("h=a.test&h=b.test", Err(HeadProblem::Unsendable))] {
         let (head, ()) = Request::builder().uri(format!("/x?{query}")).body(()).expect("a request").into_parts();
-        let head = upstream_head(&route, plan, &inbound(&head, "/x"), 80, "Root=1-a-b", NO_BODY);
+        let head = upstream_head(&route, plan, &inbound(&head, "/x"), &80.into(), "Root=1-a-b", NO_BODY);
         let host = head.map(|head| head.headers["host"].to_str().expect("text").to_owned());
         assert_eq!(host, expected.map(str::to_owned), "{query}");
     }

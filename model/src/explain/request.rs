@@ -32,7 +32,7 @@ pub(super) fn http(
     let from_client = ask.headers.get(X_AMZN_TRACE_ID).and_then(|value| value.to_str().ok());
     let trace_id = trace_id(from_client, 0, || 0);
     let about = RequestBody { length: sent.length(), untouched: decided.way.untouched };
-    let head = match upstream_head(route, plan, inbound, ask.listener_port, &trace_id, about) {
+    let head = match upstream_head(route, plan, inbound, &HeaderValue::from(ask.listener_port), &trace_id, about) {
         Ok(head) => head,
         Err(HeadProblem::Target(TargetProblem::MissingParameter)) if plan.uri.sources().any(|one| one.reads_body()) => {
             told.notes.push("The request target needs a value from the body, which is not known here.".to_owned());

@@ -150,7 +150,7 @@ fn sent_as(name: &str) -> Option<HeaderName> {
         _ => match mapped_to_client(&name) {
             HeaderRule::Pass => Some(name),
             HeaderRule::Drop => None,
-            HeaderRule::Remap(to) => Some(HeaderName::from_static(to)),
+            HeaderRule::Remap(to) => Some(to.clone()),
         },
     }
 }

@@ -2,17 +2,21 @@
 
 use crate::domain::BasePathMapping;
 use crate::id::{RestApiId, StageName};
+use foldhash::fast::FixedState;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+
+/// Names that operators have chosen. What clients ask for is only looked up, so nobody can fill one with names that meet.
+pub(super) type Names<K, V> = HashMap<K, V, FixedState>;
 
 /// What domain names lead to.
 #[derive(Debug, Default)]
 pub(super) struct Domains {
     /// What they were made of.
     pub(super) mappings: Arc<[BasePathMapping]>,
-    pub(super) by_name: HashMap<Box<str>, BasePaths>,
+    pub(super) by_name: Names<Box<str>, BasePaths>,
 }
 
 /// The base paths of one domain.
@@ -20,9 +24,9 @@ pub(super) struct Domains {
 pub(super) struct BasePaths {
     /// By path.
     pub(super) sorted: Vec<BasePath>,
-    /// Of the one with the most.
     /// Where each of them stands: what a search would compare lies all over the memory.
-    by_path: HashMap<Box<str>, usize>,
+    by_path: Names<Box<str>, usize>,
+    /// Of the one with the most.
     segments_max: usize,
 }
 
@@ -36,7 +40,7 @@ pub(super) struct BasePath {
 
 impl Domains {
     pub(super) fn new(mappings: Arc<[BasePathMapping]>) -> Self {
-        let mut by_name: HashMap<Box<str>, BasePaths> = HashMap::new();
+        let mut by_name: Names<Box<str>, BasePaths> = Names::default();
         for mapping in &*mappings {
             let domain = host_name(&mapping.domain_name);
             let base_paths = match by_name.get_mut(&*domain) {

@@ -1,11 +1,11 @@
 //! [`RoutingTable`]: host and base path to a stage.
 
-use super::domains::{BasePaths, Domains, host_name};
+use super::domains::{BasePaths, Domains, Names, host_name};
 use super::stage::StageTable;
 use crate::bundle::{BundleKey, Hash};
 use crate::domain::{BasePathMapping, CATCH_ALL};
 use crate::id::{RestApiId, Version};
-use std::collections::HashMap;
+use foldhash::fast::FixedState;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct RoutingTable {
     /// Ordered by API, then name.
     stages: Vec<Entry>,
     /// Where in `stages` those of an API are.
-    apis: Arc<HashMap<RestApiId, Range<usize>>>,
+    apis: Arc<Names<RestApiId, Range<usize>>>,
     domains: Arc<Domains>,
     route_count: usize,
     has_events: bool,
@@ -252,8 +252,9 @@ impl RoutingTable {
 }
 
 /// Where the stages of each API are, of stages in the order of their keys.
-fn ranges(stages: &[Entry]) -> HashMap<RestApiId, Range<usize>> {
-    let mut ranges: HashMap<RestApiId, Range<usize>> = HashMap::with_capacity(stages.len());
+fn ranges(stages: &[Entry]) -> Names<RestApiId, Range<usize>> {
+    let mut ranges: Names<RestApiId, Range<usize>> =
+        Names::with_capacity_and_hasher(stages.len(), FixedState::default());
     for (at, entry) in stages.iter().enumerate() {
         ranges.entry(entry.stage.key().rest_api_id.clone()).or_insert(at..at).end = at + 1;
     }

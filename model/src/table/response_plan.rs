@@ -177,7 +177,7 @@ fn name_for_client(target: &ResponseTarget) -> Option<HeaderName> {
     let name = HeaderName::from_bytes(target.header.as_bytes()).ok()?;
     match mapped_to_client(&name) {
         HeaderRule::Pass => Some(name),
-        HeaderRule::Remap(to) => Some(HeaderName::from_static(to)),
+        HeaderRule::Remap(to) => Some(to.clone()),
         HeaderRule::Drop => None,
     }
 }
