@@ -119,10 +119,22 @@ pub(crate) async fn never_sleep() {
     }
 }
 
+/// What a backend does while nobody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idling {
+    Sleeps,
+    Spins,
+    /// Spins, and asks contestants itself: generator and backend are one thread, so neither waits for the other's turn.
+    Asks,
+}
+
 /// Listens, says where, and serves until it is killed.
-pub(crate) async fn run(sleeps: bool) {
-    if !sleeps {
+pub(crate) async fn run(idling: Idling) {
+    if idling != Idling::Sleeps {
         tokio::spawn(never_sleep());
+    }
+    if idling == Idling::Asks {
+        tokio::spawn(crate::load::pace_as_told());
     }
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     println!("{}", listener.local_addr().unwrap());

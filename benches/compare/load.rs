@@ -120,16 +120,6 @@ pub(crate) fn h2load(pin: &[String], to: SocketAddr, seconds: u64) -> Seen {
     Seen { requests, failed, seconds: seconds as f64, ..Seen::default() }
 }
 
-/// The small GET over HTTP/1.1 at a fixed rate, evenly over all connections; times count from when a request was due.
-/// `h2load` could do this too, but sends in bursts of a tick of 10 ms.
-pub(crate) fn paced(pin: &[String], to: SocketAddr, per_second: f64, seconds: u64) -> Seen {
-    let role = format!("paced {per_second} {seconds}");
-    let text = own(pin, &role, to);
-    let numbers: Vec<f64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
-    let &[requests, p50_us, p99_us] = &numbers[..] else { panic!("{text}") };
-    Seen { requests, failed: 0.0, seconds: seconds as f64, p50_us, p99_us }
-}
-
 /// Ourselves as a process of its own, which ends when it has done its work; what it printed.
 pub(crate) fn own(pin: &[String], role: &str, to: SocketAddr) -> String {
     output(pinned(pin, &std::env::current_exe().unwrap()).args(["--role", role, &to.to_string()]))
@@ -202,12 +192,7 @@ pub(crate) async fn play(role: &str, to: SocketAddr) {
         "download" | "upload" => join((0..TRANSFERS).map(|_| tokio::spawn(transfer(to, role == "upload")))).await,
         "slow" => join((0..READERS).map(|_| tokio::spawn(read_slowly(to)))).await,
         "idle" => idle(to).await,
-        _ => match role.split(' ').collect::<Vec<_>>()[..] {
-            ["paced", per_second, seconds] => {
-                pace(to, per_second.parse().unwrap(), seconds.parse().unwrap()).await;
-            }
-            _ => panic!("no role {role}"),
-        },
+        _ => panic!("no role {role}"),
     }
 }
 
@@ -241,10 +226,20 @@ async fn paced_one(to: SocketAddr, begin: Instant, place: usize, per_second: f64
     times
 }
 
-/// Asks at a fixed rate without ever sleeping, and prints how often it did and the times of the middle and of the slowest
-/// hundredth, in microseconds.
+/// Reads from standard input whom to ask, how often a second and for how many seconds, and does so, line by line.
+pub(crate) async fn pace_as_told() {
+    let (tell, mut told) = tokio::sync::mpsc::channel(1);
+    std::thread::spawn(move || std::io::stdin().lines().try_for_each(|line| tell.blocking_send(line.unwrap())));
+    while let Some(line) = told.recv().await {
+        let [to, per_second, seconds] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        pace(to.parse().unwrap(), per_second.parse().unwrap(), seconds.parse().unwrap()).await;
+    }
+}
+
+/// The small GET over HTTP/1.1 at a fixed rate, evenly over all connections; times count from when a request was due. `h2load`
+/// could do this too, but sends in bursts of a tick of 10 ms. Prints how often it asked and the times of the middle and of
+/// the slowest hundredth, in microseconds.
 async fn pace(to: SocketAddr, per_second: f64, seconds: f64) {
-    tokio::spawn(crate::backend::never_sleep());
     let each = (per_second * seconds / CONNECTIONS as f64) as usize;
     // Connections are made before the schedule begins.
     let begin = Instant::now() + Duration::from_millis(100);

@@ -18,11 +18,13 @@ mod works;
 use account::Neighbours;
 use contestants::{Contestant, Kind, Setup};
 use harness::world::temporary_directory;
+use load::Seen;
 use report::Row;
-use std::io::{BufRead as _, BufReader};
+use std::cell::RefCell;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use works::{Conditions, Task, WORKS, Work};
 
 /// Rounds of each work, and how long a generator of small requests runs in each, when nothing else is asked for.
@@ -36,19 +38,27 @@ const REPEATS_MAX: usize = 4;
 struct Backend {
     child: Child,
     address: SocketAddr,
+    said: RefCell<BufReader<ChildStdout>>,
 }
 
 impl Backend {
-    fn start(pin: &[String], sleeps: bool) -> Self {
+    fn start(pin: &[String], role: &str) -> Self {
         let mut command = load::pinned(pin, &std::env::current_exe().unwrap());
-        let mut child = command
-            .args(["--role", if sleeps { "backend-that-sleeps" } else { "backend" }])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.args(["--role", role]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, address: line.trim().parse().unwrap() }
+        said.read_line(&mut line).unwrap();
+        Self { child, address: line.trim().parse().unwrap(), said: RefCell::new(said) }
+    }
+
+    /// Lets a backend that is the generator too ask `to` so often a second, for so many seconds.
+    fn pace(&self, to: SocketAddr, per_second: f64, seconds: u64) -> Seen {
+        writeln!(self.child.stdin.as_ref().unwrap(), "{to} {per_second} {seconds}").unwrap();
+        let mut line = String::new();
+        self.said.borrow_mut().read_line(&mut line).unwrap();
+        let numbers: Vec<f64> = line.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let &[requests, p50_us, p99_us] = &numbers[..] else { panic!("{line}") };
+        Seen { requests, failed: 0.0, seconds: seconds as f64, p50_us, p99_us }
     }
 }
 
@@ -89,7 +99,13 @@ impl Bench {
         let (ours, theirs) = if work.is_on_all_cores { (all.as_str(), all.as_str()) } else { ("0", "1") };
         let (pin, generators) = (on_cores(ours), on_cores(theirs));
         let is_fresh = works::wants_fresh_processes(work.task);
-        let backend = Backend::start(&generators, work.is_on_all_cores || is_fresh);
+        let (role, on) = match work.task {
+            // One thread, and not ahead of others: the kernel stops whoever is for 50 ms of each second, unless he sleeps.
+            Task::Paced => ("backend-and-generator", &generators[generators.len() - 3..]),
+            _ if work.is_on_all_cores || is_fresh => ("backend-that-sleeps", &generators[..]),
+            _ => ("backend", &generators[..]),
+        };
+        let backend = Backend::start(on, role);
         let workers = if work.is_on_all_cores { self.cores } else { 1 };
         let is_large = matches!(work.task, Task::Transfer(_));
         let setup = Setup { workers, pin, is_large, backend: backend.address };
@@ -101,8 +117,13 @@ impl Bench {
                 kept.push(Contestant::start(row.kind, &setup, &self.directory).await);
             }
         }
-        let mut conditions =
-            Conditions { pin: &generators, directory: &self.directory, seconds: self.seconds, rate: 0.0 };
+        let mut conditions = Conditions {
+            pin: &generators,
+            directory: &self.directory,
+            seconds: self.seconds,
+            rate: 0.0,
+            backend: &backend,
+        };
         if work.task == Task::Paced {
             conditions.rate = third_of_saturation(&kept, &conditions);
         }
@@ -229,8 +250,9 @@ async fn main() {
     // `cargo bench` adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--role", "backend"] => backend::run(false).await,
-        ["--role", "backend-that-sleeps"] => backend::run(true).await,
+        ["--role", "backend"] => backend::run(backend::Idling::Spins).await,
+        ["--role", "backend-that-sleeps"] => backend::run(backend::Idling::Sleeps).await,
+        ["--role", "backend-and-generator"] => backend::run(backend::Idling::Asks).await,
         ["--role", role, to] => load::play(role, to.parse().unwrap()).await,
         _ => compare(&arguments).await,
     }

@@ -1,5 +1,6 @@
 //! The works that are compared, each with its bar.
 
+use crate::Backend;
 use crate::account;
 use crate::backend::PIECE_BYTES;
 use crate::contestants::{Contestant, FEW_ROUTES, Kind, MANY_ROUTES};
@@ -117,6 +118,7 @@ pub(crate) struct Conditions<'a> {
     pub(crate) seconds: u64,
     /// Requests a second where they are paced.
     pub(crate) rate: f64,
+    pub(crate) backend: &'a Backend,
 }
 
 /// One measurement: the figure that is compared, and what else was seen.
@@ -149,7 +151,7 @@ pub(crate) fn measure(task: Task, contestant: &Contestant, conditions: &Conditio
         }
         Task::Idle => (idle(pin, contestant, &family), Seen::default()),
         Task::Paced => {
-            let seen = load::paced(pin, to, conditions.rate, seconds);
+            let seen = conditions.backend.pace(to, conditions.rate, seconds);
             (seen.p99_us, seen)
         }
     }

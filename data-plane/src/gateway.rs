@@ -117,11 +117,15 @@ impl Gateway {
         };
         let headers = response.headers_mut();
         // An id is hexadecimal digits and dashes, or base64: both are header values.
-        if let Ok(value) = HeaderValue::from_str(request_id) {
-            headers.insert(X_AMZN_REQUEST_ID, value);
-        }
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(extended_request_id)) {
-            headers.insert(X_AMZ_APIGW_ID, value);
+        let ids = [
+            (X_AMZN_REQUEST_ID, HeaderValue::from_str(request_id).ok()),
+            (X_AMZ_APIGW_ID, HeaderValue::from_maybe_shared(Bytes::from(extended_request_id)).ok()),
+        ];
+        for (name, value) in ids {
+            let Some(mut value) = value else { continue };
+            // Never the same twice, so it must not drive others out of HTTP/2's table of headers (RFC 7541 section 6.2.3).
+            value.set_sensitive(true);
+            headers.insert(name, value);
         }
         if self.stale_policy == StalePolicy::Warn && self.live_table.is_stale() {
             headers.append(WARNING, STALE_WARNING);

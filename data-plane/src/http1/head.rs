@@ -59,15 +59,11 @@ pub(crate) fn parse_answer(unread: &mut BytesMut) -> Result<Option<AnswerHead>, 
         let at = bytes.as_ptr() as usize - start;
         at..at + bytes.len()
     };
-    let mut places = [const { (0..0, 0..0) }; ANSWER_HEADERS_MAX];
-    let count = answer.headers.len();
-    for (place, line) in places.iter_mut().zip(answer.headers.iter()) {
-        *place = (within(line.name.as_bytes()), within(line.value));
-    }
+    let places: Vec<_> = answer.headers.iter().map(|line| (within(line.name.as_bytes()), within(line.value))).collect();
     let bytes: Bytes = unread.split_to(head_bytes).freeze();
-    let mut headers = HeaderMap::with_capacity(count);
+    let mut headers = HeaderMap::with_capacity(places.len());
     let mut says_how_it_ends = false;
-    for (name, value) in places.into_iter().take(count) {
+    for (name, value) in places {
         let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| HeadError::Header)?;
         let value = HeaderValue::from_maybe_shared(bytes.slice(value)).map_err(|_| HeadError::Header)?;
         says_how_it_ends |= name == CONNECTION;

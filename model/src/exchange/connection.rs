@@ -15,7 +15,10 @@ impl<'a> ConnectionNames<'a> {
 
     /// Those of these headers that it names.
     pub(crate) fn within(&self, headers: &HeaderMap) -> Vec<HeaderName> {
-        headers.keys().filter(|name| self.names(name)).cloned().collect()
+        match self.0 {
+            Some(_) => headers.keys().filter(|name| self.names(name)).cloned().collect(),
+            None => Vec::new(),
+        }
     }
 
     pub(crate) fn names(&self, name: &HeaderName) -> bool {
