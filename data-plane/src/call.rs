@@ -123,6 +123,10 @@ impl Call<'_> {
         if !is_checked && !self.head.uri.path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
             return Err(ProxyError::TargetByte);
         }
+        if self.head.uri.path() == "*" {
+            // The server as a whole (RFC 9112 section 3.2.4), which is no resource of any API.
+            return Err(self.no_route());
+        }
         self.find(host, found, record)
     }
 

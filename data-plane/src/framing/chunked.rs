@@ -43,6 +43,7 @@ enum Whose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Size { digits: u8, size: u64 },
+    Blanks { size: u64 },
     Extension { size: u64 },
     SizeLf { size: u64 },
     Data { left: u64 },
@@ -111,6 +112,7 @@ impl ChunkedChecker {
     fn step(&mut self, byte: u8, rest: &[u8], limits: &ChunkedLimits) -> Result<usize, FramingRule> {
         match self.phase {
             Phase::Size { digits, size } => self.size(byte, digits, size),
+            Phase::Blanks { size } => self.blanks(byte, size, limits),
             Phase::Extension { size } => self.extension(byte, rest, size, limits),
             Phase::SizeLf { size: 0 } => self.expect(b'\n', byte, Phase::TrailerStart, FramingRule::BareCr),
             Phase::SizeLf { size } => self.expect(b'\n', byte, Phase::Data { left: size }, FramingRule::BareCr),
@@ -145,12 +147,30 @@ impl ChunkedChecker {
                 return Ok(0);
             }
             (b' ' | b'\t', None) if digits > 0 && self.whose == Whose::Upstream => {
-                self.phase = Phase::Extension { size };
+                self.phase = Phase::Blanks { size };
                 return Ok(0);
             }
             (b'\n', None) => return Err(FramingRule::BareLf),
             (_, None) => return Err(FramingRule::ChunkSize),
         };
+        Ok(1)
+    }
+
+    /// Blanks behind a size end it: nothing but an extension or the end of the line may follow. They count as extensions do.
+    fn blanks(&mut self, byte: u8, size: u64, limits: &ChunkedLimits) -> Result<usize, FramingRule> {
+        match byte {
+            b' ' | b'\t' if self.extension_bytes == limits.extension_bytes_max => {
+                return Err(FramingRule::ChunkExtensionsTooLong);
+            }
+            b' ' | b'\t' => self.extension_bytes += 1,
+            b'\r' => self.phase = Phase::SizeLf { size },
+            b';' => {
+                self.phase = Phase::Extension { size };
+                return Ok(0);
+            }
+            b'\n' => return Err(FramingRule::BareLf),
+            _ => return Err(FramingRule::ChunkSize),
+        }
         Ok(1)
     }
 

@@ -34,7 +34,7 @@ pub(crate) enum HeadError {
     Header,
     #[error("the head of the answer has several lengths, or one that is none")]
     Length,
-    #[error("the head of the answer has a transfer coding that its version does not know")]
+    #[error("the head of the answer has a transfer coding that its version does not know, or that nobody asked for")]
     TransferEncoding,
 }
 
@@ -86,6 +86,7 @@ impl AnswerHead {
             || self.status.is_informational()
             || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if is_bodiless {
+            self.state_one_length();
             return Ok(Receiving::Nothing);
         }
         if self.headers.contains_key(TRANSFER_ENCODING) {
@@ -96,20 +97,35 @@ impl AnswerHead {
                 // Whoever says both may mean either, so nothing is believed behind it.
                 self.keep_alive = false;
             }
-            let codings = self.headers.get_all(TRANSFER_ENCODING).iter().next_back();
-            let last = codings.and_then(|value| value.as_bytes().rsplit(|&byte| byte == b',').next());
-            return match last.is_some_and(|last| last.trim_ascii().eq_ignore_ascii_case(b"chunked")) {
-                true => Ok(Receiving::chunked_answer()),
-                false => Ok(Receiving::UntilEnd),
+            let mut codings = self.headers.get_all(TRANSFER_ENCODING).iter().map(|line| line.as_bytes().trim_ascii());
+            // Whatever else is in them nobody has asked for (RFC 9112 section 7.4), and the client would take the coded bytes for
+            // the body's: only the framing is written anew.
+            return match (codings.next(), codings.next()) {
+                (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Receiving::chunked_answer()),
+                (Some(coding), None) if coding.eq_ignore_ascii_case(b"identity") => Ok(Receiving::UntilEnd),
+                _ => Err(HeadError::TransferEncoding),
             };
         }
-        let mut lengths = self.headers.get_all(CONTENT_LENGTH).iter().map(length);
-        let Some(first) = lengths.next() else { return Ok(Receiving::UntilEnd) };
-        let first = first.ok_or(HeadError::Length)?;
-        match lengths.all(|other| other == Some(first)) {
-            true => Ok(Receiving::Sized(first)),
-            false => Err(HeadError::Length),
+        Ok(stated_length(&self.headers)?.map_or(Receiving::UntilEnd, Receiving::Sized))
+    }
+
+    /// Leaves one length about a body that does not come, or none where the lines do not agree (RFC 9110 section 8.6).
+    fn state_one_length(&mut self) {
+        let stated = stated_length(&self.headers).ok().flatten();
+        self.headers.remove(CONTENT_LENGTH);
+        if let Some(length) = stated.filter(|_| !self.headers.contains_key(TRANSFER_ENCODING)) {
+            self.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
+    }
+}
+
+/// The length that all lines of a head agree on, if there are any.
+fn stated_length(headers: &HeaderMap) -> Result<Option<u64>, HeadError> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(length);
+    let Some(first) = lengths.next() else { return Ok(None) };
+    match lengths.all(|other| other == first) {
+        true => first.map(Some).ok_or(HeadError::Length),
+        false => Err(HeadError::Length),
     }
 }
 
