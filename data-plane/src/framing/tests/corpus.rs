@@ -2,7 +2,9 @@
 
 use super::super::{FramingLimits, FramingRule, FramingViolation, MessagePart};
 use super::guard::FramingGuard;
-use super::{bodies, connections, header_lines, request_lines};
+use super::raw_messages::{self, End, Reaches, RequestCase};
+use super::reading::{Call, requests};
+use http::Uri;
 
 /// One raw input and what must become of it.
 pub(crate) struct Case {
@@ -12,6 +14,12 @@ pub(crate) struct Case {
     pub(crate) passes: usize,
     /// What the input is found to be.
     pub(crate) verdict: Verdict,
+    /// The requests in it that are whole.
+    whole: Vec<Call>,
+    /// Whether a server comes to read all of it: a request in it may close the connection.
+    pub(crate) is_read: bool,
+    /// Where it stands in the corpus.
+    place: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,26 +35,34 @@ pub(crate) enum Verdict {
 }
 
 impl Case {
-    /// A good beginning that passes, followed by `rest`, which passes only if nothing is wrong or missing.
-    pub(super) fn new(good: &[u8], rest: &[u8], verdict: Verdict) -> Self {
-        let raw = [good, rest].concat();
-        let passes = match verdict {
-            Verdict::Good | Verdict::Cut => raw.len(),
-            Verdict::Waits | Verdict::Bad(_) => good.len(),
+    fn of(case: RequestCase) -> Self {
+        let RequestCase { place, raw, passes, whole, end } = case;
+        let is_left = matches!(end, End::Refused { is_read: false, .. });
+        let is_read = !is_left && whole.iter().all(|request| request.reaches != Reaches::Nobody);
+        let verdict = match end {
+            End::Clean => Verdict::Good,
+            End::Waits => Verdict::Waits,
+            End::Cut => Verdict::Cut,
+            End::Refused { rule, .. } => {
+                let known = FramingRule::ALL.iter().find(|known| known.reason() == rule);
+                Verdict::Bad(*known.unwrap_or_else(|| panic!("{place}: no rule {rule}")))
+            }
         };
-        Self { raw, passes, verdict }
+        let whole = whole.into_iter().map(|request| {
+            let target = Uri::try_from(&request.target).expect("a good target is a target for hyper");
+            (request.method, target.to_string(), Some(request.body))
+        });
+        let whole = whole.collect();
+        Self { raw, passes, verdict, whole, is_read, place }
     }
 
     pub(crate) fn text(&self) -> String {
-        self.raw[..self.raw.len().min(300)].escape_ascii().to_string()
+        format!("{}: {}", self.place, self.raw[..self.raw.len().min(300)].escape_ascii())
     }
 }
 
 pub(crate) fn corpus() -> Vec<Case> {
-    [request_lines::cases(), header_lines::cases(), bodies::cases(), connections::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    raw_messages::requests().into_iter().map(Case::of).collect()
 }
 
 /// What a guard made of an input.
@@ -98,6 +114,9 @@ fn every_case_gets_its_verdict() {
         };
         assert_eq!(verdict, case.verdict, "{}", case.text());
         assert_eq!(outcome.passed, expected_bytes(&case, outcome.violation), "what passes of {}", case.text());
+        let mut whole = requests(&outcome.passed);
+        whole.retain(|(method, ..)| method != "REFUSED");
+        assert_eq!(whole, case.whole, "the requests in {}", case.text());
     }
 }
 
@@ -116,7 +135,7 @@ fn every_case_gets_the_same_verdict_byte_by_byte_and_in_two_pieces() {
 #[test]
 fn the_corpus_is_large_and_breaks_every_rule() {
     let corpus = corpus();
-    assert!(corpus.len() >= 150, "only {} cases", corpus.len());
+    assert!(corpus.len() >= 600, "only {} cases", corpus.len());
     for &rule in FramingRule::ALL {
         assert!(corpus.iter().any(|case| case.verdict == Verdict::Bad(rule)), "no case breaks {rule:?}");
     }

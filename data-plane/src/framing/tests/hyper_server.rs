@@ -71,17 +71,20 @@ async fn conversation(raw: &[u8], sizes: &[usize]) -> (Vec<Call>, hyper::Result<
     let stream = Scripted::new(raw, sizes);
     let written = stream.written();
     let (calls, served) = serve(stream, b"", FramingLimits::default()).await;
-    let answers = answers(&written.borrow());
+    let answers = answers(&written.borrow(), &calls);
     (calls, served, answers)
 }
 
 #[tokio::test]
 async fn hyper_agrees_with_every_case() {
-    for case in corpus() {
+    for case in corpus().into_iter().filter(|case| case.is_read) {
         let whole = requests(&case.raw[..case.passes]);
         let (calls, served, answers) = conversation(&case.raw, &[case.raw.len()]).await;
         let (good, last) = answers.split_at(whole.len().min(answers.len()));
-        assert!(good.iter().all(|answer| *answer == (200, "served".to_owned())), "{answers:?} to {}", case.text());
+        for (answer, (method, ..)) in good.iter().zip(&whole) {
+            let body = if method == "HEAD" { "" } else { "served" };
+            assert_eq!(*answer, (200, body.to_owned()), "{answers:?} to {}", case.text());
+        }
         assert_eq!(good.len(), whole.len(), "answers to {}", case.text());
         assert_eq!(calls[..whole.len()], whole, "calls of {}", case.text());
         match case.verdict {
@@ -175,7 +178,7 @@ async fn a_violation_is_answered_by_a_service_that_takes_its_time() {
             answer(request, violations.clone(), &calls).await
         });
         http1::Builder::new().serve_connection(TokioIo::new(io), service).await.unwrap();
-        assert_eq!(answers(&written.borrow()).last().unwrap().0, 400, "{raw:?}");
+        assert_eq!(answers(&written.borrow(), &[]).last().unwrap().0, 400, "{raw:?}");
         assert_eq!(calls.borrow().len(), calls_len);
     }
 }
@@ -194,7 +197,7 @@ async fn an_oversize_head_is_answered_before_it_ends() {
     };
     let (answer, (calls, _)) = tokio::join!(client, serve(server, b"", FramingLimits::default()));
     assert_eq!(calls, []);
-    assert_eq!(answers(answer.as_bytes())[0].0, FramingRule::HeadTooLarge.status());
+    assert_eq!(answers(answer.as_bytes(), &[])[0].0, FramingRule::HeadTooLarge.status());
 }
 
 #[tokio::test]
@@ -206,7 +209,7 @@ async fn what_was_read_before_the_guard_is_part_of_the_input() {
         let written = stream.written();
         let (calls, _) = serve(stream, prefix, FramingLimits::default()).await;
         assert_eq!(calls, requests(raw.as_bytes()), "after {prefix_len}");
-        assert_eq!(answers(&written.borrow()).last().unwrap().0, 400, "after {prefix_len}");
+        assert_eq!(answers(&written.borrow(), &[]).last().unwrap().0, 400, "after {prefix_len}");
     }
 }
 

@@ -119,7 +119,7 @@ fn hyper_reads_the_same_requests_as_the_grammar_and_never_refuses_one_itself() {
             let written = stream.written();
             let (calls, served) = runtime.block_on(serve(stream, b"", FramingLimits::default()));
             let outcome = guarded([&raw[..]], FramingLimits::default());
-            let answers = answers(&written.borrow());
+            let answers = answers(&written.borrow(), &calls);
 
             // A request may close the connection and leave the ones behind it unread.
             let closes = raw.windows(8).any(|text| text == b"HTTP/1.0")

@@ -58,15 +58,17 @@ fn split_after_crlf(raw: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&raw[..end], &raw[end + 2..]))
 }
 
-/// The status and the body of every answer that a client has read, `100 Continue` left out.
-pub(super) fn answers(written: &[u8]) -> Vec<(u16, String)> {
+/// The status and the body of every answer that a client has read, `100 Continue` left out. `calls` are the requests, of which those
+/// with HEAD are answered without a body.
+pub(super) fn answers(written: &[u8], calls: &[Call]) -> Vec<(u16, String)> {
     let mut rest = str::from_utf8(written).expect("our answers are text");
     let mut answers = Vec::new();
     while let Some((head, after_head)) = rest.split_once("\r\n\r\n") {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let length = length.map_or(0, |length| length.parse().expect("a length"));
-        let (body, after) = after_head.split_at(length);
+        let is_head = calls.get(answers.len()).is_some_and(|(method, ..)| method == "HEAD");
+        let (body, after) = after_head.split_at(if is_head { 0 } else { length });
         if status != 100 {
             answers.push((status, body.to_owned()));
         }
