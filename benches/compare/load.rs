@@ -192,7 +192,10 @@ pub(crate) async fn play(role: &str, to: SocketAddr) {
         "download" | "upload" => join((0..TRANSFERS).map(|_| tokio::spawn(transfer(to, role == "upload")))).await,
         "slow" => join((0..READERS).map(|_| tokio::spawn(read_slowly(to)))).await,
         "idle" => idle(to).await,
-        _ => panic!("no role {role}"),
+        _ => match role.strip_prefix("good ") {
+            Some(seconds) => crate::slow_clients::play(to, seconds.parse().unwrap()).await,
+            None => panic!("no role {role}"),
+        },
     }
 }
 

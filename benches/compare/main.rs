@@ -5,6 +5,8 @@
 //! `cargo build --profile dist -p penstock-control-plane -p penstock-data-plane` and
 //! `apt-get install nginx haproxy h2o wrk nghttp2-client`. The figures and what they mean are in `benches/README.md`.
 //! `PENSTOCK_BENCH_ROUNDS` and `PENSTOCK_BENCH_SECONDS` make it longer.
+//!
+//! `-- slowclients` compares with nobody: it measures good requests beside a thousand slow clients (`apt-get install slowhttptest`).
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has nothing better to do than to say where")]
 
@@ -13,6 +15,7 @@ mod backend;
 mod contestants;
 mod load;
 mod report;
+mod slow_clients;
 mod works;
 
 use account::Neighbours;
@@ -30,6 +33,8 @@ use works::{Conditions, Task, WORKS, Work};
 /// Rounds of each work, and how long a generator of small requests runs in each, when nothing else is asked for.
 const ROUNDS: u64 = 5;
 const SECONDS: u64 = 2;
+/// Rounds with slow clients, each of which takes half a minute.
+const SLOW_CLIENTS_ROUNDS: u64 = 3;
 /// Share of the machine that others may use beside a measurement before it is made again, and how often it is.
 const NEIGHBOURS_MAX: f64 = 0.15;
 const REPEATS_MAX: usize = 4;
@@ -241,6 +246,19 @@ async fn compare(names: &[String]) {
     remove(&bench.directory);
 }
 
+/// Penstock alone, with a worker for each core, while clients are slow. Everybody shares all cores as the kernel likes: ahead of others, and
+/// of each other by turns of a tenth of a second, the slow clients' own loops would be what is measured.
+async fn slow_clients() {
+    let backend = Backend::start(&[], "backend-that-sleeps");
+    let workers = std::thread::available_parallelism().unwrap().get();
+    let setup = Setup { workers, pin: Vec::new(), is_large: false, backend: backend.address };
+    let directory = temporary_directory();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("{workers} cores, load average at the start {}", load.trim());
+    slow_clients::run(&setup, &directory, setting("PENSTOCK_BENCH_ROUNDS", SLOW_CLIENTS_ROUNDS)).await;
+    remove(&directory);
+}
+
 fn remove(directory: &Path) {
     let _ = std::fs::remove_dir_all(directory);
 }
@@ -254,6 +272,7 @@ async fn main() {
         ["--role", "backend-that-sleeps"] => backend::run(backend::Idling::Sleeps).await,
         ["--role", "backend-and-generator"] => backend::run(backend::Idling::Asks).await,
         ["--role", role, to] => load::play(role, to.parse().unwrap()).await,
+        ["slowclients"] => slow_clients().await,
         _ => compare(&arguments).await,
     }
 }
