@@ -8,7 +8,7 @@ use crate::body::BodyError;
 use crate::framing::FramingViolation;
 use crate::transform::collect::CollectError;
 use crate::transform::digest::DigestFieldError;
-use crate::upstream::ExchangeError;
+use crate::upstream::{ExchangeError, ResolveError};
 use penstock_model::content::coding::CodingsError;
 use penstock_model::content::passthrough::Refusal;
 use penstock_model::exchange::HeadProblem;
@@ -87,6 +87,8 @@ pub(crate) enum ProxyError {
     ResponseBody(#[source] CollectError),
     #[error("the digest that the upstream announces cannot be read")]
     ResponseDigestField(#[source] DigestFieldError),
+    #[error("finding the addresses of the upstream")]
+    Resolve(#[source] ResolveError),
     #[error("connecting to the upstream")]
     Connect(#[source] io::Error),
     #[error("connecting to the upstream took too long")]
@@ -154,7 +156,8 @@ impl ProxyError {
             | Self::ClientIdle
             | Self::ClientGone => Origin::Client,
             Self::Service(error) => error.origin(),
-            Self::Connect(_)
+            Self::Resolve(_)
+            | Self::Connect(_)
             | Self::ConnectTimeout
             | Self::Exchange(_)
             | Self::PlainExchange(_)
@@ -219,6 +222,7 @@ impl ProxyError {
                 CollectError::Body(error) => error.response_reason(),
             },
             Self::ResponseDigestField(_) => "response_digest_field",
+            Self::Resolve(_) => "resolve_failed",
             Self::Connect(_) => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
             Self::UpstreamBusy => "upstream_busy",
@@ -257,7 +261,8 @@ impl ProxyError {
             Self::ResponseDigestField(_) => {
                 GatewayError::new(Type::IntegrationFailure).with_status(502).with_message("Internal server error")
             }
-            Self::Connect(_)
+            Self::Resolve(_)
+            | Self::Connect(_)
             | Self::ConnectTimeout
             | Self::Exchange(_)
             | Self::PlainExchange(_)
@@ -367,6 +372,7 @@ mod tests {
             (answered(CollectError::Body(BodyError::Expansion)), 502, "response_expansion", Origin::Upstream),
             (ProxyError::Unsendable, 500, "unsendable", Origin::Gateway),
             (ProxyError::Connect(io()), 504, "connect_failed", Origin::Upstream),
+            (ProxyError::Resolve(ResolveError::NoAddress), 504, "resolve_failed", Origin::Upstream),
             (ProxyError::ConnectTimeout, 504, "connect_timeout", Origin::Upstream),
             (ProxyError::UpstreamBusy, 503, "upstream_busy", Origin::Gateway),
             (ProxyError::UnaskedUpgrade, 504, "upstream_upgraded", Origin::Upstream),

@@ -40,6 +40,78 @@ pub(crate) const UPSTREAM_IDLE_MS: u64 = 55_000;
 /// How often idle upstream connections are looked through, in milliseconds.
 pub(crate) const UPSTREAM_SWEEP_MS: u64 = 5_000;
 
+/// Longest and shortest time for which the addresses of a name are kept, in milliseconds, whatever its servers say: who moves a
+/// service should not have to wait for a time that somebody chose years ago, and servers that say 0 mean to be asked
+/// often, not for each request.
+pub(crate) const DNS_TTL_MAX_MS: u64 = 300_000;
+pub(crate) const DNS_TTL_MIN_MS: u64 = 1_000;
+
+/// When the addresses of a name in use are asked for again, in percent of the time for which they are kept: early enough for
+/// one question to be lost.
+pub(crate) const DNS_REFRESH_PERCENT: u32 = 80;
+
+/// For how long the last known addresses are used beyond their time when no server answers, in milliseconds. A server that is
+/// away for an hour is being repaired; behind that, addresses may belong to somebody else (RFC 8767 allows days).
+pub(crate) const DNS_STALE_MS: u64 = 3_600_000;
+
+/// How long it counts that a name has no address, in milliseconds: it may be about to get one.
+pub(crate) const DNS_NEGATIVE_MS: u64 = 5_000;
+
+/// First and longest pause between two questions that no server answers, in milliseconds (RFC 8767 section 5: 30 seconds).
+pub(crate) const DNS_RETRY_MS: (u64, u64) = (1_000, 30_000);
+
+/// How long an entry of the machine's own list of hosts counts, in milliseconds. To look at the file again is cheap.
+pub(crate) const DNS_HOSTS_TTL_MS: u64 = 5_000;
+
+/// Longest wait for one server, in milliseconds, and how often it is asked again at most: both together are less than
+/// [`CONNECT_TIMEOUT_MS`], so that a question which got lost costs no request.
+pub(crate) const DNS_SERVER_TIMEOUT_MS: u64 = 1_500;
+pub(crate) const DNS_RETRANSMITS_MAX: usize = 1;
+
+/// Longest wait for the addresses of a name, all servers and all names of the search list together, in milliseconds.
+pub(crate) const DNS_LOOKUP_TIMEOUT_MS: u64 = 10_000;
+
+/// Questions that are asked at a time; further ones wait.
+pub(crate) const DNS_LOOKUPS_MAX: usize = 64;
+
+/// Names that are followed at a time: more than the configurations that one process can hold have upstreams.
+pub(crate) const DNS_NAMES_MAX: usize = 10_000;
+
+/// Addresses of one name that are used; a choice by chance among more is no better.
+pub(crate) const DNS_ADDRESSES_MAX: usize = 64;
+
+/// What an attempt to connect may take of the time that is left when there is another address to try, in percent.
+pub(crate) const UPSTREAM_CONNECT_SHARE_PERCENT: u32 = 50;
+
+/// Failures in a row for which an address is ejected, as in Envoy.
+pub(crate) const UPSTREAM_EJECTION_FAILURES: u32 = 5;
+
+/// How long an address is ejected for the first time, in seconds, unless the settings say otherwise, as in Envoy. Each time is
+/// twice the one before. As long as this it gets less than its share when it returns: caches fill, and compilers that
+/// compile what runs often do.
+pub(crate) const UPSTREAM_EJECTION_S: u64 = 30;
+
+/// How long it is ejected at most, as a multiple of that, and how long it must have served well since for the next time to be the
+/// first one again.
+pub(crate) const UPSTREAM_EJECTION_TIMES_MAX: u32 = 10;
+
+/// How many of a target's addresses may be ejected at a time, in percent. If more than half fail, the fault is likely
+/// elsewhere, and the rest could not bear the load.
+pub(crate) const UPSTREAM_EJECTED_PERCENT_MAX: usize = 50;
+
+/// The share that an address which returns begins with, in thousandths of a whole one. Without any nobody would see whether it is well.
+pub(crate) const UPSTREAM_RETURN_WEIGHT_MIN: u32 = 100;
+
+/// Targets of one worker whose addresses are shown to operators.
+pub(crate) const UPSTREAM_TARGETS_SHOWN_MAX: usize = 1_000;
+
+/// Over how many seconds requests and retries are compared.
+pub(crate) const UPSTREAM_RETRY_WINDOW_S: usize = 10;
+
+/// Retries to one target that a worker allows in that time whatever its budget says: without them a target that is seldom
+/// called would have none.
+pub(crate) const UPSTREAM_RETRIES_MIN: u32 = 10;
+
 /// How often a request whose reused connection turns out dead is moved to another one.
 pub(crate) const UPSTREAM_ATTEMPTS_MAX: u32 = 3;
 

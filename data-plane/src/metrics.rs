@@ -1,7 +1,9 @@
 //! What the proxy counts. What each request adds is in `workers`.
 
+mod upstreams;
 mod workers;
 
+pub(crate) use upstreams::{AddressState, Cause, ShownTarget, UpstreamFigures, WorkerUpstreams};
 pub(crate) use workers::WorkerMetrics;
 
 use crate::ledger::Ledger;
@@ -11,6 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt;
+use std::sync::Arc;
 use workers::Workers;
 
 /// Why something failed, in one word.
@@ -34,6 +37,7 @@ struct ClassLabel {
 pub(crate) struct Metrics {
     registry: Registry,
     workers: Workers,
+    pub(crate) upstreams: Arc<UpstreamFigures>,
     /// Answers that the gateway made itself, and exchanges that were cut.
     pub(crate) failures: Family<ReasonLabel, Counter>,
     pub(crate) access_log_lost: Counter,
@@ -70,6 +74,7 @@ impl Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("penstock_proxy"),
             workers: Workers::default(),
+            upstreams: Arc::default(),
             failures: Family::default(),
             access_log_lost: Counter::default(),
             collected_bytes: Gauge::default(),
@@ -87,6 +92,7 @@ impl Metrics {
             state_write_failures: Counter::default(),
         };
         metrics.registry.register_collector(Box::new(metrics.workers.clone()));
+        metrics.upstreams.register(&mut metrics.registry);
         metrics.register();
         metrics.register_state();
         metrics

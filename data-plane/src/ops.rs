@@ -69,9 +69,10 @@ impl Ops {
             "/health/ready" => self.ready(),
             "/metrics" => self.metrics(),
             "/config" => json_response(StatusCode::OK, &self.config()),
+            "/upstreams" => json_response(StatusCode::OK, &self.metrics.upstreams.page()),
             _ => json_response(
                 StatusCode::NOT_FOUND,
-                &json!({"message": "try /health/live, /health/ready, /metrics or /config"}),
+                &json!({"message": "try /health/live, /health/ready, /metrics, /config or /upstreams"}),
             ),
         }
     }

@@ -18,7 +18,7 @@ use crate::settings::{Settings, StalePolicy};
 use crate::state_dir::{InUse, Opened};
 use crate::subscriber::{self, SubscriberStatus};
 use crate::transform::collect::CollectBudget;
-use crate::upstream::{TlsClients, Upstreams};
+use crate::upstream::{Common, Names, TlsClients, Upstreams};
 use penstock_link::{Link, LinkError};
 use socket2::{Domain, Protocol, Socket, Type};
 use state::{begin_keeping, open_state};
@@ -131,7 +131,7 @@ struct Shared {
     live_table: LiveTable,
     metrics: Arc<Metrics>,
     log: AccessLog,
-    tls: Arc<TlsClients>,
+    upstreams: Common,
     holding: Holding,
     services: Services,
     recent: RecentRequests,
@@ -160,7 +160,6 @@ impl Bound {
             budget: CollectBudget::new(self.settings.collect_budget_bytes),
             collect_bytes_max: self.settings.collect_bytes_max,
         };
-        let tls = Arc::new(TlsClients::default());
         let (credentials, keeper) = services::credentials();
         let services = Services {
             endpoints: self.settings.service_endpoints(),
@@ -171,7 +170,6 @@ impl Bound {
         };
         let recent_lines = self.settings.recent_requests.into();
         let (recent, questions) = RecentRequests::new(self.listeners.len(), recent_lines);
-        let shared = Shared { live_table: LiveTable::new(), metrics, log, tls, holding, services, recent };
         let control = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("control")
@@ -179,6 +177,19 @@ impl Bound {
             .build()
             .map_err(|error| RunError::Start("the control runtime", error))?;
         control.spawn(keeper.run());
+        let figures = Arc::clone(&metrics.upstreams);
+        let upstreams = Common {
+            tls: Arc::new(TlsClients::default()),
+            names: Arc::new(Names::new(
+                control.handle().clone(),
+                self.settings.dns_servers.clone(),
+                Arc::clone(&figures),
+            )),
+            figures,
+            retries: self.settings.retries(),
+            ejection: Duration::from_secs(self.settings.upstream_ejection_seconds),
+        };
+        let shared = Shared { live_table: LiveTable::new(), metrics, log, upstreams, holding, services, recent };
         let drain = watch::Sender::new(false);
         let mut workers = Vec::with_capacity(self.listeners.len());
         let connections_max = (self.settings.connections_max as usize).div_ceil(self.listeners.len());
@@ -190,7 +201,7 @@ impl Bound {
                 live_table: shared.live_table.clone(),
                 metrics: Arc::clone(&shared.metrics),
                 log: shared.log.clone(),
-                tls: Arc::clone(&shared.tls),
+                upstreams: shared.upstreams.clone(),
                 holding: shared.holding.clone(),
                 services: shared.services.clone(),
                 stale_policy: self.settings.stale_policy,
@@ -294,7 +305,7 @@ struct Worker {
     live_table: LiveTable,
     metrics: Arc<Metrics>,
     log: AccessLog,
-    tls: Arc<TlsClients>,
+    upstreams: Common,
     holding: Holding,
     services: Services,
     stale_policy: StalePolicy,
@@ -322,12 +333,12 @@ impl Worker {
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(self.listener)
                 .map_err(|error| RunError::Start("a worker's listener", error))?;
-            let (seed, _) = uuid::Uuid::new_v4().as_u64_pair();
+            let (seed, other_seed) = uuid::Uuid::new_v4().as_u64_pair();
             let gateway = Rc::new(Gateway {
                 ledger: WorkerLedger::new(self.live_table.ledger().clone()),
                 recent: WorkerRecent::new(self.recent_lines),
                 live_table: self.live_table,
-                upstreams: Upstreams::new(self.tls),
+                upstreams: Upstreams::new(self.upstreams, other_seed),
                 ids: IdSource::new(seed),
                 log: self.log,
                 metrics: WorkerMetrics::new(self.metrics),

@@ -1,13 +1,14 @@
 //! What a process is told once, at its start. The only reader of flags and environment.
 
 use crate::access_log::AccessLogFormat;
-use crate::limits::{COLLECT_BUDGET_BYTES, FUNCTION_PAYLOAD_BYTES_MAX};
+use crate::limits::{COLLECT_BUDGET_BYTES, FUNCTION_PAYLOAD_BYTES_MAX, UPSTREAM_EJECTION_S};
 use crate::services::service_endpoint;
 use crate::subscription::STREAM_AGE_MS_MAX;
+use crate::upstream::RetrySettings;
 use penstock_link::ClientSettings;
 use penstock_model::endpoint::Endpoint;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// What stands for a function in the path of its invocation.
@@ -49,7 +50,7 @@ pub struct Settings {
     #[arg(long, env = "PENSTOCK_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
 
-    /// Address for operators: /health/live, /health/ready, /metrics, /config
+    /// Address for operators: /health/live, /health/ready, /metrics, /config, /upstreams
     #[arg(long, env = "PENSTOCK_ADMIN_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub admin_listen: SocketAddr,
 
@@ -135,6 +136,47 @@ pub struct Settings {
     )]
     pub recent_requests: u16,
 
+    /// DNS server to ask for the addresses of upstreams; several, separated by commas, are asked in turn [default: those of
+    /// /etc/resolv.conf]
+    #[arg(
+        long = "dns-server",
+        env = "PENSTOCK_DNS_SERVERS",
+        value_name = "IP[:PORT]",
+        value_parser = dns_server,
+        value_delimiter = ','
+    )]
+    pub dns_servers: Vec<SocketAddr>,
+
+    /// Seconds for which an upstream's address that fails gets no requests, the first time; 0: it always gets some
+    #[arg(
+        long,
+        env = "PENSTOCK_UPSTREAM_EJECTION_SECONDS",
+        default_value_t = UPSTREAM_EJECTION_S,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(0..=3_600)
+    )]
+    pub upstream_ejection_seconds: u64,
+
+    /// How often a request that means the same twice is sent again when its upstream fails; 0: never
+    #[arg(
+        long,
+        env = "PENSTOCK_UPSTREAM_RETRIES",
+        default_value_t = 0,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(0..=5)
+    )]
+    pub upstream_retries: u32,
+
+    /// How many of the requests to an upstream may be sent again, in percent of those of the last ten seconds
+    #[arg(
+        long,
+        env = "PENSTOCK_UPSTREAM_RETRY_BUDGET_PERCENT",
+        default_value_t = 20,
+        value_name = "PERCENT",
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
+    pub upstream_retry_budget_percent: u32,
+
     /// Largest body that is collected for a template, a mapping or a document, in bytes
     #[arg(long, env = "PENSTOCK_COLLECT_BYTES_MAX", default_value_t = 10_485_760, value_name = "BYTES")]
     pub collect_bytes_max: usize,
@@ -192,6 +234,11 @@ impl Settings {
         }
     }
 
+    /// What may be sent again.
+    pub(crate) fn retries(&self) -> RetrySettings {
+        RetrySettings { attempts: self.upstream_retries, budget_percent: self.upstream_retry_budget_percent }
+    }
+
     /// Where services are called instead of their regions' own addresses, by name.
     pub(crate) fn service_endpoints(&self) -> HashMap<String, Endpoint> {
         let lambda = self.lambda_endpoint.iter().map(|endpoint| ("lambda".to_owned(), endpoint.clone()));
@@ -213,6 +260,11 @@ impl Settings {
 fn host_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     if host.trim().is_empty() { "node".to_owned() } else { host.trim().to_owned() }
+}
+
+fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let with_port = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
+    with_port.map_err(|_| "expected an IP address, or one with a port".to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a harness that cannot go on has nothing better to do than to say where")]
 
+pub mod addresses;
 pub mod client;
 pub mod clock;
 pub mod coding;
@@ -12,6 +13,7 @@ pub mod content;
 pub mod corpus;
 pub mod cpu;
 pub mod disk;
+pub mod dns;
 pub mod functions;
 pub mod held;
 pub mod lambda;

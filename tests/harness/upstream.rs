@@ -89,7 +89,15 @@ impl Upstream {
         H: Fn(TcpStream) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        Self::tcp_on(TcpListener::bind((address, 0)).await.unwrap(), handler)
+    }
+
+    /// The same on a listener that is there already.
+    pub(crate) fn tcp_on<H, F>(listener: TcpListener, handler: H) -> Self
+    where
+        H: Fn(TcpStream) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
         let address = listener.local_addr().unwrap();
         let open = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&open);

@@ -42,6 +42,8 @@ const HOMES: &[Home] = &[
     Home { names: &["penstock_proto::state"], only_in: &["data-plane/src/state_dir/"] },
     Home { names: &["sqlx"], only_in: &["control-plane/src/store/"] },
     Home { names: &["arc_swap"], only_in: &["data-plane/src/live_table.rs"] },
+    // What is kept of names, and for how long, is ours; the library only asks.
+    Home { names: &["hickory_resolver"], only_in: &["data-plane/src/upstream/names/dns.rs"] },
     Home { names: &["hyper::client", "hyper_util::client"], only_in: &["data-plane/src/upstream/"] },
     Home {
         names: &["std::env"],

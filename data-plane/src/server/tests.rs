@@ -17,7 +17,7 @@ use crate::request_side::Holding;
 use crate::services::{self, Services};
 use crate::settings::{AwsSigning, LambdaInvokeBy, StalePolicy};
 use crate::transform::collect::CollectBudget;
-use crate::upstream::Upstreams;
+use crate::upstream::{Common, Upstreams};
 use bytes::BytesMut;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ fn gateway() -> Gateway {
         ledger: WorkerLedger::new(live_table.ledger().clone()),
         recent: WorkerRecent::new(0),
         live_table,
-        upstreams: Upstreams::new(Arc::default()),
+        upstreams: Upstreams::new(Common::alone(), 1),
         ids: IdSource::new(7),
         log: AccessLog::start(AccessLogFormat::Off, Arc::clone(&metrics)).unwrap().0,
         metrics: WorkerMetrics::new(metrics),

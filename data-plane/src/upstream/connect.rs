@@ -1,4 +1,4 @@
-//! Opens one connection to an upstream: name, TCP, TLS, HTTP, within one time limit.
+//! Opens one connection to an address of an upstream: TCP, TLS, HTTP, within one time limit.
 
 use super::http1::Connection;
 use super::sender::Opened;
@@ -6,9 +6,9 @@ use super::tls::ALPN_H2;
 use super::{TargetKey, TlsClients};
 use crate::error::ProxyError;
 use crate::limits::{
-    BODY_IDLE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES,
-    H2_STREAM_WINDOW_BYTES, STREAM_BUFFER_BYTES, UPSTREAM_CONNECTION_WINDOW_BYTES, UPSTREAM_HEADER_LIST_BYTES_MAX,
-    UPSTREAM_READ_BYTES, UPSTREAM_STREAMS_PER_CONNECTION_MAX,
+    BODY_IDLE_TIMEOUT_MS, H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES,
+    STREAM_BUFFER_BYTES, UPSTREAM_CONNECTION_WINDOW_BYTES, UPSTREAM_HEADER_LIST_BYTES_MAX, UPSTREAM_READ_BYTES,
+    UPSTREAM_STREAMS_PER_CONNECTION_MAX,
 };
 use crate::local::LocalExecutor;
 use hyper::client::conn::{http1, http2};
@@ -19,6 +19,7 @@ use socket2::SockRef;
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,15 +28,26 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// The sending half; the other half runs as a task of this worker, which holds `permit` until the connection ends.
-pub(super) async fn connect<P: 'static>(key: &TargetKey, tls: &TlsClients, permit: P) -> Result<Opened<P>, ProxyError> {
-    match timeout(Duration::from_millis(CONNECT_TIMEOUT_MS), open(key, tls, permit)).await {
+pub(super) async fn connect<P: 'static>(
+    key: &TargetKey,
+    address: SocketAddr,
+    tls: &TlsClients,
+    permit: P,
+    limit: Duration,
+) -> Result<Opened<P>, ProxyError> {
+    match timeout(limit, open(key, address, tls, permit)).await {
         Ok(opened) => opened,
         Err(_) => Err(ProxyError::ConnectTimeout),
     }
 }
 
-async fn open<P: 'static>(key: &TargetKey, tls: &TlsClients, permit: P) -> Result<Opened<P>, ProxyError> {
-    let tcp = TcpStream::connect((key.host(), key.port())).await.map_err(ProxyError::Connect)?;
+async fn open<P: 'static>(
+    key: &TargetKey,
+    address: SocketAddr,
+    tls: &TlsClients,
+    permit: P,
+) -> Result<Opened<P>, ProxyError> {
+    let tcp = TcpStream::connect(address).await.map_err(ProxyError::Connect)?;
     // Small heads and bodies must not wait for the acknowledgement of the ones before.
     tcp.set_nodelay(true).map_err(ProxyError::Connect)?;
     // An upstream that takes nothing of its request must not hold it for ever. hyper does not time what it writes.

@@ -1,17 +1,31 @@
 //! The way to the upstreams: a pool of connections for each worker, HTTP/1.1 and, to services that offer it, HTTP/2.
 //!
-//! The gateway calls [`Upstreams::send`] with a finished request. Nothing here reads configuration, and nothing is
-//! shared between workers: a connection lives and dies on the thread that opened it.
+//! The gateway calls [`Upstreams::send`] with a finished request. Nothing here reads configuration, and but for what names
+//! stand for nothing is shared between workers: a connection lives and dies on the thread that opened it, and each worker
+//! judges an upstream's addresses by what it has seen itself.
+//!
+//! A worker has targets (`target`), a target has addresses (`addresses`, `balance`, `ejection`), an address has connections
+//! (`address`, `shared`); `pool` takes a request to one of them, and `retry` does so again.
 
+mod address;
+mod addresses;
+mod balance;
 mod connect;
+mod ejection;
 mod http1;
+mod names;
 mod pool;
+mod retry;
 mod sender;
 mod shared;
+mod target;
 mod tls;
 
+pub(crate) use address::Lease;
 pub(crate) use http1::ExchangeError;
-pub(crate) use pool::{Lease, Upstreams};
+pub(crate) use names::{Names, ResolveError};
+pub(crate) use pool::{Common, Upstreams};
+pub(crate) use retry::RetrySettings;
 pub(crate) use tls::TlsClients;
 
 use penstock_model::integration::TlsConfig;

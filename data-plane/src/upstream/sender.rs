@@ -54,16 +54,10 @@ impl Unanswered {
 
     /// Whether the upstream closed the connection, as opposed to having answered something wrong.
     pub(super) fn is_lost_connection(&self) -> bool {
-        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
-        let error = match self {
-            Self::Hyper(failed) => failed.error(),
-            Self::Plain(error, _) => return error.is_lost_connection(),
-        };
-        let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
-        error.is_incomplete_message()
-            || error.is_closed()
-            || error.is_canceled()
-            || source.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionReset | ConnectionAborted))
+        match self {
+            Self::Hyper(failed) => says_lost_connection(failed.error()),
+            Self::Plain(error, _) => error.is_lost_connection(),
+        }
     }
 
     /// Whether the other side has said that it did not look at the request, so that any may be sent again (RFC 9113
@@ -76,6 +70,25 @@ impl Unanswered {
                 && (h2.reason() == Some(h2::Reason::REFUSED_STREAM)
                     || h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR))
         })
+    }
+}
+
+/// Whether the upstream closed the connection, as opposed to having answered something wrong.
+fn says_lost_connection(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    error.is_incomplete_message()
+        || error.is_closed()
+        || error.is_canceled()
+        || source.is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionReset | ConnectionAborted))
+}
+
+/// Whether an upstream was lost that had the request, or a part of it.
+pub(super) fn is_lost_upstream(error: &ProxyError) -> bool {
+    match error {
+        ProxyError::Exchange(error) => says_lost_connection(error),
+        ProxyError::PlainExchange(error) => error.is_lost_connection(),
+        _ => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! HTTP/2 connections of one target: many requests share one, up to a number.
+//! HTTP/2 connections of one address: many requests share one, up to a number.
 
 use crate::outgoing::OutgoingBody;
 use hyper::client::conn::http2::SendRequest;
@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tokio::time::Instant;
 
-/// The connections to one target that take several requests at a time.
+/// The connections to one address that take several requests at a time.
 #[derive(Default)]
 pub(super) struct SharedConnections {
     all: RefCell<Vec<Shared>>,
@@ -79,6 +79,12 @@ impl SharedConnections {
         let stream = Stream::begin(&use_of_it);
         self.all.borrow_mut().push(Shared { sender: sender.clone(), use_of_it });
         stream
+    }
+
+    /// Forgets all of them. Those with requests close behind the last one.
+    pub(super) fn clear(&self) {
+        let all = self.all.take();
+        drop(all);
     }
 
     /// Forgets those that are closed, and those without a request since `oldest`, which closes them.

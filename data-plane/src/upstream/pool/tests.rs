@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::body::{Progress, StreamBody};
+use crate::limits::UPSTREAM_CONNECTIONS_PER_TARGET_MAX;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::server::conn::http1;
@@ -9,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use penstock_model::integration::TlsConfig;
 use penstock_model::uri_template::Scheme;
+use std::cell::Cell;
 use std::convert::Infallible;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -76,6 +78,10 @@ async fn request() -> Request<OutgoingBody> {
     Request::builder().uri("/").header("host", "up").body(body).expect("a request")
 }
 
+fn upstreams() -> Upstreams {
+    Upstreams::new(Common::alone(), 1)
+}
+
 async fn exchange(upstreams: &Upstreams, key: &TargetKey) -> Bytes {
     let (response, lease) = upstreams.send(key, request().await).await.expect("is answered");
     let body = response.into_body().collect().await.expect("a whole body").to_bytes();
@@ -88,11 +94,11 @@ async fn a_connection_is_used_again() {
     LocalSet::new()
         .run_until(async {
             let (key, connections) = upstream(false).await;
-            let upstreams = Upstreams::new(Arc::default());
+            let upstreams = upstreams();
             for _ in 0..20 {
                 assert_eq!(exchange(&upstreams, &key).await, "hello");
                 let target = upstreams.target(&key);
-                while target.idle.borrow().is_empty() {
+                while !target.addresses.all()[0].has_idle() {
                     tokio::task::yield_now().await;
                 }
             }
@@ -106,7 +112,7 @@ async fn a_connection_that_the_upstream_closed_costs_no_request() {
     LocalSet::new()
         .run_until(async {
             let (key, connections) = upstream(true).await;
-            let upstreams = Upstreams::new(Arc::default());
+            let upstreams = upstreams();
             for _ in 0..20 {
                 assert_eq!(exchange(&upstreams, &key).await, "hello");
             }
@@ -120,7 +126,7 @@ async fn a_lease_that_is_dropped_closes_its_connection() {
     LocalSet::new()
         .run_until(async {
             let (key, _) = upstream(false).await;
-            let upstreams = Upstreams::new(Arc::default());
+            let upstreams = upstreams();
             let (response, lease) = upstreams.send(&key, request().await).await.expect("is answered");
             assert_eq!(upstreams.open(), 1);
             drop((response, lease));
@@ -136,9 +142,9 @@ async fn when_every_connection_is_busy_the_wait_is_bounded() {
     LocalSet::new()
         .run_until(async {
             let (key, _) = upstream(false).await;
-            let upstreams = Upstreams::new(Arc::default());
+            let upstreams = upstreams();
             let target = upstreams.target(&key);
-            let permits: Vec<_> = std::iter::from_fn(|| Permit::take(&target)).collect();
+            let permits: Vec<_> = std::iter::from_fn(|| Permit::take(&target.capacity)).collect();
             assert_eq!(permits.len(), UPSTREAM_CONNECTIONS_PER_TARGET_MAX);
             let busy = upstreams.send(&key, request().await).await;
             assert!(matches!(busy, Err(ProxyError::UpstreamBusy)));
@@ -162,7 +168,7 @@ async fn an_upstream_that_is_not_there_is_a_connect_error() {
                 tls: TlsConfig::default(),
                 http2: false,
             };
-            let upstreams = Upstreams::new(Arc::default());
+            let upstreams = upstreams();
             assert!(matches!(upstreams.send(&key, request().await).await, Err(ProxyError::Connect(_))));
             assert_eq!(upstreams.open(), 0);
         })
