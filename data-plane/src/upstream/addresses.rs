@@ -18,11 +18,13 @@ pub(super) struct Addresses {
     ejection: Duration,
     /// How many of them do not get a whole share. While there is none, nobody looks at a clock.
     restrained: Cell<usize>,
+    /// Whether one of them stands otherwise than operators were told.
+    has_news: Cell<bool>,
 }
 
 impl Addresses {
     pub(super) fn new(ejection: Duration) -> Self {
-        Self { all: RefCell::default(), ejection, restrained: Cell::new(0) }
+        Self { all: RefCell::default(), ejection, restrained: Cell::new(0), has_news: Cell::new(false) }
     }
 
     pub(super) fn all(&self) -> Ref<'_, [Rc<Address>]> {
@@ -98,12 +100,12 @@ impl Addresses {
         ejects
     }
 
-    /// Moves on with the time.
-    pub(super) fn sweep(&self, now: Instant) {
+    /// Moves on with the time. Whether operators should be told anew.
+    pub(super) fn sweep(&self, now: Instant) -> bool {
         if self.restrained.get() > 0 {
-            let all = self.all.borrow();
-            self.look(&all, now);
+            self.look(&self.all.borrow(), now);
         }
+        self.has_news.take()
     }
 
     /// Whether something would be forgotten with it.
@@ -128,9 +130,13 @@ impl Addresses {
 
     fn look(&self, all: &[Rc<Address>], now: Instant) {
         for address in all {
-            let mut health = address.health.get();
+            let before = address.health.get();
+            let mut health = before;
             health.look(now, self.ejection);
-            address.health.set(health);
+            if health.standing() != before.standing() {
+                address.health.set(health);
+                self.has_news.set(true);
+            }
         }
         self.restrained.set(restrained(all));
     }

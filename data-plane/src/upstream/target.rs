@@ -142,8 +142,7 @@ impl Target {
         for address in &*self.addresses.all() {
             address.sweep(oldest);
         }
-        if self.addresses.is_restrained() {
-            self.addresses.sweep(now);
+        if self.addresses.sweep(now) {
             self.show();
         }
     }
