@@ -136,8 +136,7 @@ pub struct Settings {
     )]
     pub recent_requests: u16,
 
-    /// DNS server to ask for the addresses of upstreams; several, separated by commas, are asked in turn [default: those of
-    /// /etc/resolv.conf]
+    /// DNS server to ask for the addresses of upstreams; several, separated by commas [default: those of /etc/resolv.conf]
     #[arg(
         long = "dns-server",
         env = "PENSTOCK_DNS_SERVERS",
