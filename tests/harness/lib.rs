@@ -14,6 +14,7 @@ pub mod corpus;
 pub mod cpu;
 pub mod disk;
 pub mod dns;
+pub mod frames;
 pub mod functions;
 pub mod held;
 pub mod lambda;
