@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "http2/abuse.rs"]
+mod abuse;
 #[path = "http2/connection.rs"]
 mod connection;
 #[path = "http2/flow.rs"]
@@ -15,6 +17,8 @@ mod hpack;
 mod messages;
 #[path = "http2/setup.rs"]
 mod setup;
+#[path = "http2/slow.rs"]
+mod slow;
 #[path = "http2/streams.rs"]
 mod streams;
 #[path = "http2/table.rs"]

@@ -1,23 +1,13 @@
 //! One worker's server: accepts, holds a permit for each connection, tells HTTP/1.1 from HTTP/2, drains.
 
-use crate::body::Incoming;
 use crate::deadline::Deadline;
-use crate::gateway::{Arrival, ClientConnection, Gateway};
+use crate::gateway::Gateway;
 use crate::http1::Transport;
-use crate::limits::{
-    ACCEPT_BACKOFF_MS, DRAIN_FIRST_BYTE_MS, H2_CONNECTION_WINDOW_BYTES, H2_HEADER_LIST_BYTES_MAX, H2_PING_INTERVAL_MS,
-    H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, HEAD_READ_TIMEOUT_MS,
-};
-use crate::local::LocalExecutor;
+use crate::limits::{ACCEPT_BACKOFF_MS, DRAIN_FIRST_BYTE_MS, HEAD_READ_TIMEOUT_MS};
 use bytes::BytesMut;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -25,9 +15,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
-
-/// What every HTTP/2 connection begins with (RFC 9113 section 3.4).
-const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Serves until `drain` says so, then lets what runs finish, at most for `drain_deadline`. Connections that are left
 /// then are cut when the worker's runtime ends.
@@ -118,7 +105,7 @@ async fn connection(
     let mut transport = Transport::new(stream, BytesMut::new());
     match protocol(&mut transport, &mut drained).await? {
         Protocol::Http1 => http1::serve(gateway, transport, address, drained).await,
-        Protocol::Http2 => serve_h2(gateway, transport, address, drained).await,
+        Protocol::Http2 => h2::serve(gateway, transport, address, drained).await,
         Protocol::Silence => Ok(()),
     }
 }
@@ -156,53 +143,9 @@ async fn protocol(transport: &mut Transport, drained: &mut Drained) -> io::Resul
     .await
 }
 
-async fn serve_h2(
-    gateway: &Rc<Gateway>,
-    transport: Transport,
-    address: SocketAddr,
-    mut drained: Drained,
-) -> io::Result<()> {
-    let (io, flusher) = Gathered::over(transport);
-    let client = Rc::new(ClientConnection { address, violations: None });
-    let service = service_fn(|request| {
-        let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
-        let arrival = Arrival::of(request.map(Incoming::Hyper));
-        // On the heap: hyper moves what it spawns several times, and this is several kilobytes.
-        Box::pin(async move { Ok::<_, Infallible>(gateway.serve(&client, arrival).await) })
-    });
-    let connection = http2::Builder::new(LocalExecutor)
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(H2_STREAMS_MAX)
-        .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
-        .max_send_buf_size(H2_SEND_BUFFER_BYTES)
-        .max_header_list_size(H2_HEADER_LIST_BYTES_MAX)
-        .keep_alive_interval(Duration::from_millis(H2_PING_INTERVAL_MS))
-        .keep_alive_timeout(Duration::from_millis(H2_PING_TIMEOUT_MS))
-        .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    let mut was_told = false;
-    let served = poll_fn(|cx| {
-        if drained.poll(cx) && !was_told {
-            was_told = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        let served = connection.as_mut().poll(cx);
-        if let Poll::Ready(Err(error)) = flusher.poll_flush(cx) {
-            return Poll::Ready(Err(error));
-        }
-        served.map_err(io::Error::other)
-    })
-    .await;
-    if served.is_ok() {
-        poll_fn(|cx| flusher.poll_flush(cx)).await?;
-    }
-    served
-}
-
 mod answer;
 mod drained;
-mod gathered;
+mod h2;
 mod http1;
 mod linger;
 mod request;
@@ -210,4 +153,4 @@ mod request;
 mod tests;
 
 use drained::Drained;
-use gathered::Gathered;
+use h2::H2_PREFACE;

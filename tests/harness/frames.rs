@@ -193,8 +193,9 @@ impl Frame {
     pub fn status(&self) -> u16 {
         let mut block = &self.payload[..];
         // A change of the table's size comes first (RFC 7541 section 6.3).
-        while let [0x20..0x40, rest @ ..] = block {
-            block = rest;
+        while let [first @ 0x20..0x40, rest @ ..] = block {
+            let more = rest.iter().position(|&octet| octet < 0x80).map_or(0, |last| last + 1);
+            block = if *first == 0x3f { &rest[more..] } else { rest };
         }
         match block {
             [indexed @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
@@ -258,7 +259,7 @@ impl Wire {
     /// The next frame; `None` when the other side has closed or reset the connection.
     pub async fn next(&mut self) -> Option<Frame> {
         loop {
-            if let Some(frame) = self.take() {
+            if let Some(frame) = take(&mut self.unread) {
                 return Some(frame);
             }
             match self.reading.read_buf(&mut self.unread).await {
@@ -268,13 +269,36 @@ impl Wire {
         }
     }
 
-    fn take(&mut self) -> Option<Frame> {
-        let head = self.unread.get(..HEADER_BYTES)?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        let (kind, flags) = (head[3], head[4]);
-        let stream = u32::from_be_bytes(head[5..9].try_into().unwrap()) & 0x7fff_ffff;
-        let payload = self.unread.get(HEADER_BYTES..HEADER_BYTES + length)?.to_vec();
-        self.unread.drain(..HEADER_BYTES + length);
-        Some(Frame { kind, flags, stream, payload })
+    /// Sends frames without an end, and reads unless it is `deaf`, until the other side ends the connection. How many it has
+    /// sent, and the code of the GOAWAY that came.
+    pub async fn flood(self, is_deaf: bool, mut frames: impl FnMut(u32) -> Vec<u8>) -> (u32, Option<u32>) {
+        let Self { mut reading, mut writing, mut unread } = self;
+        let writes = async {
+            let mut sent = 0;
+            while writing.write_all(&frames(sent)).await.is_ok() {
+                sent += 1;
+            }
+            sent
+        };
+        let reads = async { while !is_deaf && matches!(reading.read_buf(&mut unread).await, Ok(1..)) {} };
+        let (sent, ()) = tokio::join!(writes, reads);
+        let mut code = None;
+        while let Some(frame) = take(&mut unread) {
+            if frame.kind == kind::GOAWAY {
+                code = Some(frame.number(4));
+            }
+        }
+        (sent, code)
     }
+}
+
+/// Takes a whole frame off the front of what was read.
+fn take(unread: &mut Vec<u8>) -> Option<Frame> {
+    let head = unread.get(..HEADER_BYTES)?;
+    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+    let (kind, flags) = (head[3], head[4]);
+    let stream = u32::from_be_bytes(head[5..9].try_into().unwrap()) & 0x7fff_ffff;
+    let payload = unread.get(HEADER_BYTES..HEADER_BYTES + length)?.to_vec();
+    unread.drain(..HEADER_BYTES + length);
+    Some(Frame { kind, flags, stream, payload })
 }

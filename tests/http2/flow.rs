@@ -215,14 +215,17 @@ fn receiving() -> Vec<Case> {
     let frames = STREAM_WINDOW / FRAME;
     vec![
         case("6.9", "what was read is given back")
+            .acknowledges()
             .send([upload(1, "/"), full(1, frames)])
             .want(Want::Window(1, u32::try_from(STREAM_WINDOW / 2).unwrap()))
             .send([data(1, 1, [])])
             .answers(200),
         case("6.9", "what was read is given back for the connection")
+            .acknowledges()
             .send([upload(1, "/"), full(1, frames), upload(3, "/"), full(3, frames), upload(5, "/"), full(5, frames)])
             .want(Want::Window(0, u32::try_from(CONNECTION_WINDOW / 2).unwrap())),
         case("6.9", "what was thrown away is given back for the connection")
+            .acknowledges()
             .send([get(1)])
             .answers(200)
             .send([full(1, CONNECTION_WINDOW / FRAME - 4)])
@@ -230,17 +233,21 @@ fn receiving() -> Vec<Case> {
             .send([get(3)])
             .want(Want::Answer(3, 200)),
         case("6.9", "padding counts and is given back")
+            .acknowledges()
             .send([upload(1, "/")])
             .send([data(1, flag::PADDED, [&[255][..], &[0; 255]].concat()).repeat(90)])
             .send([data(1, 1, "abc")])
             .answers(200),
         case("6.9.1", "a stream's window is there to its last octet")
+            .acknowledges()
             .send([upload(1, "/"), full(1, frames - 1), data(1, flag::END_STREAM, [0; FRAME])])
             .answers(200),
         case("6.9.1", "more than a stream's window")
-            .send([upload(1, "/never"), full(1, 10 * frames)])
+            .acknowledges()
+            .send([upload(1, "/never"), full(1, frames + 1)])
             .resets(&[code::FLOW_CONTROL_ERROR]),
         case("6.9.1", "more than the connection's window")
+            .acknowledges()
             .send([
                 upload(1, "/never"),
                 full(1, frames),

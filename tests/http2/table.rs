@@ -1,6 +1,6 @@
 //! What a case is, and how it is played: bytes that are sent, and what must come, step by step.
 
-use harness::frames::{Frame, PREFACE, Wire, code, flag, get, kind, ping, settings};
+use harness::frames::{Frame, PREFACE, Wire, code, flag, frame, get, kind, ping, settings};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -70,6 +70,11 @@ impl Case {
     /// Begins with nothing, not even the preface.
     pub(crate) fn bare(self) -> Self {
         Self { settings: None, ..self }
+    }
+
+    /// Acknowledges the proxy's settings, which bind the client from then on.
+    pub(crate) fn acknowledges(self) -> Self {
+        self.want(Want::Settings).send([frame(kind::SETTINGS, flag::ACK, 0, [])])
     }
 
     /// Sends frames, one behind the other.

@@ -68,6 +68,7 @@ framing_rules! {
     HostMissing => 400, "host_missing", "the Host header is missing";
     HostRepeated => 400, "host_repeated", "the Host header appears more than once";
     HostInvalid => 400, "host_invalid", "the Host header is not a host with an optional port";
+    HostConflict => 400, "host_conflict", "the Host header names another host than the request target";
     ChunkSize => 400, "chunk_size", "a chunk does not begin with a plain hexadecimal size";
     ChunkSizeTooLarge => 400, "chunk_size_too_large", "a chunk size has more than 16 digits or is greater than 7fffffffffffffff";
     ChunkExtension => 400, "chunk_extension", "a chunk extension holds a control character";
