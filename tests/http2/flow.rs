@@ -244,7 +244,7 @@ fn receiving() -> Vec<Case> {
             .answers(200),
         case("6.9.1", "more than a stream's window")
             .acknowledges()
-            .send([upload(1, "/never"), full(1, frames + 1)])
+            .send([upload(1, "/never"), full(1, 3 * frames)])
             .resets(&[code::FLOW_CONTROL_ERROR]),
         case("6.9.1", "more than the connection's window")
             .acknowledges()

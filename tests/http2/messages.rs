@@ -169,7 +169,7 @@ fn targets() -> Vec<Case> {
         case("8.5", "CONNECT").send([whole(&[(":method", "CONNECT"), (":authority", "any:80")])]).want(Want::StreamOr(
             1,
             &[code::PROTOCOL_ERROR],
-            403,
+            501,
         )),
         case("8.5", "CONNECT with a path")
             .send([whole(&[(":method", "CONNECT"), (":authority", "any:80"), PATH])])
@@ -177,7 +177,11 @@ fn targets() -> Vec<Case> {
         case("8.5", "CONNECT with a scheme")
             .send([whole(&[(":method", "CONNECT"), (":authority", "any:80"), SCHEME])])
             .malformed(),
-        case("8.5", "CONNECT without an authority").send([whole(&[(":method", "CONNECT")])]).malformed(),
+        case("8.5", "CONNECT without an authority").send([whole(&[(":method", "CONNECT")])]).want(Want::StreamOr(
+            1,
+            &[code::PROTOCOL_ERROR],
+            501,
+        )),
         case("8.5", "CONNECT with a length")
             .send([headers(
                 1,

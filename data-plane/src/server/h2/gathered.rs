@@ -170,11 +170,11 @@ impl State {
             if self.guard.fault.is_some() {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
-            let is_over = match buffer.remaining() {
-                LITTLE_BYTES.. => ready!(self.poll_read_into(cx, buffer))?,
+            let has_closed = match buffer.remaining() {
+                LITTLE_BYTES.. if !self.inbound.is_over => ready!(self.poll_read_into(cx, buffer))?,
                 _ => ready!(self.poll_read_little(cx, buffer))?,
             };
-            if is_over || buffer.filled().len() > begun {
+            if has_closed || buffer.filled().len() > begun {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -196,7 +196,7 @@ impl State {
         Poll::Ready(Ok(false))
     }
 
-    /// Reads where there may not be room for what was kept.
+    /// Reads where there may not be room for what was kept, or does not read where all that is missing was.
     fn poll_read_little(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<bool>> {
         let mut space = [0; LITTLE_BYTES];
         let kept = self.inbound.kept();
@@ -204,9 +204,11 @@ impl State {
         let mut little = ReadBuf::new(&mut space[..room]);
         little.put_slice(kept);
         let with_kept = little.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, &mut little);
-        if !matches!(read, Poll::Ready(Ok(()))) || little.filled().len() == with_kept {
-            return read.map_ok(|()| true);
+        if !self.inbound.is_over {
+            let read = Pin::new(&mut self.stream).poll_read(cx, &mut little);
+            if !matches!(read, Poll::Ready(Ok(()))) || little.filled().len() == with_kept {
+                return read.map_ok(|()| true);
+            }
         }
         let passed = self.inbound.pass(&mut self.guard, little.filled_mut());
         let passed = self.guard.passed(passed);

@@ -204,7 +204,8 @@ impl Guard {
         } else {
             // Of one that we gave up the client may not know yet.
             let stream = self.streams.get(head.stream).filter(|stream| stream.reset_by_us || !stream.client_ended);
-            Fault::unless(stream.is_some(), Fault::STREAM_CLOSED)?;
+            let was_opened = self.streams.was_opened(head.stream);
+            Fault::unless(stream.is_some(), if was_opened { Fault::STREAM_CLOSED } else { Fault::PROTOCOL })?;
         }
         if head.has(flag::END_STREAM) {
             self.streams.client_ended(head.stream);

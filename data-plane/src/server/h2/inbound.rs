@@ -32,6 +32,8 @@ pub(super) struct Inbound {
     /// What has come and the engine has not got.
     kept: [u8; KEPT_BYTES_MAX],
     kept_bytes: usize,
+    /// Whether some of that is there only because marks took its room.
+    pub(super) is_over: bool,
 }
 
 /// Whether and where in its payload a frame is marked.
@@ -45,7 +47,16 @@ enum Marked {
 impl Inbound {
     /// Before a preface of so many bytes.
     pub(super) fn before(preface: usize) -> Self {
-        Self { preface, rest: 0, look: Look::Nothing, value: [0; 6], have: 0, kept: [0; KEPT_BYTES_MAX], kept_bytes: 0 }
+        Self {
+            preface,
+            rest: 0,
+            look: Look::Nothing,
+            value: [0; 6],
+            have: 0,
+            kept: [0; KEPT_BYTES_MAX],
+            kept_bytes: 0,
+            is_over: false,
+        }
     }
 
     /// Whether another frame may begin behind what the engine has got.
@@ -99,6 +110,7 @@ impl Inbound {
 
     fn keep(&mut self, tail: &[u8], over: &Over) {
         let over = &over.bytes[over.from..];
+        self.is_over = !over.is_empty();
         self.kept_bytes = tail.len() + over.len();
         self.kept[..tail.len()].copy_from_slice(tail);
         self.kept[tail.len()..self.kept_bytes].copy_from_slice(over);

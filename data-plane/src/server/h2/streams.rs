@@ -34,6 +34,8 @@ pub(super) struct Streams {
     all: Vec<Stream>,
     /// The highest that the client has opened.
     pub(super) highest: u32,
+    /// Whether the client has opened the highest, the next lower one, and so on, from the lowest bit.
+    opened: u128,
     reset_by_us: usize,
     window_first: i64,
     /// The connection's window, and since when it is closed.
@@ -44,7 +46,7 @@ pub(super) struct Streams {
 impl Default for Streams {
     fn default() -> Self {
         let (all, window_first, window) = (Vec::new(), WINDOW_FIRST, WINDOW_FIRST);
-        Self { all, highest: 0, reset_by_us: 0, window_first, window, closed_since: None }
+        Self { all, highest: 0, opened: 0, reset_by_us: 0, window_first, window, closed_since: None }
     }
 }
 
@@ -73,6 +75,11 @@ impl Streams {
         id > self.highest || id.is_multiple_of(2)
     }
 
+    /// Whether it was one, as far as that is remembered.
+    pub(super) fn was_opened(&self, id: u32) -> bool {
+        self.opened.checked_shr(self.highest.saturating_sub(id) / 2).is_some_and(|from| from & 1 == 1)
+    }
+
     /// Opens one above all others.
     pub(super) fn open(&mut self, id: u32) {
         if self.all.len() >= H2_STREAMS_REMEMBERED_MAX
@@ -80,6 +87,9 @@ impl Streams {
         {
             self.remove(oldest);
         }
+        // Identifiers of a client are odd, so the first of all is one step above none.
+        let steps = (id - self.highest).div_ceil(2);
+        self.opened = self.opened.checked_shl(steps).unwrap_or(0) | 1;
         self.highest = id;
         let window = self.window_first;
         let (client_ended, reset_by_us, answer, closed_since) = (false, false, Answer::Awaited, None);
