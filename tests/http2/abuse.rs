@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const MIB: u64 = 1024 * 1024;
 /// What one such connection may add to the process, with what the other client does meanwhile.
 const MEMORY_BYTES_MAX: u64 = 24 * MIB;
-/// Identifiers of streams end here, far behind every limit.
+/// The largest window that there may be.
 const WINDOW_MAX: u32 = (1 << 31) - 1;
 
 /// One kind of abuse.

@@ -21,6 +21,7 @@ fn block_of(bytes: usize) -> Vec<u8> {
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = beginnings();
     cases.extend(formats());
+    cases.extend(sizes());
     cases.extend(blocks());
     cases.extend(extensions());
     cases
@@ -123,6 +124,11 @@ fn formats() -> Vec<Case> {
             .send([pieces[9..12].to_vec()])
             .send([pieces[12..].to_vec()])
             .answers(200),
+    ]
+}
+
+fn sizes() -> Vec<Case> {
+    vec![
         case("4.2", "DATA of the largest size")
             .send([
                 headers(1, flag::END_HEADERS, request("POST", "/", &[])),

@@ -27,12 +27,11 @@ fn full(stream: u32, frames: usize) -> Vec<u8> {
 }
 
 pub(crate) fn cases() -> Vec<Case> {
-    [sending(), changes(), overflows(), receiving()].into_iter().flatten().collect()
+    [sending(), both_windows(), changes(), overflows(), receiving()].into_iter().flatten().collect()
 }
 
 fn sending() -> Vec<Case> {
     let initial = |bytes| [(INITIAL_WINDOW_SIZE, bytes)];
-    let rest = u32::try_from(LARGE_BYTES - WINDOW_FIRST).unwrap();
     vec![
         case("6.9.1", "the first window is honoured")
             .send([large(1)])
@@ -67,6 +66,13 @@ fn sending() -> Vec<Case> {
             .send([headers(1, flag::WHOLE, request("HEAD", "/", &[]))])
             .answers(200)
             .send([settings(&initial(65_535))]),
+    ]
+}
+
+fn both_windows() -> Vec<Case> {
+    let initial = |bytes| [(INITIAL_WINDOW_SIZE, bytes)];
+    let rest = u32::try_from(LARGE_BYTES - WINDOW_FIRST).unwrap();
+    vec![
         case("6.9.1", "the stream's window alone is not enough")
             .send([large(1), window(1, rest)])
             .want(Want::Data(1, WINDOW_FIRST))

@@ -89,12 +89,12 @@ impl Case {
         self
     }
 
-    /// A connection error, or a stream error where only the connection is at hand.
+    /// An error of the connection.
     pub(crate) fn breaks(self, codes: &'static [u32]) -> Self {
         self.want(Want::Connection(codes))
     }
 
-    /// A stream error of stream 1.
+    /// An error of stream 1.
     pub(crate) fn resets(self, codes: &'static [u32]) -> Self {
         self.want(Want::Stream(1, codes))
     }
@@ -209,7 +209,7 @@ impl Play {
             match self.next().await? {
                 Some(frame) if is_it(&frame) => return Ok(()),
                 Some(frame) if frame.kind == kind::RST_STREAM || frame.kind == kind::GOAWAY => {
-                    return Err(format!("{}", self.story()));
+                    return Err(self.story());
                 }
                 Some(_) => {}
                 None => return Err(format!("it closed; before: {}", self.story())),
