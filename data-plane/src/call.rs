@@ -240,7 +240,8 @@ impl Call<'_> {
         // Only the head is mapped from the body, and the right to hold the bytes ends when they are sent.
         drop(text);
         let mut key = TargetKey::new(&plan.uri, &plan.tls);
-        let mut request = Request::new(body);
+        // On the heap, since it goes through several hands.
+        let mut request = Box::new(Request::new(body));
         *request.uri_mut() = Uri::from_maybe_shared(Bytes::from(head.target)).map_err(|_| ProxyError::Unsendable)?;
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
@@ -307,7 +308,7 @@ impl Call<'_> {
         key: &TargetKey,
         now: Instant,
         limit: Duration,
-        request: Request<OutgoingBody>,
+        request: Box<Request<OutgoingBody>>,
         progress: &Progress,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let sent = pin!(self.gateway.upstreams.send(key, request));

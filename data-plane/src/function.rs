@@ -101,7 +101,7 @@ impl Call<'_> {
             let signed = services.sign_invocation(plan, &target, &mut headers, payload);
             signed_by(deadline, signed).await?;
         }
-        let mut request = Request::new(event);
+        let mut request = Box::new(Request::new(event));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = target;
         *request.headers_mut() = headers;

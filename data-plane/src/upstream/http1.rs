@@ -9,9 +9,8 @@ use crate::http1::{
     write_length,
 };
 use crate::outgoing::OutgoingBody;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use std::cell::{Cell, RefCell};
@@ -83,19 +82,29 @@ impl<P> Connection<P> {
     /// Either failed; with the request, where its body can be sent once more.
     pub(super) async fn exchange(
         &mut self,
-        request: Request<OutgoingBody>,
+        mut request: Box<Request<OutgoingBody>>,
     ) -> Result<Response<Incoming>, (ExchangeError, Option<Box<Request<OutgoingBody>>>)> {
-        let (parts, body) = request.into_parts();
-        let again = body.repeated();
-        match self.send(&parts, body).await {
+        let again = request.body().repeated();
+        let body = std::mem::replace(request.body_mut(), OutgoingBody::rendered(Bytes::new()));
+        match self.send(&request, body).await {
             Ok(response) => Ok(response),
-            Err(error) => Err((error, again.map(|body| Box::new(Request::from_parts(parts, body))))),
+            Err(error) => {
+                let again = again.map(|body| {
+                    *request.body_mut() = body;
+                    request
+                });
+                Err((error, again))
+            }
         }
     }
 
-    async fn send(&mut self, parts: &Parts, body: OutgoingBody) -> Result<Response<Incoming>, ExchangeError> {
-        let end = body_end(&parts.method, &parts.headers, &body);
-        let head = write_head(parts, &end);
+    async fn send(
+        &mut self,
+        asked: &Request<OutgoingBody>,
+        body: OutgoingBody,
+    ) -> Result<Response<Incoming>, ExchangeError> {
+        let end = body_end(asked.method(), asked.headers(), &body);
+        let head = write_head(asked, &end);
         let mut sending = Some(Sending::new(head, end, body));
         let mut failed = None;
         let answer = poll_fn(|cx| {
@@ -110,7 +119,7 @@ impl<P> Connection<P> {
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 }
             }
-            self.poll_head(cx, &parts.method)
+            self.poll_head(cx, asked.method())
         })
         .await;
         match (answer, failed) {
@@ -212,16 +221,16 @@ impl Drop for AbortOnDrop {
     }
 }
 
-fn write_head(parts: &Parts, end: &BodyEnd) -> Head {
+fn write_head(request: &Request<OutgoingBody>, end: &BodyEnd) -> Head {
     let mut head = Head::new();
     let out = head.bytes();
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    out.extend_from_slice(parts.method.as_str().as_bytes());
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    out.extend_from_slice(request.method().as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    write_headers(out, &parts.headers);
-    write_body_end(out, &parts.headers, end);
+    write_headers(out, request.headers());
+    write_body_end(out, request.headers(), end);
     out.extend_from_slice(b"\r\n");
     head
 }

@@ -140,7 +140,7 @@ impl Upstreams {
     pub(crate) async fn send(
         &self,
         key: &TargetKey,
-        request: Request<OutgoingBody>,
+        request: Box<Request<OutgoingBody>>,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let target = self.target(key);
         if self.retries.attempts > 0 {
@@ -165,7 +165,7 @@ impl Upstreams {
         &self,
         key: &TargetKey,
         target: &Rc<Target>,
-        mut request: Request<OutgoingBody>,
+        mut request: Box<Request<OutgoingBody>>,
         avoid: &mut Vec<SocketAddr>,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let mut left = UPSTREAM_ATTEMPTS_MAX;

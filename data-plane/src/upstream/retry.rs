@@ -71,8 +71,8 @@ impl Budget {
 }
 
 /// The same request once more, as far as its body can be sent twice.
-pub(super) fn repeated(request: &Request<OutgoingBody>) -> Option<Request<OutgoingBody>> {
-    let mut again = Request::new(request.body().repeated()?);
+pub(super) fn repeated(request: &Request<OutgoingBody>) -> Option<Box<Request<OutgoingBody>>> {
+    let mut again = Box::new(Request::new(request.body().repeated()?));
     *again.method_mut() = request.method().clone();
     *again.uri_mut() = request.uri().clone();
     *again.headers_mut() = request.headers().clone();
@@ -97,7 +97,7 @@ impl Upstreams {
         &self,
         key: &TargetKey,
         target: &Rc<Target>,
-        mut request: Request<OutgoingBody>,
+        mut request: Box<Request<OutgoingBody>>,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let mut avoided = Vec::new();
         let mut left = self.retries.attempts;

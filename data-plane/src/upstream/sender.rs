@@ -42,12 +42,10 @@ pub(super) enum Unanswered {
 impl Unanswered {
     /// The request, if it can be sent again: not one byte of it was sent, or it `means_the_same_twice` and the connection was
     /// lost.
-    pub(super) fn take_message(&mut self, means_the_same_twice: bool) -> Option<Request<OutgoingBody>> {
+    pub(super) fn take_message(&mut self, means_the_same_twice: bool) -> Option<Box<Request<OutgoingBody>>> {
         match self {
-            Self::Hyper(failed) => failed.take_message(),
-            Self::Plain(error, request) if means_the_same_twice && error.is_lost_connection() => {
-                request.take().map(|request| *request)
-            }
+            Self::Hyper(failed) => failed.take_message().map(Box::new),
+            Self::Plain(error, request) if means_the_same_twice && error.is_lost_connection() => request.take(),
             Self::Plain(..) => None,
         }
     }
@@ -114,15 +112,18 @@ impl<P> Line<P> {
     }
 
     /// Sends a prepared request and waits for the head of the response.
-    pub(super) async fn try_send(&mut self, request: Request<OutgoingBody>) -> Result<Response<Incoming>, Unanswered> {
+    pub(super) async fn try_send(
+        &mut self,
+        request: Box<Request<OutgoingBody>>,
+    ) -> Result<Response<Incoming>, Unanswered> {
         let answered = match self {
             Self::Plain(connection) => {
                 let failed = |(error, request)| Unanswered::Plain(error, request);
                 return connection.exchange(request).await.map_err(failed);
             }
-            Self::Http1(sender) => sender.try_send_request(request).await,
+            Self::Http1(sender) => sender.try_send_request(*request).await,
             Self::Http2(sender, stream) => {
-                let answered = sender.try_send_request(request).await;
+                let answered = sender.try_send_request(*request).await;
                 if answered.is_ok() {
                     stream.answered();
                 }

@@ -54,7 +54,7 @@ async fn answer(mut stream: TcpStream, close: bool) {
 }
 
 /// A bodiless request, made by a real server since only hyper makes `Incoming`.
-async fn request() -> Request<OutgoingBody> {
+async fn request() -> Box<Request<OutgoingBody>> {
     let (client, server) = tokio::io::duplex(1024);
     let (send, receive) = tokio::sync::oneshot::channel();
     let send = RefCell::new(Some(send));
@@ -75,7 +75,7 @@ async fn request() -> Request<OutgoingBody> {
     sender.send_request(empty).await.expect("is answered");
     let body = receive.await.expect("was received");
     let body = OutgoingBody::Stream(StreamBody::new(Incoming::Hyper(body), Progress::new(), Duration::from_secs(5)));
-    Request::builder().uri("/").header("host", "up").body(body).expect("a request")
+    Box::new(Request::builder().uri("/").header("host", "up").body(body).expect("a request"))
 }
 
 fn upstreams() -> Upstreams {
