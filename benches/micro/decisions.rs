@@ -134,12 +134,13 @@ pub(crate) fn heads(criterion: &mut Criterion) {
         time_ms: 1_700_000_000_123,
         body: None,
     };
+    let port = HeaderValue::from(8080);
     let trace = "Root=1-6553f100-000000000000000700000000";
     let about = RequestBody { length: BodyLength::Empty, untouched: true };
     let mut group = criterion.benchmark_group("head");
     let (route, plan) = (route.as_ref(), plan(&route));
     group.bench_function("upstream", |bencher| {
-        bencher.iter(|| upstream_head(route, plan, black_box(&inbound), 8080, trace, about).is_ok());
+        bencher.iter(|| upstream_head(route, plan, black_box(&inbound), &port, trace, about).is_ok());
     });
     let about = ResponseBody { untouched: true, unsized_body: false };
     let fidelity = table.settings().fidelity;
