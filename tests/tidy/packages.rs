@@ -40,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const MODEL_USES: &[&str] = &[
     "bytes",
     "fancy-regex",
+    "foldhash",
     "http",
     "infer",
     "memchr",

@@ -136,7 +136,8 @@ fn every_case_gets_the_same_verdict_byte_by_byte_and_in_two_pieces() {
 fn the_corpus_is_large_and_breaks_every_rule() {
     let corpus = corpus();
     assert!(corpus.len() >= 600, "only {} cases", corpus.len());
-    for &rule in FramingRule::ALL {
+    // HTTP/1 has an answer to a host that contradicts the target: it does not count.
+    for &rule in FramingRule::ALL.iter().filter(|rule| **rule != FramingRule::HostConflict) {
         assert!(corpus.iter().any(|case| case.verdict == Verdict::Bad(rule)), "no case breaks {rule:?}");
     }
 }
