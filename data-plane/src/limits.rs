@@ -160,8 +160,9 @@ pub(crate) const H2_RESETS_ALLOWED: u32 = 2 * H2_STREAMS_MAX;
 /// half of what it asks for never meets this.
 pub(crate) const H2_RESETS_PER_SECOND: u32 = 32;
 
-/// HTTP/2 streams that were given up before the worker has looked at them: all that may be given up at once.
-pub(crate) const H2_UNACCEPTED_RESETS_MAX: usize = H2_RESETS_ALLOWED as usize;
+/// HTTP/2 streams that were given up before the worker has looked at them: beyond [`H2_RESETS_ALLOWED`], which counts them
+/// as well.
+pub(crate) const H2_UNACCEPTED_RESETS_MAX: usize = 2 * H2_RESETS_ALLOWED as usize;
 
 /// Resets of streams over the life of an HTTP/2 connection that the engine makes for faults of the client. Those that go
 /// out are counted by [`H2_RESETS_ALLOWED`]; this bounds what waits for a client that does not read, at about half a
