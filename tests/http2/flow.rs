@@ -250,26 +250,26 @@ fn receiving() -> Vec<Case> {
             .answers(200),
         case("6.9.1", "more than a stream's window")
             .acknowledges()
-            .send([upload(1, "/never"), full(1, 3 * frames)])
+            .send([upload(1, "/unread"), full(1, frames), data(1, 0, "x")])
             .resets(&[code::FLOW_CONTROL_ERROR]),
         case("6.9.1", "more than the connection's window")
             .acknowledges()
             .send([
-                upload(1, "/never"),
+                upload(1, "/unread"),
                 full(1, frames),
-                upload(3, "/never"),
+                upload(3, "/unread"),
                 full(3, frames),
-                upload(5, "/never"),
+                upload(5, "/unread"),
                 full(5, frames),
-                upload(7, "/never"),
+                upload(7, "/unread"),
                 full(7, frames),
-                upload(9, "/never"),
+                upload(9, "/unread"),
                 full(9, frames),
-                upload(11, "/never"),
+                upload(11, "/unread"),
                 full(11, frames),
-                upload(13, "/never"),
+                upload(13, "/unread"),
                 full(13, frames),
-                upload(15, "/never"),
+                upload(15, "/unread"),
                 full(15, frames),
             ])
             .breaks(&[code::FLOW_CONTROL_ERROR]),

@@ -7,9 +7,13 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 /// What a GET of `/` is answered with.
 pub(crate) const ANSWER: &str = "0123456789";
+/// How long a connection takes that is taken.
+const TAKEN_WITHIN: Duration = Duration::from_millis(500);
 /// Bytes of the answer to `/large`.
 pub(crate) const LARGE_BYTES: usize = 1024 * 1024;
 
@@ -18,10 +22,12 @@ pub(crate) const LARGE_BYTES: usize = 1024 * 1024;
 /// - `/`: [`ANSWER`], or to a request with a body how many bytes and trailers it has;
 /// - `/large`: [`LARGE_BYTES`];
 /// - `/endless`: bytes without an end;
-/// - `/never`: no answer.
+/// - `/never`: no answer;
+/// - `/unread`: an upstream that takes no connection, so that for as long as one is tried nobody reads the body.
 pub(crate) struct Gateway {
     pub(crate) world: World,
     pub(crate) upstream: Upstream,
+    _full: (TcpListener, Vec<TcpStream>),
 }
 
 impl Gateway {
@@ -31,9 +37,25 @@ impl Gateway {
         let world = World::start_with(1, arguments).await;
         let root = format!("http://{}", upstream.address);
         let rest = format!("{root}/{{path}}");
-        world.register(&document("frames", &[("ANY", "/", format!("{root}/")), ("ANY", "/{path+}", rest)])).await;
-        Self { world, upstream }
+        let full = full_listener().await;
+        let unread = format!("http://{}/", full.0.local_addr().unwrap());
+        let routes = [("ANY", "/", format!("{root}/")), ("ANY", "/unread", unread), ("ANY", "/{path+}", rest)];
+        world.register(&document("frames", &routes)).await;
+        Self { world, upstream, _full: full }
     }
+}
+
+/// A listener that has as many connections as may wait to be accepted: further ones are neither taken nor refused.
+async fn full_listener() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(connected) = timeout(TAKEN_WITHIN, TcpStream::connect(address)).await {
+        waiting.push(connected.unwrap());
+    }
+    (listener, waiting)
 }
 
 async fn answer(request: Request<Incoming>) -> Response<Body> {
