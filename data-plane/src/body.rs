@@ -1,4 +1,4 @@
-//! Bodies in both directions: streams with backpressure, a bound on silence, and an honest end.
+//! Bodies in both directions: streams with backpressure, bounds on silence and on dripping, and an honest end.
 //!
 //! Nothing here holds more than the frame that passes. A body that stops early ends in an error, never in an end.
 
@@ -10,6 +10,7 @@ pub(crate) use response::{EndOfBody, ResponseBody};
 
 use crate::deadline::Deadline;
 use crate::http1::{Pipe, Piped, Spliced};
+use crate::patience::{BodyLimit, Patience};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -27,6 +28,9 @@ pub(crate) enum BodyError {
     /// No byte came for the idle limit.
     #[error("no byte came for too long")]
     Idle,
+    /// It came at less than the least rate for too long.
+    #[error("the bytes came too slowly")]
+    Slow,
     /// The sender broke off, or broke the framing.
     #[error("the sender broke off")]
     Broken,
@@ -58,6 +62,7 @@ impl BodyError {
     pub(crate) fn request_reason(self) -> &'static str {
         match self {
             Self::Idle => "client_idle",
+            Self::Slow => "client_slow",
             Self::Broken => "client_gone",
             Self::Base64 => "request_base64",
             Self::Digest => "request_digest",
@@ -73,6 +78,8 @@ impl BodyError {
     pub(crate) fn response_reason(self) -> &'static str {
         match self {
             Self::Idle => "upstream_idle",
+            // Only clients must keep a rate.
+            Self::Slow => "upstream_slow",
             Self::Broken => "upstream_broke",
             Self::Base64 => "response_base64",
             Self::Digest => "response_digest",
@@ -94,6 +101,7 @@ pub(crate) struct Progress {
     is_over: Cell<bool>,
     is_abandoned: Cell<bool>,
     failure: Cell<Option<BodyError>>,
+    is_taken_slowly: Cell<bool>,
     sha256: Cell<Option<[u8; 32]>>,
 }
 
@@ -111,6 +119,7 @@ impl Progress {
             is_over: Cell::new(false),
             is_abandoned: Cell::new(false),
             failure: Cell::new(None),
+            is_taken_slowly: Cell::new(false),
             sha256: Cell::new(None),
         })
     }
@@ -148,6 +157,16 @@ impl Progress {
     /// Why it ended early, if it did.
     pub(crate) fn failure(&self) -> Option<BodyError> {
         self.failure.get()
+    }
+
+    /// Whether its receiver was given up because it took too little of it for too long.
+    pub(crate) fn is_taken_slowly(&self) -> bool {
+        self.is_taken_slowly.get()
+    }
+
+    /// Notes that its receiver is given up for that.
+    pub(crate) fn taken_slowly(&self) {
+        self.is_taken_slowly.set(true);
     }
 
     /// The SHA-256 of a body that was hashed on its way; `None` while it has not ended, or when it broke off.
@@ -192,18 +211,19 @@ pub(crate) struct StreamBody<B = Incoming> {
     /// `None` in the place of one that was empty.
     inner: Option<B>,
     progress: Rc<Progress>,
-    idle_limit: Duration,
+    patience: Patience,
     /// Made when the body first has to wait, then moved on: most bodies never wait.
-    idle: Option<Deadline>,
+    deadline: Option<Deadline>,
 }
 
 impl<B> StreamBody<B> {
-    pub(crate) fn new(inner: B, progress: Rc<Progress>, idle_limit: Duration) -> Self
+    /// A body whose sender must keep to `limit`.
+    pub(crate) fn new(inner: B, progress: Rc<Progress>, limit: BodyLimit) -> Self
     where
         B: Body,
     {
         progress.is_over.set(inner.is_end_stream());
-        Self { inner: Some(inner), progress, idle_limit, idle: None }
+        Self { inner: Some(inner), progress, patience: Patience::new(limit), deadline: None }
     }
 
     /// Where it is seen how far the body is.
@@ -221,11 +241,25 @@ impl<B> StreamBody<B> {
         error
     }
 
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
-        let deadline = self.progress.waiting_since() + self.idle_limit;
-        let idle = self.idle.get_or_insert_with(|| Deadline::new(deadline));
-        idle.set(deadline);
-        idle.poll(cx).map(|()| BodyError::Idle)
+    /// Notes that so much, or the end, was handed on, and how long it was waited for.
+    fn passed(&mut self, bytes: usize, is_over: bool) {
+        let asked_at = self.progress.waiting_since.get();
+        self.progress.passed(bytes);
+        self.progress.is_over.set(is_over);
+        if let Some(since) = asked_at {
+            self.patience.spend(self.progress.last() - since);
+        }
+        self.patience.earn(bytes as u64);
+    }
+
+    /// Ready when the sender was waited for too long.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let since = self.progress.waiting_since();
+        let at = since + self.patience.left();
+        let deadline = self.deadline.get_or_insert_with(|| Deadline::new(at));
+        deadline.set(at);
+        let error = if self.patience.is_mostly_left() { BodyError::Idle } else { BodyError::Slow };
+        deadline.poll(cx).map(|()| error)
     }
 }
 
@@ -235,8 +269,8 @@ impl<B: Body> StreamBody<B> {
         self.inner.as_ref().is_none_or(Body::is_end_stream).then(|| Self {
             inner: None,
             progress: Rc::clone(&self.progress),
-            idle_limit: self.idle_limit,
-            idle: None,
+            patience: self.patience,
+            deadline: None,
         })
     }
 }
@@ -253,18 +287,16 @@ impl<B: Body<Data = Bytes> + Unpin> Body for StreamBody<B> {
                     passing_trailers(trailers);
                 }
                 let is_over = inner.is_end_stream();
-                self.progress.passed(frame.data_ref().map_or(0, Bytes::len));
-                self.progress.is_over.set(is_over);
+                self.passed(frame.data_ref().map_or(0, Bytes::len), is_over);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(self.fail(BodyError::Broken)))),
             Poll::Ready(None) => {
-                self.progress.passed(0);
-                self.progress.is_over.set(true);
+                self.passed(0, true);
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let error = ready!(self.poll_idle(cx));
+                let error = ready!(self.poll_late(cx));
                 Poll::Ready(Some(Err(self.fail(error))))
             }
         }
@@ -291,8 +323,7 @@ impl<B: Piped + Body> Piped for StreamBody<B> {
         match inner.poll_pipe(cx, pipe) {
             Poll::Ready(Spliced::Bytes(bytes)) => {
                 let is_over = inner.is_end_stream();
-                self.progress.passed(bytes);
-                self.progress.is_over.set(is_over);
+                self.passed(bytes, is_over);
                 Poll::Ready(Spliced::Bytes(bytes))
             }
             Poll::Ready(Spliced::Frame) => Poll::Ready(Spliced::Frame),
@@ -301,7 +332,7 @@ impl<B: Piped + Body> Piped for StreamBody<B> {
                 Poll::Ready(Spliced::Broken)
             }
             Poll::Pending => {
-                let error = ready!(self.poll_idle(cx));
+                let error = ready!(self.poll_late(cx));
                 self.fail(error);
                 Poll::Ready(Spliced::Broken)
             }

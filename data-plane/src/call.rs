@@ -7,8 +7,9 @@ use crate::finish::Finish;
 use crate::framing::{ViolationCell, is_host_and_port};
 use crate::function::signed_by;
 use crate::gateway::{ClientConnection, Gateway};
-use crate::limits::{BODY_IDLE_TIMEOUT_MS, STREAM_IDLE_TIMEOUT_MS};
+use crate::limits::STREAM_IDLE_TIMEOUT_MS;
 use crate::outgoing::OutgoingBody;
+use crate::patience::BodyLimit;
 use crate::record::Record;
 use crate::request_side::{BodyText, Holding, Intake, RequestSide, throw_away};
 use crate::response_side::{Answer, Outlet, UpstreamAnswer};
@@ -83,10 +84,11 @@ impl Call<'_> {
         found: &mut Found,
         record: &mut Record,
     ) -> Result<Answer, ProxyError> {
-        let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
-        let body = StreamBody::new(body, Rc::clone(&record.request), idle_limit);
+        let body = StreamBody::new(body, Rc::clone(&record.request), self.gateway.client_limit);
         let route = match self.route(found, record) {
             Ok(route) => route,
+            // Not even to be thrown away.
+            Err(refused @ ProxyError::Overloaded) => return Err(refused),
             Err(refused) => {
                 Box::pin(throw_away(body, &self.head.headers, &record.request)).await;
                 return Err(refused);
@@ -149,6 +151,9 @@ impl Call<'_> {
             record.counted(settings.and_then(|stage| self.gateway.live_table.measuring().counters(stage)));
             // Behind the look into the table, so that the stage says how the answer looks; before its result, since what is
             // not there may have come meanwhile.
+            if self.gateway.metrics.sheds() {
+                return Err(ProxyError::Overloaded);
+            }
             if self.gateway.stale_policy == StalePolicy::Refuse && self.gateway.live_table.is_stale() {
                 return Err(ProxyError::Stale);
             }
@@ -261,11 +266,11 @@ impl Call<'_> {
         if plan.service.is_some() {
             self.note_expiry(parts.status, &parts.headers);
         }
-        let idle_limit = match route.transfer {
-            ResponseTransferMode::Buffered => BODY_IDLE_TIMEOUT_MS,
-            ResponseTransferMode::Stream => STREAM_IDLE_TIMEOUT_MS,
+        let limit = match route.transfer {
+            ResponseTransferMode::Buffered => self.gateway.upstream_limit,
+            ResponseTransferMode::Stream => BodyLimit::idle(Duration::from_millis(STREAM_IDLE_TIMEOUT_MS)),
         };
-        let body = StreamBody::new(incoming, Rc::clone(&record.response), Duration::from_millis(idle_limit));
+        let body = StreamBody::new(incoming, Rc::clone(&record.response), limit);
         let answer = UpstreamAnswer { status: parts.status, headers: parts.headers, body };
         let outlet = self.outlet(route, inbound, &trace_id);
         match plan.style {

@@ -6,6 +6,7 @@ pub(crate) use service::ServiceError;
 
 use crate::body::BodyError;
 use crate::framing::FramingViolation;
+use crate::limits::OVERLOAD_RETRY_AFTER_SECONDS;
 use crate::transform::collect::CollectError;
 use crate::transform::digest::DigestFieldError;
 use crate::upstream::{ExchangeError, ResolveError};
@@ -61,6 +62,8 @@ pub(crate) enum ProxyError {
     },
     #[error("no control plane has confirmed the configuration for too long")]
     Stale,
+    #[error("the process has as much to do as it may")]
+    Overloaded,
     #[error("the route cannot be called")]
     Route(#[source] penstock_model::table::Problem),
     #[error("the request cannot be turned into an upstream request")]
@@ -105,6 +108,8 @@ pub(crate) enum ProxyError {
     ResponseTimeout,
     #[error("the client sent nothing for too long")]
     ClientIdle,
+    #[error("the client sent too slowly for too long")]
+    ClientSlow,
     #[error("the client went away")]
     ClientGone,
 }
@@ -126,6 +131,7 @@ impl From<CollectError> for ProxyError {
     fn from(error: CollectError) -> Self {
         match error {
             CollectError::Body(BodyError::Idle) => Self::ClientIdle,
+            CollectError::Body(BodyError::Slow) => Self::ClientSlow,
             CollectError::Body(BodyError::Broken) => Self::ClientGone,
             error => Self::RequestBody(error),
         }
@@ -154,6 +160,7 @@ impl ProxyError {
             | Self::RequestDigestField(_)
             | Self::RequestCodings(_)
             | Self::ClientIdle
+            | Self::ClientSlow
             | Self::ClientGone => Origin::Client,
             Self::Service(error) => error.origin(),
             Self::Resolve(_)
@@ -166,6 +173,7 @@ impl ProxyError {
             | Self::ResponseDigestField(_)
             | Self::ResponseTimeout => Origin::Upstream,
             Self::Stale
+            | Self::Overloaded
             | Self::Route(_)
             | Self::Head(HeadProblem::Target(TargetProblem::MissingParameter) | HeadProblem::Unsendable)
             | Self::Refused(Refusal::UnableToTransformRequest | Refusal::UnableToTransformResponse)
@@ -176,6 +184,17 @@ impl ProxyError {
             | Self::UnsendableAnswer
             | Self::UpstreamBusy => Origin::Gateway,
         }
+    }
+
+    /// When the client may try again, in seconds, where that is known: there is too much to do just now.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
+        use CollectError::{Body, Budget};
+        let is_load = match self {
+            Self::Overloaded => true,
+            Self::RequestBody(error) | Self::ResponseBody(error) => matches!(error, Budget | Body(BodyError::Budget)),
+            _ => false,
+        };
+        is_load.then_some(OVERLOAD_RETRY_AFTER_SECONDS)
     }
 
     /// A stable short word for logs and metrics.
@@ -189,6 +208,7 @@ impl ProxyError {
             Self::NoRoute => "no_route",
             Self::NoRouteUnsigned { .. } => "no_route_unsigned",
             Self::Stale => "stale_configuration",
+            Self::Overloaded => "overloaded",
             Self::Route(_) => "route_problem",
             Self::Head(HeadProblem::Target(TargetProblem::DotSegment)) => "dot_segment",
             Self::Head(HeadProblem::Target(TargetProblem::MissingParameter)) => "missing_path_parameter",
@@ -230,6 +250,7 @@ impl ProxyError {
             Self::UnaskedUpgrade => "upstream_upgraded",
             Self::ResponseTimeout => "upstream_timeout",
             Self::ClientIdle => "client_idle",
+            Self::ClientSlow => "client_slow",
             Self::ClientGone => "client_gone",
         }
     }
@@ -268,9 +289,12 @@ impl ProxyError {
             | Self::PlainExchange(_)
             | Self::UnaskedUpgrade => GatewayError::new(Type::IntegrationFailure),
             Self::ResponseTimeout => GatewayError::new(Type::IntegrationTimeout),
-            Self::Stale | Self::UpstreamBusy => GatewayError::new(Type::ServiceUnavailable),
+            Self::Stale | Self::Overloaded | Self::UpstreamBusy => GatewayError::new(Type::ServiceUnavailable),
             Self::ClientIdle => {
                 GatewayError::new(Type::BadRequest).with_message("the request body stopped arriving").with_status(408)
+            }
+            Self::ClientSlow => {
+                GatewayError::new(Type::BadRequest).with_message("the request body arrived too slowly").with_status(408)
             }
             Self::ClientGone => GatewayError::new(Type::BadRequest).with_message("the request body is incomplete"),
         }
@@ -292,6 +316,7 @@ fn request_body_answer(error: CollectError) -> GatewayError {
             error @ (BodyError::Digest
             | BodyError::Coding
             | BodyError::Idle
+            | BodyError::Slow
             | BodyError::Broken
             | BodyError::Function
             | BodyError::EventStream),
@@ -304,7 +329,9 @@ fn response_body_answer(error: CollectError) -> GatewayError {
     match error {
         CollectError::Body(BodyError::Base64) => GatewayError::new(Type::ApiConfigurationError),
         CollectError::Budget | CollectError::Body(BodyError::Budget) => GatewayError::new(Type::ServiceUnavailable),
-        CollectError::Time | CollectError::Body(BodyError::Idle) => GatewayError::new(Type::IntegrationTimeout),
+        CollectError::Time | CollectError::Body(BodyError::Idle | BodyError::Slow) => {
+            GatewayError::new(Type::IntegrationTimeout)
+        }
         CollectError::Body(BodyError::Broken) => GatewayError::new(Type::IntegrationFailure),
         CollectError::TooLarge
         | CollectError::Body(
@@ -314,78 +341,4 @@ fn response_body_answer(error: CollectError) -> GatewayError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use penstock_model::table::Problem;
-
-    #[test]
-    fn every_error_has_its_status_its_reason_and_its_origin() {
-        let head = ProxyError::Head;
-        let answered = ProxyError::ResponseBody;
-        let io = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        let table = [
-            (ProxyError::MissingHost, 400, "missing_host", Origin::Client),
-            (ProxyError::TargetByte, 400, "target_byte", Origin::Client),
-            (ProxyError::UnknownHost, 404, "unknown_host", Origin::Client),
-            (ProxyError::UnknownStage, 403, "unknown_stage", Origin::Client),
-            (ProxyError::NoRoute, 403, "no_route", Origin::Client),
-            (ProxyError::NoRouteUnsigned { hash: "h".into() }, 403, "no_route_unsigned", Origin::Client),
-            (ProxyError::Stale, 503, "stale_configuration", Origin::Gateway),
-            (ProxyError::Route(Problem::NotServed("AWS")), 500, "route_problem", Origin::Gateway),
-            (head(HeadProblem::Target(TargetProblem::DotSegment)), 400, "dot_segment", Origin::Client),
-            (
-                head(HeadProblem::Target(TargetProblem::MissingParameter)),
-                500,
-                "missing_path_parameter",
-                Origin::Gateway,
-            ),
-            (head(HeadProblem::Unsendable), 500, "unsendable", Origin::Gateway),
-            (head(HeadProblem::ValueTooLarge), 431, "mapped_value_too_large", Origin::Client),
-            (head(HeadProblem::Source(SourceProblem::ValueTooLarge)), 431, "mapped_value_too_large", Origin::Client),
-            (head(HeadProblem::Source(SourceProblem::SearchTooLarge)), 413, "mapped_search_too_large", Origin::Client),
-            (Refusal::UnsupportedMediaType.into(), 415, "unsupported_media_type", Origin::Client),
-            (Refusal::UnableToTransformRequest.into(), 500, "transform_request", Origin::Gateway),
-            (Refusal::UnableToTransformResponse.into(), 500, "transform_response", Origin::Gateway),
-            (ProxyError::NoMockStatus, 500, "mock_status", Origin::Client),
-            (ProxyError::NoIntegrationResponse, 500, "no_integration_response", Origin::Gateway),
-            (ProxyError::UnsendableAnswer, 500, "unsendable_answer", Origin::Gateway),
-            (ProxyError::RequestDigestField(DigestFieldError::Syntax), 400, "request_digest_field", Origin::Client),
-            (ProxyError::ResponseDigestField(DigestFieldError::Value), 502, "response_digest_field", Origin::Upstream),
-            (ProxyError::RequestCodings(CodingsError::Unknown), 415, "request_content_encoding", Origin::Client),
-            (CollectError::TooLarge.into(), 413, "request_too_large", Origin::Client),
-            (CollectError::Budget.into(), 503, "collect_budget", Origin::Gateway),
-            (CollectError::Time.into(), 408, "request_collect_timeout", Origin::Client),
-            (CollectError::Body(BodyError::Idle).into(), 408, "client_idle", Origin::Client),
-            (CollectError::Body(BodyError::Broken).into(), 400, "client_gone", Origin::Client),
-            (CollectError::Body(BodyError::Base64).into(), 500, "request_base64", Origin::Client),
-            (CollectError::Body(BodyError::Digest).into(), 400, "request_digest", Origin::Client),
-            (CollectError::Body(BodyError::Coding).into(), 400, "request_coding", Origin::Client),
-            (CollectError::Body(BodyError::Expansion).into(), 413, "request_expansion", Origin::Client),
-            (answered(CollectError::TooLarge), 502, "response_too_large", Origin::Upstream),
-            (answered(CollectError::Budget), 503, "collect_budget", Origin::Gateway),
-            (answered(CollectError::Time), 504, "response_collect_timeout", Origin::Upstream),
-            (answered(CollectError::Body(BodyError::Idle)), 504, "upstream_idle", Origin::Upstream),
-            (answered(CollectError::Body(BodyError::Broken)), 504, "upstream_broke", Origin::Upstream),
-            (answered(CollectError::Body(BodyError::Base64)), 500, "response_base64", Origin::Upstream),
-            (answered(CollectError::Body(BodyError::Digest)), 502, "response_digest", Origin::Upstream),
-            (answered(CollectError::Body(BodyError::Coding)), 502, "response_coding", Origin::Upstream),
-            (answered(CollectError::Body(BodyError::Expansion)), 502, "response_expansion", Origin::Upstream),
-            (ProxyError::Unsendable, 500, "unsendable", Origin::Gateway),
-            (ProxyError::Connect(io()), 504, "connect_failed", Origin::Upstream),
-            (ProxyError::Resolve(ResolveError::NoAddress), 504, "resolve_failed", Origin::Upstream),
-            (ProxyError::ConnectTimeout, 504, "connect_timeout", Origin::Upstream),
-            (ProxyError::UpstreamBusy, 503, "upstream_busy", Origin::Gateway),
-            (ProxyError::UnaskedUpgrade, 504, "upstream_upgraded", Origin::Upstream),
-            (ProxyError::ResponseTimeout, 504, "upstream_timeout", Origin::Upstream),
-            (ProxyError::ClientIdle, 408, "client_idle", Origin::Client),
-            (ProxyError::ClientGone, 400, "client_gone", Origin::Client),
-        ];
-        for (error, status, reason, origin) in table {
-            assert_eq!(
-                (error.answer().default_response().status, error.reason(), error.origin()),
-                (status, reason, origin),
-                "{error}"
-            );
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use crate::identity::IdSource;
 use crate::ledger::WorkerLedger;
 use crate::live_table::LiveTable;
 use crate::metrics::WorkerMetrics;
+use crate::patience::BodyLimit;
 use crate::recent::WorkerRecent;
 use crate::record::Record;
 use crate::request_side::Holding;
@@ -18,7 +19,7 @@ use crate::settings::StalePolicy;
 use crate::transform::BoxedBody;
 use crate::upstream::Upstreams;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, WARNING};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use penstock_model::function::HeaderSpelling;
@@ -50,6 +51,10 @@ pub(crate) struct Gateway {
     pub(crate) holding: Holding,
     pub(crate) services: Services,
     pub(crate) stale_policy: StalePolicy,
+    /// What the bodies of clients keep to, in both directions.
+    pub(crate) client_limit: BodyLimit,
+    /// Longest silence of an upstream in the middle of an answer.
+    pub(crate) upstream_limit: BodyLimit,
 }
 
 /// What the requests of one client connection share.
@@ -164,6 +169,9 @@ impl Gateway {
         for (name, value) in answer.headers {
             headers.append(name, value);
         }
+        if let Some(seconds) = error.retry_after_seconds() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
         if is_last && head.version != http::Version::HTTP_2 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -176,7 +184,7 @@ impl Gateway {
 /// what there is of the body, and ends the connection where that is not all.
 fn input_is_over(error: &ProxyError, body: &Progress) -> bool {
     match error {
-        ProxyError::Framing(_) | ProxyError::ClientIdle | ProxyError::ClientGone => true,
+        ProxyError::Framing(_) | ProxyError::ClientIdle | ProxyError::ClientSlow | ProxyError::ClientGone => true,
         ProxyError::RequestBody(_) => !body.is_over(),
         _ => body.is_abandoned(),
     }

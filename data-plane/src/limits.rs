@@ -10,9 +10,52 @@ pub(crate) const UPSTREAM_READ_BYTES: usize = 64 * 1024;
 /// Longest wait for a complete request head, the idle time between two requests included, in milliseconds.
 pub(crate) const HEAD_READ_TIMEOUT_MS: u64 = 60_000;
 
-/// Longest time in which a body may make no progress at all, in milliseconds. A body's total time is not bounded. A sender
-/// is timed while its next byte is awaited, a receiver (by the kernel) while it does not take what was sent.
+/// Longest time in which a body may make no progress at all, in milliseconds, unless the settings say otherwise. A body's total
+/// time is not bounded. A sender is timed while its next byte is awaited, a receiver while it does not take what was sent.
 pub(crate) const BODY_IDLE_TIMEOUT_MS: u64 = 60_000;
+
+/// Least rate at which a client sends its body and takes its answer while it is waited for, in bytes per second, unless the
+/// settings say otherwise: half of what the slowest modem still in use carries, and twenty times what holds a connection open
+/// without being noticed. Microsoft's servers have had the same number for long.
+pub(crate) const BODY_RATE_MIN: u32 = 240;
+
+/// How often a receiver that takes nothing visibly is looked at, as a fraction of the idle limit.
+pub(crate) const RECEIVER_LOOKS: u32 = 4;
+
+/// Largest piece of an answer that is handed to an HTTP/2 stream, in bytes: what a frame carries unless its receiver asked for
+/// larger ones (RFC 9113 section 6.5.2). A receiver is seen to take whole pieces only.
+pub(crate) const H2_PIECE_BYTES: usize = 16 * 1024;
+
+/// Client connections at a time, unless the settings say otherwise.
+pub(crate) const CONNECTIONS_MAX: u32 = 16_384;
+
+/// … of one client address, unless the settings say otherwise: a quarter of them, so that it takes several addresses to fill a
+/// proxy; many people behind one address share it.
+pub(crate) const CONNECTIONS_PER_ADDRESS_MAX: u32 = CONNECTIONS_MAX / 4;
+
+/// Bits of an IPv6 address by which clients are told apart: a subscriber has the rest to choose from (RFC 6177 section 2).
+pub(crate) const IPV6_CLIENT_BITS: u32 = 64;
+
+/// Counters of each of the two rows in which connections of client addresses are counted.
+pub(crate) const ADDRESS_COUNTERS: usize = 32 * 1024;
+
+/// How long new connections wait for room when the process has as many as it may, in milliseconds: bursts end sooner, and nobody
+/// learns anything by waiting longer.
+pub(crate) const FULL_WAIT_MS: u64 = 1_000;
+
+/// Requests under way at a time, unless the settings say otherwise: as many as connections, since HTTP/1.1 has one for each.
+pub(crate) const REQUESTS_MAX: u32 = CONNECTIONS_MAX;
+
+/// What is told to clients that are refused because there is too much to do, in seconds: the least that gives the load of a burst
+/// time to go.
+pub(crate) const OVERLOAD_RETRY_AFTER_SECONDS: u32 = 2;
+
+/// The part of a limit that must be free again before new work is taken on, as a divisor: so it does not flap.
+pub(crate) const OVERLOAD_RELIEF: i64 = 16;
+
+/// What a pipe may hold, in bytes: kernel memory of a body that is on its way in one. Where the user has too much of it already
+/// the kernel gives a smaller one.
+pub(crate) const PIPE_BYTES: usize = 512 * 1024;
 
 /// Longest wait for a connection to an upstream, name resolution and TLS included, in milliseconds.
 pub(crate) const CONNECT_TIMEOUT_MS: u64 = 5_000;

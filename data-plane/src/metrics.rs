@@ -1,5 +1,6 @@
 //! What the proxy counts. What each request adds is in `workers`.
 
+mod memory;
 mod upstreams;
 mod workers;
 
@@ -7,6 +8,8 @@ pub(crate) use upstreams::{AddressState, Cause, ShownTarget, UpstreamFigures, Wo
 pub(crate) use workers::WorkerMetrics;
 
 use crate::ledger::Ledger;
+use crate::overload::Overload;
+use memory::MemoryLaw;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -38,6 +41,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     workers: Workers,
     pub(crate) upstreams: Arc<UpstreamFigures>,
+    memory: MemoryLaw,
     /// Answers that the gateway made itself, and exchanges that were cut.
     pub(crate) failures: Family<ReasonLabel, Counter>,
     pub(crate) access_log_lost: Counter,
@@ -75,6 +79,7 @@ impl Metrics {
             registry: Registry::with_prefix("penstock_proxy"),
             workers: Workers::default(),
             upstreams: Arc::default(),
+            memory: MemoryLaw::default(),
             failures: Family::default(),
             access_log_lost: Counter::default(),
             collected_bytes: Gauge::default(),
@@ -93,6 +98,7 @@ impl Metrics {
         };
         metrics.registry.register_collector(Box::new(metrics.workers.clone()));
         metrics.upstreams.register(&mut metrics.registry);
+        metrics.registry.register_collector(Box::new(metrics.memory.clone()));
         metrics.register();
         metrics.register_state();
         metrics
@@ -148,6 +154,11 @@ impl Metrics {
             "Requests that ended early behind a change of the configuration, and that nobody outside ended",
             cut.clone(),
         );
+    }
+
+    /// Shows from now on what the process holds, and may hold.
+    pub(crate) fn watch_memory(&self, overload: &Arc<Overload>) {
+        self.memory.watch(overload);
     }
 
     /// Shows what became of requests by version.

@@ -10,9 +10,11 @@ use crate::limits::{BODY_IDLE_TIMEOUT_MS, LISTEN_BACKLOG};
 use crate::live_table::LiveTable;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::ops::{self, Ops};
+use crate::overload::Overload;
+use crate::patience::BodyLimit;
 use crate::recent::{Questions, RecentRequests, WorkerRecent};
 use crate::request_side::Holding;
-use crate::server;
+use crate::server::{self, Doors};
 use crate::services::{self, Services};
 use crate::settings::{Settings, StalePolicy};
 use crate::state_dir::{InUse, Opened};
@@ -53,6 +55,9 @@ pub enum BindError {
     /// Another process has the state directory.
     #[error(transparent)]
     StateDir(#[from] InUse),
+    /// The budget is no more than what the process takes before it serves anybody.
+    #[error("--memory-budget-bytes must be more than {0}: the process takes as much before it serves anybody")]
+    Budget(i64),
     /// Certificates or tokens cannot be used.
     #[error("preparing the link to the control plane")]
     Link(#[source] LinkError),
@@ -85,19 +90,20 @@ pub struct Bound {
 /// Binds every socket of a proxy: one for each worker, all on the same address, and the operators' one. Reads what was kept.
 ///
 /// # Errors
-/// When an address is taken or not ours, the state directory in use, or a certificate or token not usable.
+/// When an address is taken or not ours, the state directory in use, a budget too small, or a certificate or token not usable.
 pub fn bind(settings: Settings) -> Result<Bound, BindError> {
+    settings.budget_suffices().map_err(BindError::Budget)?;
     let link = Link::open(settings.link.clone(), settings.join_token_file.clone(), &settings.control_plane)
         .map_err(BindError::Link)?;
     let opened = open_state(&settings)?;
     let proxy_error =
         |source| BindError::Socket { what: "the proxy", address: settings.listen, flag: "--listen", source };
-    let first = listen(settings.listen, false).map_err(proxy_error)?;
+    let first = listen(settings.listen, None).map_err(proxy_error)?;
     let proxy_addr = first.local_addr().map_err(proxy_error)?;
     drop(first);
     let mut listeners = Vec::with_capacity(settings.worker_count());
     for _ in 0..settings.worker_count() {
-        listeners.push(listen(proxy_addr, true).map_err(proxy_error)?);
+        listeners.push(listen(proxy_addr, Some(settings.client_limit().idle)).map_err(proxy_error)?);
     }
     let admin_error = |source| BindError::Socket {
         what: "the admin listener",
@@ -105,21 +111,21 @@ pub fn bind(settings: Settings) -> Result<Bound, BindError> {
         flag: "--admin-listen",
         source,
     };
-    let admin = listen(settings.admin_listen, false).map_err(admin_error)?;
+    let admin = listen(settings.admin_listen, None).map_err(admin_error)?;
     let admin_addr = admin.local_addr().map_err(admin_error)?;
     Ok(Bound { listeners, admin, proxy_addr, admin_addr, link: Arc::new(link), settings, opened })
 }
 
-/// Several listeners share one address, and the kernel spreads connections over them, when each says so. The first
-/// listener does not, so that an address which another process shares is found to be taken.
-fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+/// Several listeners share one address, and the kernel spreads connections over them, when each says so. The first listener does
+/// not, so that an address which another process shares is found to be taken. `shared_idle`: how long clients may take nothing.
+fn listen(address: SocketAddr, shared_idle: Option<Duration>) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(shared)?;
+    socket.set_reuse_port(shared_idle.is_some())?;
     // Connections have these of their listener. Small answers must not wait for the acknowledgement of the ones before; and a
     // client that takes nothing of its answer must not hold it for ever.
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_user_timeout(Some(Duration::from_millis(BODY_IDLE_TIMEOUT_MS)))?;
+    socket.set_tcp_user_timeout(Some(shared_idle.unwrap_or(Duration::from_millis(BODY_IDLE_TIMEOUT_MS))))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(LISTEN_BACKLOG)?;
@@ -170,6 +176,8 @@ impl Bound {
         };
         let recent_lines = self.settings.recent_requests.into();
         let (recent, questions) = RecentRequests::new(self.listeners.len(), recent_lines);
+        let overload = self.settings.overload(holding.budget.clone());
+        metrics.watch_memory(&overload);
         let control = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("control")
@@ -192,7 +200,7 @@ impl Bound {
         let shared = Shared { live_table: LiveTable::new(), metrics, log, upstreams, holding, services, recent };
         let drain = watch::Sender::new(false);
         let mut workers = Vec::with_capacity(self.listeners.len());
-        let connections_max = (self.settings.connections_max as usize).div_ceil(self.listeners.len());
+        let (doors, client_limit) = (self.settings.doors(), self.settings.client_limit());
         let drain_deadline = Duration::from_millis(self.settings.drain_deadline_ms);
         for (listener, questions) in self.listeners.into_iter().zip(questions) {
             let worker = Worker {
@@ -207,7 +215,9 @@ impl Bound {
                 stale_policy: self.settings.stale_policy,
                 recent_lines,
                 questions,
-                connections_max,
+                client_limit,
+                overload: Arc::clone(&overload),
+                doors: Arc::clone(&doors),
                 drain: drain.subscribe(),
                 drain_deadline,
             };
@@ -312,7 +322,9 @@ struct Worker {
     recent_lines: usize,
     /// `None`: nothing is remembered.
     questions: Option<Questions>,
-    connections_max: usize,
+    client_limit: BodyLimit,
+    overload: Arc<Overload>,
+    doors: Arc<Doors>,
     drain: watch::Receiver<bool>,
     drain_deadline: Duration,
 }
@@ -341,19 +353,21 @@ impl Worker {
                 upstreams: Upstreams::new(self.upstreams, other_seed),
                 ids: IdSource::new(seed),
                 log: self.log,
-                metrics: WorkerMetrics::new(self.metrics),
+                metrics: WorkerMetrics::new(self.metrics, self.overload),
                 listener_port: self.port,
                 forwarded_port: self.port.into(),
                 holding: self.holding,
                 services: self.services,
                 stale_policy: self.stale_policy,
+                client_limit: self.client_limit,
+                upstream_limit: BodyLimit::idle(self.client_limit.idle),
             });
             if let Some(questions) = self.questions {
                 let asked = Rc::clone(&gateway);
                 // It goes with this runtime.
                 tokio::task::spawn_local(async move { asked.recent.answer(questions).await });
             }
-            server::serve(listener, gateway, self.connections_max, self.drain, self.drain_deadline).await;
+            server::serve(listener, gateway, self.doors, self.drain, self.drain_deadline).await;
             Ok(())
         })
     }

@@ -167,7 +167,8 @@ impl Record {
     /// looks the same from here, so there it is taken for that.
     fn is_cut_by_us(&self) -> bool {
         let client_holds = self.connection.as_ref().is_some_and(|connection| !connection.is_broken());
-        client_holds && !self.complete && self.failure.is_none() && self.response.failure().is_none()
+        let failed = self.request.failure().is_some() || self.response.failure().is_some();
+        client_holds && !self.complete && self.failure.is_none() && !failed && !self.response.is_taken_slowly()
     }
 
     /// Whether it counts as an error of the deployment that it met: not what a client did to itself.
@@ -176,11 +177,15 @@ impl Record {
         self.status >= 500 || !self.has_route || ours
     }
 
-    /// Why the response ended early: because of its sender, or because nobody took it.
+    /// Why the response ended early: because of its sender, because the request did not come whole to which it is the answer, or
+    /// because nobody took it.
     fn cut(&self) -> Outcome {
-        match self.response.failure() {
-            Some(error) => Outcome { reason: error.response_reason(), origin: Origin::Upstream },
-            None => Outcome { reason: "client_gone", origin: Origin::Client },
+        let client = |reason| Outcome { reason, origin: Origin::Client };
+        match (self.request.failure(), self.response.failure()) {
+            _ if self.response.is_taken_slowly() => client("client_slow"),
+            (Some(error), _) => client(error.request_reason()),
+            (None, Some(error)) => Outcome { reason: error.response_reason(), origin: Origin::Upstream },
+            (None, None) => client("client_gone"),
         }
     }
 }
@@ -191,6 +196,10 @@ impl EndOfBody for Record {
         if let Some(lease) = self.lease.take() {
             lease.release();
         }
+    }
+
+    fn taken_slowly(&mut self) {
+        self.response.taken_slowly();
     }
 }
 

@@ -1,10 +1,12 @@
-//! One worker's server: accepts, holds a permit for each connection, tells HTTP/1.1 from HTTP/2, drains.
+//! One worker's server: accepts, counts connections, tells HTTP/1.1 from HTTP/2, drains.
 
 use crate::deadline::Deadline;
 use crate::gateway::Gateway;
 use crate::http1::Transport;
-use crate::limits::{ACCEPT_BACKOFF_MS, DRAIN_FIRST_BYTE_MS, HEAD_READ_TIMEOUT_MS};
+use crate::limits::{DRAIN_FIRST_BYTE_MS, HEAD_READ_TIMEOUT_MS};
+use crate::memory::{Held, Part};
 use bytes::BytesMut;
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -13,67 +15,74 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
 
 /// Serves until `drain` says so, then lets what runs finish, at most for `drain_deadline`. Connections that are left
 /// then are cut when the worker's runtime ends.
 pub(crate) async fn serve(
     listener: TcpListener,
     gateway: Rc<Gateway>,
-    connections_max: usize,
+    doors: Arc<Doors>,
     mut drain: watch::Receiver<bool>,
     drain_deadline: Duration,
 ) {
-    let permits = Arc::new(Semaphore::new(connections_max));
+    let accepting = Accepting::new(listener, doors, Rc::clone(&gateway.metrics));
+    let open = Rc::<Open>::default();
     let sweeper = Rc::clone(&gateway);
     let sweeper = tokio::task::spawn_local(async move { sweeper.upstreams.sweep().await });
     let connections_drain = drain.clone();
+    let accept = async {
+        loop {
+            let (stream, address, entry) = accepting.next().await;
+            spawn(&gateway, stream, address, (entry, Open::one(&open)), connections_drain.clone());
+        }
+    };
     tokio::select! {
-        () = accept(&listener, &gateway, &permits, &connections_drain) => {}
+        () = accept => {}
         // An error means that the sender is gone, which is a reason to stop as well.
         _ = drain.wait_for(|&draining| draining) => {}
     }
     // The kernel has completed these connections already; closing the listener would reset them.
-    while let Ok(Ok((stream, address))) = timeout(Duration::ZERO, listener.accept()).await {
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { break };
-        spawn(&gateway, stream, address, permit, drain.clone());
+    while let Some((stream, address, entry)) = accepting.left().await {
+        spawn(&gateway, stream, address, (entry, Open::one(&open)), drain.clone());
     }
-    drop(listener);
-    let all = u32::try_from(connections_max).unwrap_or(u32::MAX);
-    if timeout(drain_deadline, permits.acquire_many(all)).await.is_err() {
-        tracing::warn!(
-            connections = connections_max - permits.available_permits(),
-            "the drain deadline is over: cutting the connections that are left"
-        );
+    drop(accepting);
+    if timeout(drain_deadline, open.none()).await.is_err() {
+        let connections = open.count.get();
+        tracing::warn!(connections, "the drain deadline is over: cutting the connections that are left");
     }
     sweeper.abort();
 }
 
-async fn accept(
-    listener: &TcpListener,
-    gateway: &Rc<Gateway>,
-    permits: &Arc<Semaphore>,
-    drain: &watch::Receiver<bool>,
-) {
-    let (first, longest) = ACCEPT_BACKOFF_MS;
-    let mut pause_ms = first;
-    loop {
-        // No permit, no accept: further clients wait in the kernel, where they cost nothing.
-        let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                pause_ms = first;
-                spawn(gateway, stream, address, permit, drain.clone());
-            }
-            Err(error) => {
-                // Most of all "too many open files": waiting lets connections end.
-                tracing::warn!(%error, pause_ms, "accepting a connection failed");
-                gateway.metrics.failure("accept_failed");
-                sleep(Duration::from_millis(pause_ms)).await;
-                pause_ms = (pause_ms * 2).min(longest);
-            }
+/// The connections of one worker.
+#[derive(Default)]
+struct Open {
+    count: Cell<usize>,
+    ended: Notify,
+}
+
+/// One of them.
+struct OpenOne(Rc<Open>);
+
+impl Open {
+    fn one(open: &Rc<Self>) -> OpenOne {
+        open.count.set(open.count.get() + 1);
+        OpenOne(Rc::clone(open))
+    }
+
+    /// Waits until there is none.
+    async fn none(&self) {
+        while self.count.get() > 0 {
+            self.ended.notified().await;
         }
+    }
+}
+
+impl Drop for OpenOne {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get() - 1);
+        self.0.ended.notify_one();
     }
 }
 
@@ -81,7 +90,7 @@ fn spawn(
     gateway: &Rc<Gateway>,
     stream: TcpStream,
     address: SocketAddr,
-    permit: OwnedSemaphorePermit,
+    counted: (Entry, OpenOne),
     drain: watch::Receiver<bool>,
 ) {
     let gateway = Rc::clone(gateway);
@@ -91,7 +100,7 @@ fn spawn(
             tracing::debug!(%error, %address, "connection ended");
         }
         gateway.metrics.connection_ended();
-        drop(permit);
+        drop(counted);
     });
 }
 
@@ -103,9 +112,13 @@ async fn connection(
 ) -> io::Result<()> {
     let mut drained = Drained::of(drain);
     let mut transport = Transport::new(stream, BytesMut::new());
+    let mut held = Held::new(Part::Http1Connection);
     match protocol(&mut transport, &mut drained).await? {
         Protocol::Http1 => http1::serve(gateway, transport, address, drained).await,
-        Protocol::Http2 => h2::serve(gateway, transport, address, drained).await,
+        Protocol::Http2 => {
+            held.becomes(Part::Http2Connection);
+            h2::serve(gateway, transport, address, drained).await
+        }
         Protocol::Silence => Ok(()),
     }
 }
@@ -143,7 +156,9 @@ async fn protocol(transport: &mut Transport, drained: &mut Drained) -> io::Resul
     .await
 }
 
+mod accepting;
 mod answer;
+mod doors;
 mod drained;
 mod h2;
 mod http1;
@@ -152,5 +167,9 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use doors::Doors;
+
+use accepting::Accepting;
+use doors::Entry;
 use drained::Drained;
 use h2::H2_PREFACE;

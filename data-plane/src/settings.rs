@@ -1,15 +1,25 @@
 //! What a process is told once, at its start. The only reader of flags and environment.
 
 use crate::access_log::AccessLogFormat;
-use crate::limits::{COLLECT_BUDGET_BYTES, FUNCTION_PAYLOAD_BYTES_MAX, UPSTREAM_EJECTION_S};
+use crate::limits::{
+    BODY_IDLE_TIMEOUT_MS, BODY_RATE_MIN, COLLECT_BUDGET_BYTES, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX,
+    FUNCTION_PAYLOAD_BYTES_MAX, REQUESTS_MAX, UPSTREAM_EJECTION_S,
+};
+use crate::memory;
+use crate::overload::Overload;
+use crate::patience::BodyLimit;
+use crate::server::Doors;
 use crate::services::service_endpoint;
 use crate::subscription::STREAM_AGE_MS_MAX;
+use crate::transform::collect::CollectBudget;
 use crate::upstream::RetrySettings;
 use penstock_link::ClientSettings;
 use penstock_model::endpoint::Endpoint;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What stands for a function in the path of its invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -112,15 +122,47 @@ pub struct Settings {
     #[arg(long, env = "PENSTOCK_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
 
-    /// Client connections at a time; further ones wait to be accepted
+    /// Client connections at a time; further ones wait for a second, then get 503
     #[arg(
         long,
         env = "PENSTOCK_CONNECTIONS_MAX",
-        default_value_t = 16_384,
+        default_value_t = CONNECTIONS_MAX,
         value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000)
     )]
     pub connections_max: u32,
+
+    /// Connections of one client address (IPv6: of one /64) at a time; further ones are closed at once; 0: any number
+    #[arg(
+        long,
+        env = "PENSTOCK_CONNECTIONS_PER_ADDRESS_MAX",
+        default_value_t = CONNECTIONS_PER_ADDRESS_MAX,
+        value_name = "N"
+    )]
+    pub connections_per_address_max: u32,
+
+    /// Requests under way at a time; further ones get 503; 0: any number
+    #[arg(long, env = "PENSTOCK_REQUESTS_MAX", default_value_t = REQUESTS_MAX, value_name = "N")]
+    pub requests_max: u32,
+
+    /// Bytes that the process may hold by the law of memory (docs/limits.md); beyond, new requests get 503 [default: what the
+    /// other limits add up to, or three quarters of the memory that there is, if that is less]
+    #[arg(long, env = "PENSTOCK_MEMORY_BUDGET_BYTES", value_name = "BYTES")]
+    pub memory_budget_bytes: Option<u64>,
+
+    /// Milliseconds that a body may make no progress, in either direction
+    #[arg(
+        long,
+        env = "PENSTOCK_BODY_IDLE_MS",
+        default_value_t = BODY_IDLE_TIMEOUT_MS,
+        value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(100..=3_600_000)
+    )]
+    pub body_idle_ms: u64,
+
+    /// Bytes per second that a client must send, or take, on average while it is waited for; 0: any progress will do
+    #[arg(long, env = "PENSTOCK_BODY_RATE_MIN", default_value_t = BODY_RATE_MIN, value_name = "BYTES")]
+    pub body_rate_min: u32,
 
     /// Milliseconds that requests under way get to finish after SIGTERM
     #[arg(long, env = "PENSTOCK_DRAIN_DEADLINE_MS", default_value_t = 30_000, value_name = "MS")]
@@ -236,6 +278,36 @@ impl Settings {
     /// What may be sent again.
     pub(crate) fn retries(&self) -> RetrySettings {
         RetrySettings { attempts: self.upstream_retries, budget_percent: self.upstream_retry_budget_percent }
+    }
+
+    /// What the bodies of clients keep to, in both directions.
+    pub(crate) fn client_limit(&self) -> BodyLimit {
+        BodyLimit { idle: Duration::from_millis(self.body_idle_ms), rate_min: self.body_rate_min }
+    }
+
+    /// How many connections come in.
+    pub(crate) fn doors(&self) -> Arc<Doors> {
+        Doors::new(self.connections_max, self.connections_per_address_max)
+    }
+
+    /// Whether anybody could be served within the budget.
+    ///
+    /// # Errors
+    /// What the process holds that serves nobody, in bytes.
+    pub(crate) fn budget_suffices(&self) -> Result<(), i64> {
+        let fixed = memory::fixed_bytes(self.worker_count());
+        let budget = self.memory_budget_bytes.map_or(i64::MAX, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        if budget > fixed { Ok(()) } else { Err(fixed) }
+    }
+
+    /// When the process refuses new work.
+    pub(crate) fn overload(&self, collected: CollectBudget) -> Arc<Overload> {
+        let workers = self.worker_count();
+        let budget_bytes = self.memory_budget_bytes.unwrap_or_else(|| {
+            let collect_bytes = collected.total_bytes();
+            memory::default_budget_bytes(workers, self.connections_max, self.requests_max, collect_bytes)
+        });
+        Arc::new(Overload::new(budget_bytes, self.requests_max, workers, collected))
     }
 
     /// Where services are called instead of their regions' own addresses, by name.

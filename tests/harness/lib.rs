@@ -30,6 +30,7 @@ pub mod replicas;
 pub mod rollout;
 pub mod scale;
 pub mod seed;
+pub mod slow;
 pub mod stranger;
 pub mod strict;
 pub mod tls;

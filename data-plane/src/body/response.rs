@@ -21,6 +21,14 @@ pub(crate) enum ResponseBody<T> {
     Staged(BoxedBody, Rc<Progress>, Option<T>),
 }
 
+impl<T: EndOfBody> ResponseBody<T> {
+    /// Notes that its receiver is given up because it takes too little of it, if anybody still waits to hear of its end.
+    pub(crate) fn taken_slowly(&mut self) -> bool {
+        let (Self::Whole(_, end) | Self::Stream(_, end) | Self::Staged(_, _, end)) = self;
+        end.as_mut().map(EndOfBody::taken_slowly).is_some()
+    }
+}
+
 impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
     type Data = Bytes;
     type Error = BodyError;
@@ -108,4 +116,7 @@ impl<T: EndOfBody> Piped for ResponseBody<T> {
 pub(crate) trait EndOfBody {
     /// The last byte was handed on.
     fn complete(self);
+
+    /// It will be cut because its receiver takes too little of it.
+    fn taken_slowly(&mut self);
 }

@@ -24,7 +24,10 @@ impl Body for Stalling {
 
 fn stalling(frames: &[&'static str]) -> (StreamBody<Stalling>, Rc<Progress>) {
     let progress = Progress::new();
-    (StreamBody::new(Stalling(frames.iter().copied().collect()), Rc::clone(&progress), LIMIT), progress)
+    (
+        StreamBody::new(Stalling(frames.iter().copied().collect()), Rc::clone(&progress), BodyLimit::idle(LIMIT)),
+        progress,
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,4 +70,47 @@ async fn a_wait_that_was_given_up_does_not_count() {
     let asked_again = Instant::now();
     assert!(matches!(body.frame().await, Some(Err(BodyError::Idle))));
     assert_eq!(asked_again.elapsed(), LIMIT);
+}
+
+/// A body of which so many bytes come each time that somebody has waited for so long, and that never ends.
+struct Dripping {
+    bytes: usize,
+    pause: Duration,
+    next: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Body for Dripping {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        ready!(self.next.as_mut().poll(cx));
+        let next = Instant::now() + self.pause;
+        self.next.as_mut().reset(next);
+        Poll::Ready(Some(Ok(Frame::data(vec![b'a'; self.bytes].into()))))
+    }
+}
+
+/// Reads such a body for two hours at most, and says after how many seconds it failed.
+async fn failed_after(bytes: usize, pause: Duration) -> Option<(u64, BodyError)> {
+    let limit = BodyLimit { idle: LIMIT, rate_min: 240 };
+    let dripping = Dripping { bytes, pause, next: Box::pin(tokio::time::sleep(pause)) };
+    let mut body = StreamBody::new(dripping, Progress::new(), limit);
+    let begun = Instant::now();
+    while begun.elapsed() < 120 * LIMIT {
+        if let Some(Err(error)) = body.frame().await {
+            return Some((begun.elapsed().as_secs(), error));
+        }
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_drips_is_given_up_and_one_that_keeps_the_rate_is_not() {
+    let second = Duration::from_secs(1);
+    let (seconds, error) = failed_after(10, second).await.expect("it drips");
+    assert!((60..=70).contains(&seconds) && error == BodyError::Slow, "{seconds} s, {error}");
+    assert_eq!(failed_after(250, second).await, None);
+    assert_eq!(failed_after(240 * 50, 50 * second).await, None, "in bursts with pauses");
+    assert_eq!(failed_after(1_000_000, 61 * second).await, Some((60, BodyError::Idle)));
 }

@@ -4,7 +4,7 @@ use super::{Invoked, error_type};
 use crate::body::{BodyError, Progress, StreamBody};
 use crate::call::Call;
 use crate::error::{ProxyError, ServiceError};
-use crate::limits::{BODY_IDLE_TIMEOUT_MS, FUNCTION_RESULT_EXTRA_BYTES};
+use crate::limits::FUNCTION_RESULT_EXTRA_BYTES;
 use crate::record::Record;
 use crate::response_side::{Answer, AnswerBody};
 use crate::transform::collect::{CollectError, Collected, collect, decode_in_place};
@@ -18,7 +18,6 @@ use penstock_model::function::{
 };
 use penstock_model::table::{AnswerType, FunctionPlan, Route};
 use std::borrow::Cow;
-use std::time::Duration;
 use tokio::time::timeout_at;
 
 impl Call<'_> {
@@ -108,7 +107,7 @@ impl Call<'_> {
     /// The service's answer to its end, after which its connection is free for others.
     async fn document(&self, invoked: Invoked, record: &mut Record) -> Result<Collected, ProxyError> {
         let holding = &self.gateway.services.holding;
-        let body = StreamBody::new(invoked.body, Progress::new(), Duration::from_millis(BODY_IDLE_TIMEOUT_MS));
+        let body = StreamBody::new(invoked.body, Progress::new(), self.gateway.upstream_limit);
         let bytes_max = holding.collect_bytes_max.saturating_add(FUNCTION_RESULT_EXTRA_BYTES);
         let collected = collect(body, bytes_max, &holding.budget);
         let collected = match timeout_at(invoked.deadline, collected).await {

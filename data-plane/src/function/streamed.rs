@@ -6,6 +6,7 @@ use crate::body::{BodyError, Progress, StreamBody};
 use crate::call::Call;
 use crate::error::{ProxyError, ServiceError};
 use crate::limits::STREAM_IDLE_TIMEOUT_MS;
+use crate::patience::BodyLimit;
 use crate::response_side::{Answer, AnswerBody};
 use crate::transform::collect::CollectError;
 use crate::transform::event_stream::Chunks;
@@ -37,9 +38,9 @@ impl Call<'_> {
         if !essence(content_type).eq_ignore_ascii_case(EVENT_STREAM) {
             return Err(ProxyError::Service(ServiceError::NotAStream));
         }
-        let idle_limit = Duration::from_millis(STREAM_IDLE_TIMEOUT_MS);
+        let limit = BodyLimit::idle(Duration::from_millis(STREAM_IDLE_TIMEOUT_MS));
         // What arrives at the client is counted there.
-        let body = StreamBody::new(invoked.body, Progress::new(), idle_limit);
+        let body = StreamBody::new(invoked.body, Progress::new(), limit);
         let mut chunks = Chunks::new(body, &self.gateway.services.holding.budget);
         let begun = timeout(left(invoked.deadline), beginning(&mut chunks)).await;
         let (head, rest) = begun.unwrap_or(Err(ProxyError::ResponseTimeout))?;

@@ -5,12 +5,15 @@
 //! Grammar and limits are those of `framing`.
 
 mod body;
+mod buffers;
 mod chunks;
 mod frames;
 mod head;
 mod pace;
 mod pipe;
 mod sending;
+mod sent_queue;
+mod taking;
 #[cfg(test)]
 mod tests;
 mod transport;

@@ -15,6 +15,17 @@ const SLOW_MS: u64 = 20;
 /// A receiver that took so much and was not slow is fast, in bytes: more than the kernel takes for one that reads nothing.
 const FAST_BYTES: u64 = 8 * 1024 * 1024;
 
+/// How large the pieces are in which a body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Size {
+    /// As at first.
+    First,
+    /// As for anybody.
+    Grown,
+    /// As for those who are fast.
+    Fast,
+}
+
 /// Of one body.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -40,6 +51,15 @@ impl Pace {
     /// Whether its receiver was slow and has not been fast since.
     pub(super) fn is_slow(&self) -> bool {
         self.is_slow
+    }
+
+    /// How large the pieces are in which it is read.
+    pub(super) fn size(&self) -> Size {
+        match self.read_bytes {
+            bytes if bytes > READ_BYTES_SLOW => Size::Fast,
+            bytes if bytes > READ_BYTES_FIRST => Size::Grown,
+            _ => Size::First,
+        }
     }
 
     /// Notes a read.

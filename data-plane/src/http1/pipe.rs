@@ -1,5 +1,7 @@
 //! [`Pipe`]: bytes that go from one connection to another inside the kernel (splice(2)), so that nothing is copied here.
 
+use crate::limits::PIPE_BYTES;
+use crate::memory::{Held, Part};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use std::cell::RefCell;
 use std::io;
@@ -8,9 +10,6 @@ use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// What a pipe may hold, in bytes: kernel memory of a body that is on its way in one. Where the user has too much of it already
-/// the kernel gives a smaller one.
-const PIPE_BYTES: usize = 512 * 1024;
 /// Empty pipes that a worker keeps.
 const KEPT_PIPES_MAX: usize = 16;
 
@@ -24,6 +23,7 @@ pub(crate) struct Pipe {
     /// Reading end and writing end; `None` only while it is dropped.
     ends: Option<(OwnedFd, OwnedFd)>,
     filled: usize,
+    _held: Held,
 }
 
 impl Pipe {
@@ -35,7 +35,7 @@ impl Pipe {
             let _ = fcntl_setpipe_size(&ends.1, PIPE_BYTES);
             Some(ends)
         })?;
-        Some(Self { ends: Some(ends), filled: 0 })
+        Some(Self { ends: Some(ends), filled: 0, _held: Held::new(Part::Pipe) })
     }
 
     /// Bytes that are in it.

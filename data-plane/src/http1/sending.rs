@@ -3,7 +3,9 @@
 use super::frames::Frames;
 use super::head::Head;
 use super::pipe::Pipe;
+use super::taking::Taking;
 use super::transport::Transport;
+use crate::patience::BodyLimit;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use http_body::Body;
@@ -11,7 +13,8 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Frames that are written at a time.
 const FRAMES_MAX: usize = 16;
@@ -66,6 +69,8 @@ pub(crate) enum SendError {
     Body,
     #[error("the body has another length than its head says")]
     Length,
+    #[error("the other side takes too little of it")]
+    Slow,
 }
 
 /// A message on its way out.
@@ -81,6 +86,8 @@ pub(crate) struct Sending<B> {
     pipe: Option<Pipe>,
     /// Since when the other side takes nothing.
     blocked_since: Option<Instant>,
+    /// How long that may last; `None`: the kernel alone decides.
+    taking: Option<Taking>,
     /// Bytes of framing behind the frames.
     behind: &'static [u8],
     trailers: Option<HeaderMap>,
@@ -106,10 +113,21 @@ where
             frames: Frames::default(),
             pipe: None,
             blocked_since: None,
+            taking: None,
             behind: b"",
             trailers: None,
             failure: None,
         }
+    }
+
+    /// The same, which gives up a receiver that takes it too slowly.
+    pub(crate) fn taken_within(self, limit: BodyLimit) -> Self {
+        Self { taking: Some(Taking::new(limit)), ..self }
+    }
+
+    /// What is left of the body.
+    pub(crate) fn body_mut(&mut self) -> Option<&mut B> {
+        self.body.as_mut()
     }
 
     /// Sends as much as the connection takes. Ready when it has taken all of it.
@@ -166,16 +184,27 @@ where
 
     fn poll_drain(&mut self, cx: &mut Context<'_>, transport: &Transport) -> Poll<Result<(), SendError>> {
         let Some(pipe) = &mut self.pipe else { return Poll::Ready(Ok(())) };
-        let Poll::Ready(written) = transport.poll_drain(cx, pipe) else {
-            self.blocked_since.get_or_insert_with(Instant::now);
-            return Poll::Pending;
-        };
-        self.goes_on();
+        let filled = pipe.filled();
+        let Poll::Ready(written) = transport.poll_drain(cx, pipe) else { return self.poll_blocked(cx, transport) };
+        let taken = filled - pipe.filled();
+        self.goes_on(taken);
         Poll::Ready(written.map_err(SendError::Io))
     }
 
-    /// Tells the body how long the other side took nothing.
-    fn goes_on(&mut self) {
+    /// The other side takes nothing. Ready when that lasts too long.
+    fn poll_blocked(&mut self, cx: &mut Context<'_>, transport: &Transport) -> Poll<Result<(), SendError>> {
+        let since = *self.blocked_since.get_or_insert_with(Instant::now);
+        match &mut self.taking {
+            Some(taking) => taking.poll_slow(cx, since, transport.stream()).map(|()| Err(SendError::Slow)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// So many bytes were written. Tells the body how long the other side took nothing before.
+    fn goes_on(&mut self, bytes: usize) {
+        if let Some(taking) = &mut self.taking {
+            taking.wrote(bytes);
+        }
         if let (Some(since), Some(body)) = (self.blocked_since.take(), &mut self.body) {
             body.paced(since.elapsed());
         }
@@ -300,10 +329,10 @@ where
             count += 1;
         }
         let Poll::Ready(written) = transport.poll_write(cx, &slices[..count]) else {
-            self.blocked_since.get_or_insert_with(Instant::now);
-            return Poll::Pending;
+            return self.poll_blocked(cx, transport);
         };
         let mut written = written?;
+        let taken = written;
         if written == 0 {
             return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
         }
@@ -312,7 +341,7 @@ where
         written -= head;
         let written = self.frames.advance(written);
         self.behind = &self.behind[written..];
-        self.goes_on();
+        self.goes_on(taken);
         Poll::Ready(Ok(()))
     }
 }

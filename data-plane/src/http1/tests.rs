@@ -3,6 +3,7 @@
 use super::head::{AnswerHead, HeadError, parse_answer};
 use super::*;
 use crate::body::{Incoming, Progress, StreamBody};
+use crate::patience::BodyLimit;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use http_body::{Body, Frame, SizeHint};
@@ -284,7 +285,7 @@ async fn passed_through(announced: u64, bytes: usize) -> (Vec<u8>, Result<(), Se
     from.borrow_mut().receive(Receiving::Sized(announced));
     let progress = Progress::new();
     let body = Incoming::Http1(Http1Body::of(&from));
-    let body = StreamBody::new(body, Rc::clone(&progress), Duration::from_secs(20));
+    let body = StreamBody::new(body, Rc::clone(&progress), BodyLimit::idle(Duration::from_secs(20)));
     let to = RefCell::new(Transport::new(to, BytesMut::new()));
     let mut sending = Sending::new(Head::new(), BodyEnd::Sized(announced), body);
     let written = async {

@@ -1,5 +1,6 @@
 //! [`Transport`]: a connection in clear text, and the message that comes in on it.
 
+use super::buffers::Buffers;
 use super::chunks::Chunks;
 use super::pace::Pace;
 use super::pipe::Pipe;
@@ -59,6 +60,7 @@ pub(crate) struct Transport {
     /// Of the message at hand; another one for each, so that nobody reads on in the next.
     pub(crate) message: u64,
     pace: Pace,
+    held: Buffers,
     /// Whether the other side has closed.
     pub(crate) read_ended: bool,
     /// Whether a message did not come whole, or is not wanted any more: nothing can follow it.
@@ -82,6 +84,7 @@ impl Transport {
             receiving: Receiving::Nothing,
             message: 0,
             pace: Pace::default(),
+            held: Buffers::default(),
             read_ended: false,
             has_failed: false,
             told: None,
@@ -129,6 +132,7 @@ impl Transport {
         if self.unread.is_empty() {
             self.unread = BytesMut::new();
         }
+        self.held = Buffers::default();
     }
 
     /// The connection and what was read of it.
@@ -145,6 +149,7 @@ impl Transport {
     pub(crate) fn receive(&mut self, receiving: Receiving) {
         self.message += 1;
         self.pace = Pace::default();
+        self.held = Buffers::default();
         self.receiving = match receiving {
             Receiving::Sized(0) => Receiving::Nothing,
             receiving => receiving,
@@ -268,6 +273,7 @@ impl Transport {
             _ => self.pace.read_bytes(),
         };
         self.unread.reserve(wanted);
+        self.held.are(self.pace.size());
         if self.expects_continue {
             self.expects_continue = false;
             self.interim = CONTINUE;
@@ -326,6 +332,7 @@ impl Transport {
     /// Learns that whoever takes the body took nothing for so long: what is slow is held in small pieces.
     pub(super) fn paced(&mut self, blocked: Duration) {
         self.pace.blocked(blocked);
+        self.held.shrink(self.pace.size());
     }
 
     /// Whether something has come, or the end, although nothing was expected.

@@ -4,6 +4,7 @@
 //! adds the pages up.
 
 use super::{ClassLabel, Metrics, ReasonLabel};
+use crate::overload::{Overload, WorkerLoad};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -52,14 +53,15 @@ fn bucket_of(us: u64) -> usize {
 pub(crate) struct WorkerMetrics {
     page: Arc<Page>,
     all: Arc<Metrics>,
+    load: WorkerLoad,
 }
 
 impl WorkerMetrics {
     /// A page of its own beside those of the other workers.
-    pub(crate) fn new(all: Arc<Metrics>) -> Rc<Self> {
+    pub(crate) fn new(all: Arc<Metrics>, overload: Arc<Overload>) -> Rc<Self> {
         let page = Arc::<Page>::default();
         all.workers.lock().push(Arc::clone(&page));
-        Rc::new(Self { page, all })
+        Rc::new(Self { page, all, load: WorkerLoad::new(overload) })
     }
 
     pub(crate) fn connection_began(&self) {
@@ -72,6 +74,12 @@ impl WorkerMetrics {
 
     pub(crate) fn request_began(&self) {
         add(&self.page.requests_begun, 1);
+        self.load.request_began();
+    }
+
+    /// Whether a request that has begun is refused because the process has as much to do as it may.
+    pub(crate) fn sheds(&self) -> bool {
+        self.load.sheds()
     }
 
     /// Counts one request to its end: its status, or 0 when there was no answer, and the bytes of both bodies.
@@ -87,6 +95,7 @@ impl WorkerMetrics {
             add(bucket, 1);
         }
         add(&page.requests_ended, 1);
+        self.load.request_ended();
     }
 
     /// Counts one failure. Failures are rare, or at least not fast.
@@ -202,7 +211,8 @@ mod tests {
     #[test]
     fn the_pages_of_all_workers_are_added_up() {
         let metrics = Arc::new(Metrics::new());
-        let (one, other) = (WorkerMetrics::new(Arc::clone(&metrics)), WorkerMetrics::new(Arc::clone(&metrics)));
+        let worker = || WorkerMetrics::new(Arc::clone(&metrics), Arc::new(Overload::unlimited()));
+        let (one, other) = (worker(), worker());
         one.connection_began();
         other.connection_began();
         other.connection_ended();

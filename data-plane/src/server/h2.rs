@@ -5,6 +5,7 @@ mod frames;
 mod gathered;
 mod guard;
 mod inbound;
+mod receivers;
 mod request;
 mod streams;
 #[cfg(test)]
@@ -22,13 +23,15 @@ use crate::limits::{
     H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, H2_UNACCEPTED_RESETS_MAX,
     H2_UNREAD_RESETS_MAX,
 };
-use crate::local::LocalExecutor;
 use bytes::BytesMut;
 use gathered::{Flusher, Gathered};
 use guard::{Fault, Overdue};
+use http_body::Body as _;
+use hyper::Request;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use receivers::Streams;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -88,14 +91,19 @@ async fn run(
     mut drained: Drained,
 ) -> io::Result<()> {
     let client = Rc::new(ClientConnection { address, violations: None });
-    let service = service_fn(|request| {
+    let streams = Streams::new(gateway.client_limit, Rc::clone(&gateway.metrics));
+    let service = service_fn(|request: Request<hyper::body::Incoming>| {
+        let receiver = streams.begin(!request.body().is_end_stream());
         let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
         let refused = request::violation(&request);
         let arrival = Arrival { refused, ..Arrival::of(request.map(Incoming::Hyper)) };
         // On the heap: hyper moves what it spawns several times, and this is several kilobytes.
-        Box::pin(async move { Ok::<_, Infallible>(gateway.serve(&client, arrival).await) })
+        Box::pin(async move {
+            let response = gateway.serve(&client, arrival).await;
+            Ok::<_, Infallible>(response.map(|body| receiver.watching(body)))
+        })
     });
-    let connection = http2::Builder::new(LocalExecutor)
+    let connection = http2::Builder::new(streams.executor())
         .timer(TokioTimer::new())
         .max_concurrent_streams(H2_STREAMS_MAX)
         .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)

@@ -200,12 +200,16 @@ impl Connection<'_> {
         let mut head = Head::new();
         let Terms { end, is_last } = write_head(&mut head, &mut parts, &body, &asked, over);
         self.transport.borrow_mut().answering();
-        let mut sending = Sending::new(head, end, body);
+        let mut sending = Sending::new(head, end, body).taken_within(self.gateway.client_limit);
         let sent = poll_fn(|cx| match sending.poll(cx, &self.transport) {
             Poll::Ready(sent) => Poll::Ready(sent),
             Poll::Pending => self.poll_broken(cx).map(|()| Err(io::Error::from(io::ErrorKind::ConnectionReset).into())),
         })
         .await;
+        if matches!(sent, Err(SendError::Slow)) && !sending.body_mut().is_some_and(ResponseBody::taken_slowly) {
+            // The record of the request is written already: all of the answer was handed on.
+            self.gateway.metrics.failure("client_slow");
+        }
         drop(sending);
         match sent {
             Ok(()) if is_last => Ended::Last,
@@ -214,7 +218,7 @@ impl Connection<'_> {
                 false => Ended::Last,
             },
             Err(SendError::Io(_)) => Ended::Broken,
-            Err(SendError::Body | SendError::Length) => Ended::Cut,
+            Err(SendError::Body | SendError::Length | SendError::Slow) => Ended::Cut,
         }
     }
 

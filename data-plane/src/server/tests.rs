@@ -12,6 +12,8 @@ use crate::identity::IdSource;
 use crate::ledger::WorkerLedger;
 use crate::live_table::LiveTable;
 use crate::metrics::{Metrics, WorkerMetrics};
+use crate::overload::Overload;
+use crate::patience::BodyLimit;
 use crate::recent::WorkerRecent;
 use crate::request_side::Holding;
 use crate::services::{self, Services};
@@ -50,12 +52,14 @@ fn gateway() -> Gateway {
         upstreams: Upstreams::new(Common::alone(), 1),
         ids: IdSource::new(7),
         log: AccessLog::start(AccessLogFormat::Off, Arc::clone(&metrics)).unwrap().0,
-        metrics: WorkerMetrics::new(metrics),
+        metrics: WorkerMetrics::new(metrics, Arc::new(Overload::unlimited())),
         listener_port: 80,
         forwarded_port: 80.into(),
         holding,
         services,
         stale_policy: StalePolicy::default(),
+        client_limit: BodyLimit::idle(BOUND),
+        upstream_limit: BodyLimit::idle(BOUND),
     }
 }
 

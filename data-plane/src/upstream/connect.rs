@@ -11,6 +11,7 @@ use crate::limits::{
     UPSTREAM_STREAMS_PER_CONNECTION_MAX,
 };
 use crate::local::LocalExecutor;
+use crate::memory::{Held, Part};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use penstock_model::uri_template::Scheme;
@@ -88,11 +89,12 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(ProxyError::Exchange)?;
+    let held = Held::new(Part::TlsUpstream);
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "upstream connection ended");
         }
-        drop(permit);
+        drop((permit, held));
     });
     Ok(Opened::Http1(sender))
 }
@@ -115,6 +117,7 @@ where
         .map_err(ProxyError::Exchange)?;
     let streams_max = Rc::new(Cell::new(UPSTREAM_STREAMS_PER_CONNECTION_MAX));
     let told = Rc::clone(&streams_max);
+    let held = Held::new(Part::TlsUpstream);
     tokio::task::spawn_local(async move {
         let ended = poll_fn(|cx| {
             let polled = Pin::new(&mut connection).poll(cx);
@@ -126,7 +129,7 @@ where
         if let Err(error) = ended {
             tracing::debug!(%error, "upstream connection ended");
         }
-        drop(permit);
+        drop((permit, held));
     });
     Ok(Opened::Http2(sender, streams_max))
 }

@@ -8,6 +8,7 @@ use crate::http1::{
     BodyEnd, Head, HeadError, Http1Body, ReceiveError, SendError, Sending, Transport, parse_answer, write_headers,
     write_length,
 };
+use crate::memory::{Held, Part};
 use crate::outgoing::OutgoingBody;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
@@ -29,6 +30,7 @@ pub(super) struct Connection<P> {
     /// Whether both sides want another exchange on it.
     keep_alive: Cell<bool>,
     _permit: P,
+    _held: Held,
 }
 
 /// Why an exchange failed.
@@ -60,7 +62,13 @@ impl<P> Connection<P> {
     /// Over a stream that was just opened.
     pub(super) fn new(stream: TcpStream, permit: P) -> Self {
         let transport = Rc::new(RefCell::new(Transport::new(stream, BytesMut::new())));
-        Self { transport, sending: None, keep_alive: Cell::new(true), _permit: permit }
+        Self {
+            transport,
+            sending: None,
+            keep_alive: Cell::new(true),
+            _permit: permit,
+            _held: Held::new(Part::PlainUpstream),
+        }
     }
 
     /// Whether the upstream has left it open, as far as one can tell without a system call where nothing has happened.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::body::{Progress, StreamBody};
 use crate::limits::UPSTREAM_CONNECTIONS_PER_TARGET_MAX;
+use crate::patience::BodyLimit;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::server::conn::http1;
@@ -74,7 +75,11 @@ async fn request() -> Box<Request<OutgoingBody>> {
     let empty = Request::builder().header("host", "a").body(Full::new(Bytes::new())).expect("a request");
     sender.send_request(empty).await.expect("is answered");
     let body = receive.await.expect("was received");
-    let body = OutgoingBody::Stream(StreamBody::new(Incoming::Hyper(body), Progress::new(), Duration::from_secs(5)));
+    let body = OutgoingBody::Stream(StreamBody::new(
+        Incoming::Hyper(body),
+        Progress::new(),
+        BodyLimit::idle(Duration::from_secs(5)),
+    ));
     Box::new(Request::builder().uri("/").header("host", "up").body(body).expect("a request"))
 }
 
