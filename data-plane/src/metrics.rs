@@ -157,8 +157,9 @@ impl Metrics {
     }
 
     /// Shows from now on what the process holds, and may hold.
-    pub(crate) fn watch_memory(&self, overload: &Arc<Overload>) {
-        self.memory.watch(overload);
+    pub(crate) fn watch_memory(&self, overload: Arc<Overload>) -> Arc<Overload> {
+        self.memory.watch(&overload);
+        overload
     }
 
     /// Shows what became of requests by version.

@@ -55,7 +55,7 @@ pub enum BindError {
     /// Another process has the state directory.
     #[error(transparent)]
     StateDir(#[from] InUse),
-    /// The budget is no more than what the process takes before it serves anybody.
+    /// The budget is too small.
     #[error("--memory-budget-bytes must be more than {0}: the process takes as much before it serves anybody")]
     Budget(i64),
     /// Certificates or tokens cannot be used.
@@ -90,7 +90,7 @@ pub struct Bound {
 /// Binds every socket of a proxy: one for each worker, all on the same address, and the operators' one. Reads what was kept.
 ///
 /// # Errors
-/// When an address is taken or not ours, the state directory in use, a budget too small, or a certificate or token not usable.
+/// An address is taken or not ours, the state directory in use, a budget too small, or a certificate or token not usable.
 pub fn bind(settings: Settings) -> Result<Bound, BindError> {
     settings.budget_suffices().map_err(BindError::Budget)?;
     let link = Link::open(settings.link.clone(), settings.join_token_file.clone(), &settings.control_plane)
@@ -176,8 +176,7 @@ impl Bound {
         };
         let recent_lines = self.settings.recent_requests.into();
         let (recent, questions) = RecentRequests::new(self.listeners.len(), recent_lines);
-        let overload = self.settings.overload(holding.budget.clone());
-        metrics.watch_memory(&overload);
+        let overload = metrics.watch_memory(self.settings.overload(holding.budget.clone()));
         let control = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("control")
