@@ -20,7 +20,7 @@ use crate::settings::{Settings, StalePolicy};
 use crate::state_dir::{InUse, Opened};
 use crate::subscriber::{self, SubscriberStatus};
 use crate::transform::collect::CollectBudget;
-use crate::upstream::{Common, Names, TlsClients, Upstreams};
+use crate::upstream::{Common, Upstreams};
 use penstock_link::{Link, LinkError};
 use socket2::{Domain, Protocol, Socket, Type};
 use state::{begin_keeping, open_state};
@@ -184,18 +184,7 @@ impl Bound {
             .build()
             .map_err(|error| RunError::Start("the control runtime", error))?;
         control.spawn(keeper.run());
-        let figures = Arc::clone(&metrics.upstreams);
-        let upstreams = Common {
-            tls: Arc::new(TlsClients::default()),
-            names: Arc::new(Names::new(
-                control.handle().clone(),
-                self.settings.dns_servers.clone(),
-                Arc::clone(&figures),
-            )),
-            figures,
-            retries: self.settings.retries(),
-            ejection: Duration::from_secs(self.settings.upstream_ejection_seconds),
-        };
+        let upstreams = self.settings.upstreams(control.handle(), Arc::clone(&metrics.upstreams));
         let shared = Shared { live_table: LiveTable::new(), metrics, log, upstreams, holding, services, recent };
         let drain = watch::Sender::new(false);
         let mut workers = Vec::with_capacity(self.listeners.len());

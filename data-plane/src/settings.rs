@@ -6,13 +6,14 @@ use crate::limits::{
     FUNCTION_PAYLOAD_BYTES_MAX, REQUESTS_MAX, UPSTREAM_EJECTION_S,
 };
 use crate::memory;
+use crate::metrics::UpstreamFigures;
 use crate::overload::Overload;
 use crate::patience::BodyLimit;
 use crate::server::Doors;
 use crate::services::service_endpoint;
 use crate::subscription::STREAM_AGE_MS_MAX;
 use crate::transform::collect::CollectBudget;
-use crate::upstream::RetrySettings;
+use crate::upstream::{Common, Names, RetrySettings};
 use penstock_link::ClientSettings;
 use penstock_model::endpoint::Endpoint;
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// What stands for a function in the path of its invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -275,8 +277,19 @@ impl Settings {
         }
     }
 
+    /// What the ways to the upstreams share. Names are looked up by `control`.
+    pub(crate) fn upstreams(&self, control: &Handle, figures: Arc<UpstreamFigures>) -> Common {
+        Common {
+            tls: Arc::default(),
+            names: Arc::new(Names::new(control.clone(), self.dns_servers.clone(), Arc::clone(&figures))),
+            figures,
+            retries: self.retries(),
+            ejection: Duration::from_secs(self.upstream_ejection_seconds),
+        }
+    }
+
     /// What may be sent again.
-    pub(crate) fn retries(&self) -> RetrySettings {
+    fn retries(&self) -> RetrySettings {
         RetrySettings { attempts: self.upstream_retries, budget_percent: self.upstream_retry_budget_percent }
     }
 
