@@ -1,6 +1,10 @@
 //! Every bound of the proxy, with its unit. What an operator may want to change is in `settings.rs`; the rest is here,
 //! with the reason for its size.
 
+mod http2;
+
+pub(crate) use http2::*;
+
 /// Largest head of an upstream's answer, in bytes, and the buffer between hyper and a socket on connections that are its.
 pub(crate) const STREAM_BUFFER_BYTES: usize = 80 * 1024;
 
@@ -22,16 +26,12 @@ pub(crate) const BODY_RATE_MIN: u32 = 240;
 /// How often a receiver that takes nothing visibly is looked at, as a fraction of the idle limit.
 pub(crate) const RECEIVER_LOOKS: u32 = 4;
 
-/// Largest piece of an answer that is handed to an HTTP/2 stream, in bytes: what a frame carries unless its receiver asked for
-/// larger ones (RFC 9113 section 6.5.2). A receiver is seen to take whole pieces only.
-pub(crate) const H2_PIECE_BYTES: usize = 16 * 1024;
-
 /// Client connections at a time, unless the settings say otherwise.
 pub(crate) const CONNECTIONS_MAX: u32 = 16_384;
 
-/// … of one client address, unless the settings say otherwise: a quarter of them, so that it takes several addresses to fill a
+/// … of one client address, unless the settings say otherwise: half of them, so that no address alone fills a
 /// proxy; many people behind one address share it.
-pub(crate) const CONNECTIONS_PER_ADDRESS_MAX: u32 = CONNECTIONS_MAX / 4;
+pub(crate) const CONNECTIONS_PER_ADDRESS_MAX: u32 = CONNECTIONS_MAX / 2;
 
 /// Bits of an IPv6 address by which clients are told apart: a subscriber has the rest to choose from (RFC 6177 section 2).
 pub(crate) const IPV6_CLIENT_BITS: u32 = 64;
@@ -157,77 +157,6 @@ pub(crate) const UPSTREAM_RETRIES_MIN: u32 = 10;
 
 /// How often a request whose reused connection turns out dead is moved to another one.
 pub(crate) const UPSTREAM_ATTEMPTS_MAX: u32 = 3;
-
-/// Concurrent streams of one HTTP/2 client connection.
-pub(crate) const H2_STREAMS_MAX: u32 = 128;
-
-/// Flow-control window of one HTTP/2 stream, in bytes: what a client may send before the upstream takes it.
-pub(crate) const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-
-/// Flow-control window of one HTTP/2 connection, in bytes.
-pub(crate) const H2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
-
-/// Bytes waiting to be sent on one HTTP/2 stream.
-pub(crate) const H2_SEND_BUFFER_BYTES: usize = 256 * 1024;
-
-/// Header list of one HTTP/2 request, in bytes as RFC 9113 section 10.5.1 counts them.
-pub(crate) const H2_HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
-
-/// Largest frame that an HTTP/2 client may send, in bytes of payload: the smallest that may be announced (RFC 9113 section
-/// 6.5.2), since larger ones are held until they are whole.
-pub(crate) const H2_FRAME_BYTES_MAX: u32 = 16_384;
-
-/// Frames that say nothing of a request (PING, SETTINGS, PRIORITY, `WINDOW_UPDATE`, empty DATA, unfinished CONTINUATION,
-/// unknown types) and that an HTTP/2 client may send without doing anything else. Enough for a client that greets
-/// with a tree of priorities, and a quarter of a second of work at most.
-pub(crate) const H2_FRAMES_ALLOWED: u32 = 2_000;
-
-/// … and how many more each second, for a client that only listens: four for each of fifty events a second.
-pub(crate) const H2_FRAMES_PER_SECOND: u32 = 200;
-
-/// … and for each request: its priority, changes of it, windows of its own and of the connection.
-pub(crate) const H2_FRAMES_PER_STREAM: u32 = 16;
-
-/// … and for each frame of an answer: a client that is as careful as can be widens two windows for each.
-pub(crate) const H2_FRAMES_PER_ANSWER_FRAME: u32 = 4;
-
-/// A frame of an answer that is smaller because the client's window was no larger earns nothing, in bytes: such a window
-/// makes a frame of nine octets and a system call for a few bytes.
-pub(crate) const H2_SMALL_FRAME_BYTES: u32 = 256;
-
-/// HTTP/2 streams that a client may give up, or make the proxy give up by its own faults, one behind the other: a
-/// browser whose page is left gives up all that it has open, and may do so twice.
-pub(crate) const H2_RESETS_ALLOWED: u32 = 2 * H2_STREAMS_MAX;
-
-/// … and how many more each second. Each answer that was taken to its end allows one more, so a client that gives up
-/// half of what it asks for never meets this.
-pub(crate) const H2_RESETS_PER_SECOND: u32 = 32;
-
-/// HTTP/2 streams that were given up before the worker has looked at them: beyond [`H2_RESETS_ALLOWED`], which counts them
-/// as well.
-pub(crate) const H2_UNACCEPTED_RESETS_MAX: usize = 2 * H2_RESETS_ALLOWED as usize;
-
-/// Resets of streams over the life of an HTTP/2 connection that the engine makes for faults of the client. Those that go
-/// out are counted by [`H2_RESETS_ALLOWED`]; this bounds what waits for a client that does not read, at about half a
-/// kilobyte each.
-pub(crate) const H2_UNREAD_RESETS_MAX: usize = 4_096;
-
-/// HTTP/2 streams of a connection that are remembered: those that are open, and those that the proxy gave up while the
-/// client was still sending.
-pub(crate) const H2_STREAMS_REMEMBERED_MAX: usize = 4 * H2_STREAMS_MAX as usize;
-
-/// An HTTP/2 connection on which nothing is asked for this long is told to go, in milliseconds, whatever it says
-/// otherwise: as long as an HTTP/1.1 connection may wait for its next request.
-pub(crate) const H2_IDLE_TIMEOUT_MS: u64 = HEAD_READ_TIMEOUT_MS;
-
-/// How long an HTTP/2 client that is told to go may take to go by itself, in milliseconds.
-pub(crate) const H2_GOODBYE_MS: u64 = 1_000;
-
-/// An HTTP/2 connection that says nothing for this long is asked for a sign of life, in milliseconds.
-pub(crate) const H2_PING_INTERVAL_MS: u64 = 30_000;
-
-/// … and closed when it gives none for this long, in milliseconds.
-pub(crate) const H2_PING_TIMEOUT_MS: u64 = 20_000;
 
 /// How long a connection that has said nothing yet may still begin its first request once a drain has begun, in
 /// milliseconds: its bytes may be on their way, or in the kernel already.

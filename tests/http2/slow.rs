@@ -20,6 +20,10 @@ const IDLE_MAX: usize = 4;
 /// What they may hold: a piece of each answer on its way in, and one on its way out.
 const STALLED_BYTES_MAX: u64 = STREAMS as u64 * 256 * 1024;
 
+/// What a slow reader takes, and how often: 400 bytes a second, where 240 are asked for.
+const TAKEN_BYTES: u32 = 10_000;
+const TAKEN_EVERY_S: u32 = 25;
+
 /// Reads on, answers every PING and sends its own, until a frame is the one; `None` if the connection ends before.
 async fn attend(wire: &mut Wire, begun: Instant, mut is_it: impl FnMut(&Frame) -> bool) -> Option<Duration> {
     loop {
@@ -78,19 +82,19 @@ async fn window_of_the_connection(gateway: &Gateway) {
     in_time("a closed window of the connection", ended);
 }
 
-/// Who takes a little now and then is left alone.
+/// Who takes a little now and then, but enough on average, is left alone.
 async fn a_slow_reader(gateway: &Gateway) {
     let begun = Instant::now();
-    let mut wire = Wire::open(gateway.world.proxy(), &[(4, 10)]).await;
+    let mut wire = Wire::open(gateway.world.proxy(), &[(4, TAKEN_BYTES)]).await;
     wire.send(&headers(1, flag::WHOLE, request("GET", "/endless", &[]))).await;
     for step in 1..=3_u32 {
-        let until = begun + Duration::from_secs(u64::from(step) * 25);
+        let until = begun + Duration::from_secs(u64::from(step * TAKEN_EVERY_S));
         attend(&mut wire, begun, |found| {
             assert!(!matches!(found.kind, kind::RST_STREAM | kind::GOAWAY), "it was cut");
             Instant::now() > until
         })
         .await;
-        wire.send(&window(1, 10)).await;
+        wire.send(&window(1, TAKEN_BYTES)).await;
     }
 }
 

@@ -11,10 +11,11 @@ use crate::memory::{Held, Part};
 use crate::metrics::WorkerMetrics;
 use crate::patience::{BodyLimit, Patience};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body::{Body, Frame, SizeHint};
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::time::Instant;
@@ -101,16 +102,16 @@ impl Streams {
 impl<F: Future + 'static> hyper::rt::Executor<F> for StreamExecutor {
     fn execute(&self, future: F) {
         match self.0.next.take() {
-            Some(receiver) => drop(tokio::task::spawn_local(async move { receiver.while_patient(future).await })),
-            None => drop(tokio::task::spawn_local(async move { drop(future.await) })),
+            // Moved once, to the heap: a future that awaits it would have room for it twice.
+            Some(receiver) => drop(tokio::task::spawn_local(receiver.while_patient(Box::pin(future)))),
+            None => drop(tokio::task::spawn_local(future.map(drop))),
         }
     }
 }
 
 impl Receiver {
     /// Works on a stream until it ends or its client is given up. Dropping the work resets the stream.
-    async fn while_patient<F: Future>(&self, work: F) {
-        let mut work = pin!(work);
+    async fn while_patient<F: Future>(self: Rc<Self>, mut work: Pin<Box<F>>) {
         let mut deadline: Option<Deadline> = None;
         poll_fn(|cx| {
             if work.as_mut().poll(cx).is_ready() {
@@ -276,7 +277,7 @@ mod tests {
                 tokio::time::sleep(pause).await;
             }
         };
-        receiver.while_patient(work).await;
+        Rc::clone(&receiver).while_patient(Box::pin(work)).await;
         assert_eq!(was_told.get(), receiver.is_given_up.get());
         (was_told.get(), begun.elapsed().as_secs())
     }
@@ -293,7 +294,7 @@ mod tests {
     async fn a_client_that_has_taken_everything_is_not_timed() {
         let receiver = streams().begin(false);
         let silent = async { tokio::time::sleep(Duration::from_secs(86_400)).await };
-        receiver.while_patient(silent).await;
+        Rc::clone(&receiver).while_patient(Box::pin(silent)).await;
         assert!(!receiver.is_given_up.get());
     }
 
