@@ -59,7 +59,7 @@ pub(super) async fn serve(
     address: SocketAddr,
     drained: Drained,
 ) -> io::Result<()> {
-    let (io, flusher) = Gathered::over(transport, H2_PREFACE.len());
+    let (io, flusher) = Gathered::over(transport, H2_PREFACE.len(), gateway.client_limit.idle);
     let served = run(gateway, io, &flusher, address, drained).await;
     let fault = flusher.fault();
     if let Some(fault) = fault {

@@ -12,6 +12,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -45,10 +46,11 @@ struct State {
 }
 
 impl Gathered {
-    /// Of a connection of which some was read already, the preface at least.
-    pub(super) fn over(transport: Transport, preface: usize) -> (Self, Flusher) {
+    /// Of a connection of which some was read already, the preface at least, and whose client may leave a window closed for
+    /// `stall_limit`.
+    pub(super) fn over(transport: Transport, preface: usize, stall_limit: Duration) -> (Self, Flusher) {
         let (stream, unread) = transport.into_parts();
-        let (guard, inbound) = (Guard::new(Instant::now()), Inbound::before(preface));
+        let (guard, inbound) = (Guard::new(Instant::now(), stall_limit), Inbound::before(preface));
         let (ready, outbound, out) = (unread.to_vec(), Heads::default(), Vec::new());
         let mut state = State { stream, guard, inbound, ready, given: 0, outbound, out, written: 0 };
         let passed = state.inbound.pass(&mut state.guard, &mut state.ready);
@@ -275,7 +277,7 @@ mod tests {
         let mut client = client.unwrap();
         let early = [H2_PREFACE, &SETTINGS].concat();
         let transport = Transport::new(accepted.unwrap().0, BytesMut::from(&early[..]));
-        let (mut io, flusher) = Gathered::over(transport, H2_PREFACE.len());
+        let (mut io, flusher) = Gathered::over(transport, H2_PREFACE.len(), Duration::from_secs(60));
         let mut read = vec![0; early.len()];
         io.read_exact(&mut read).await.unwrap();
         assert_eq!(read, early);

@@ -9,8 +9,8 @@ use super::calm::Allowance;
 use super::frames::{Head, code, flag, kind};
 use super::streams::Streams;
 use crate::limits::{
-    BODY_IDLE_TIMEOUT_MS, H2_FRAME_BYTES_MAX, H2_FRAMES_ALLOWED, H2_FRAMES_PER_ANSWER_FRAME, H2_FRAMES_PER_SECOND,
-    H2_FRAMES_PER_STREAM, H2_IDLE_TIMEOUT_MS, H2_RESETS_ALLOWED, H2_RESETS_PER_SECOND, H2_SMALL_FRAME_BYTES,
+    H2_FRAME_BYTES_MAX, H2_FRAMES_ALLOWED, H2_FRAMES_PER_ANSWER_FRAME, H2_FRAMES_PER_SECOND, H2_FRAMES_PER_STREAM,
+    H2_IDLE_TIMEOUT_MS, H2_RESETS_ALLOWED, H2_RESETS_PER_SECOND, H2_SMALL_FRAME_BYTES,
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -83,19 +83,21 @@ pub(super) struct Guard {
     resets: Allowance,
     /// Since when nothing is under way; `None` while something is.
     idle_since: Option<Instant>,
+    stall_limit: Duration,
     /// When to look whether something takes too long.
     pub(super) due: Instant,
     /// Why the connection ends.
     pub(super) fault: Option<Fault>,
 }
 
-const STALL_LIMIT: Duration = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
 const IDLE_LIMIT: Duration = Duration::from_millis(H2_IDLE_TIMEOUT_MS);
 
 impl Guard {
-    pub(super) fn new(now: Instant) -> Self {
+    /// Of a client that may leave a window closed for `stall_limit` in the middle of an answer.
+    pub(super) fn new(now: Instant, stall_limit: Duration) -> Self {
         Self {
             streams: Streams::default(),
+            stall_limit,
             has_settings: false,
             block: None,
             frames: Allowance::new(H2_FRAMES_ALLOWED, H2_FRAMES_PER_SECOND, now),
@@ -277,7 +279,7 @@ impl Guard {
         let bytes = if is_data { head.length } else { 0 };
         let is_bounded = self.streams.we_sent(head.stream, bytes, ends, Instant::now);
         if is_bounded {
-            self.due = self.due.min(Instant::now() + STALL_LIMIT);
+            self.due = self.due.min(Instant::now() + self.stall_limit);
         }
         if ends {
             self.resets.give(1);
@@ -295,7 +297,7 @@ impl Guard {
 
     /// What takes too long when it is due, and when it is due next.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<Overdue> {
-        if let Some(stream) = self.streams.stalled(STALL_LIMIT, now) {
+        if let Some(stream) = self.streams.stalled(self.stall_limit, now) {
             return Some(Overdue::Stalled(stream));
         }
         if self.idle_since.is_none() && self.streams.under_way() == 0 {
@@ -304,7 +306,7 @@ impl Guard {
         if self.idle_since.is_some_and(|since| since + IDLE_LIMIT <= now) {
             return Some(Overdue::Idle);
         }
-        let next = [self.streams.stalled_at(STALL_LIMIT), self.idle_since.map(|since| since + IDLE_LIMIT)];
+        let next = [self.streams.stalled_at(self.stall_limit), self.idle_since.map(|since| since + IDLE_LIMIT)];
         // With nothing to wait for, a look now and then costs nothing.
         self.due = next.into_iter().flatten().min().unwrap_or(now + IDLE_LIMIT);
         None

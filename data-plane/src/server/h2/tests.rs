@@ -7,6 +7,8 @@ use crate::limits::{BODY_IDLE_TIMEOUT_MS, H2_FRAMES_ALLOWED, H2_IDLE_TIMEOUT_MS,
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// What operators leave as it is.
+const STALL: Duration = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
 /// `host` without a value.
 const MARK: u8 = 0xa6;
 
@@ -21,7 +23,7 @@ fn settings() -> Vec<u8> {
 
 /// A guard behind the settings that come first.
 fn guard(now: Instant) -> Guard {
-    let mut guard = Guard::new(now);
+    let mut guard = Guard::new(now, STALL);
     guard.received(head(kind::SETTINGS, 0, 0, 0)).unwrap();
     guard
 }
@@ -32,7 +34,7 @@ fn head(kind: u8, flags: u8, stream: u32, length: u32) -> Head {
 
 /// What the engine gets of bytes that come in pieces of this size, and what is wrong with them.
 fn passed(raw: &[u8], size: usize) -> (Vec<u8>, Option<Fault>) {
-    let (mut guard, mut inbound, mut out) = (Guard::new(Instant::now()), Inbound::before(3), Vec::new());
+    let (mut guard, mut inbound, mut out) = (Guard::new(Instant::now(), STALL), Inbound::before(3), Vec::new());
     let mut pieces = raw.chunks(size);
     loop {
         let piece = if inbound.is_over { Some(&[][..]) } else { pieces.next() };
@@ -130,6 +132,21 @@ fn a_window_that_stays_closed_and_a_connection_that_stays_idle_are_overdue() {
     guard.sent(head(kind::DATA, 1, 1, 1), &[]);
     assert_eq!(guard.streams.under_way(), 0, "both sides have ended");
     assert_eq!(guard.overdue(Instant::now() + idle), Some(Overdue::Idle));
+}
+
+#[test]
+fn a_window_may_stay_closed_for_as_long_as_the_operator_says() {
+    for limit in [STALL / 2, STALL * 10] {
+        let mut guard = Guard::new(Instant::now(), limit);
+        guard.received(head(kind::SETTINGS, 0, 0, 0)).unwrap();
+        guard.received(head(kind::HEADERS, 5, 1, 10)).unwrap();
+        guard.sent(head(kind::HEADERS, 4, 1, 10), &[]);
+        let before = Instant::now();
+        guard.sent(head(kind::DATA, 0, 1, 65_535), &[]);
+        let closed = Instant::now();
+        assert_eq!(guard.overdue(before + limit - Duration::from_millis(1)), None, "{limit:?}");
+        assert_eq!(guard.overdue(closed + limit), Some(Overdue::Stalled(1)), "{limit:?}");
+    }
 }
 
 #[test]
