@@ -43,6 +43,10 @@ impl Kind {
         }
     }
 
+    pub(crate) fn is_ours(self) -> bool {
+        self.program().is_none()
+    }
+
     /// The program of a peer, and the words that make it tell its version.
     fn program(self) -> Option<(&'static str, &'static str)> {
         match self {

@@ -4,7 +4,7 @@
 //! `cargo bench --profile dist -p penstock-tests --bench compare [-- WORK...]`, after
 //! `cargo build --profile dist -p penstock-control-plane -p penstock-data-plane` and
 //! `apt-get install nginx haproxy h2o wrk nghttp2-client`. The figures and what they mean are in `benches/README.md`.
-//! `PENSTOCK_BENCH_ROUNDS` and `PENSTOCK_BENCH_SECONDS` make it longer.
+//! `PENSTOCK_BENCH_ROUNDS` and `PENSTOCK_BENCH_SECONDS` make it longer, `PENSTOCK_BENCH_ALONE` leaves the others out.
 //!
 //! `-- slowclients` compares with nobody: it measures good requests beside a thousand slow clients (`apt-get install slowhttptest`).
 
@@ -95,6 +95,8 @@ struct Bench {
     cores: usize,
     rounds: u64,
     seconds: u64,
+    /// Whether nobody is compared with.
+    is_alone: bool,
 }
 
 impl Bench {
@@ -115,7 +117,8 @@ impl Bench {
         let is_large = matches!(work.task, Task::Transfer(_));
         let setup = Setup { workers, pin, is_large, backend: backend.address };
         let kinds: Vec<Kind> = std::iter::once(work.ours).chain(work.others.iter().copied()).collect();
-        let mut rows: Vec<Row> = kinds.into_iter().filter(|kind| kind.version().is_some()).map(Row::new).collect();
+        let takes_part = |kind: &Kind| kind.version().is_some() && (kind.is_ours() || !self.is_alone);
+        let mut rows: Vec<Row> = kinds.into_iter().filter(takes_part).map(Row::new).collect();
         let mut kept = Vec::new();
         if !is_fresh {
             for row in &rows {
@@ -233,6 +236,7 @@ async fn compare(names: &[String]) {
         cores: std::thread::available_parallelism().unwrap().get(),
         rounds: setting("PENSTOCK_BENCH_ROUNDS", ROUNDS),
         seconds: setting("PENSTOCK_BENCH_SECONDS", SECONDS),
+        is_alone: setting("PENSTOCK_BENCH_ALONE", 0) > 0,
     };
     assert!(bench.cores > 1, "one core for the contestant and another one for everything else are needed");
     say_conditions(&bench, &works);

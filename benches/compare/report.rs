@@ -106,7 +106,7 @@ pub(crate) fn line(work: &Work, rows: &[Row]) -> String {
     };
     let peers: Vec<&Row> = rows[1..].iter().filter(|row| against.contains(&row.kind)).collect();
     let Some(best) = peers.iter().min_by(|one, other| one.middle().total_cmp(&other.middle())) else {
-        return format!("| {} | ≤ {:.2} | {} | none is installed | | | |", work.title, work.bar, figure(ours.middle()));
+        return format!("| {} | ≤ {:.2} | {} | nobody | | | |", work.title, work.bar, figure(ours.middle()));
     };
     let least = peers.iter().map(|row| row.least()).fold(f64::INFINITY, f64::min);
     let ratio = ours.middle() / best.middle();

@@ -28,8 +28,18 @@ struct Start {
     environment: Vec<(String, String)>,
 }
 
+/// Programs of another build, which take the place of those that it has of cargo's: a directory.
+const OTHER_PROGRAMS: &str = "PENSTOCK_TEST_PROGRAMS";
+
+/// Where a program that counts which ways it goes writes that down, when it ends (`benches/pgo`).
+const PROFILE: &str = "LLVM_PROFILE_FILE";
+
 /// Where cargo put the programs: beside the directory of this test.
 pub fn binary(name: &str) -> PathBuf {
+    let other = std::env::var_os(OTHER_PROGRAMS).map(|directory| Path::new(&directory).join(name));
+    if let Some(other) = other.filter(|path| path.exists()) {
+        return other;
+    }
     let here = std::env::current_exe().unwrap();
     let directory = here.parent().and_then(Path::parent).unwrap();
     let path = directory.join(name);
@@ -171,6 +181,10 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if std::env::var_os(PROFILE).is_some() && self.is_alive() {
+            self.signal("TERM");
+            self.wait();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
