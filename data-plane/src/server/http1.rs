@@ -214,7 +214,7 @@ impl Connection<'_> {
 
     /// Sends an answer.
     async fn answer(&mut self, response: Response<ResponseBody<Record>>, asked: Asked) -> Ended {
-        let (mut parts, body) = response.into_parts();
+        let (parts, body) = response.into_parts();
         // Asked anew: a drain may have begun while the request ran.
         let drains = poll_fn(|cx| Poll::Ready(self.drained.poll(cx))).await;
         let over = drains || {
@@ -222,7 +222,7 @@ impl Connection<'_> {
             transport.read_ended && transport.unread.is_empty() && transport.has_received()
         };
         let mut head = Head::new();
-        let Terms { end, is_last } = write_head(&mut head, &mut parts, &body, &asked, over);
+        let Terms { end, is_last } = write_head(&mut head, &parts, &body, &asked, over);
         self.transport.borrow_mut().answering();
         let mut sending = Sending::new(head, end, body).taken_within(self.gateway.client_limit);
         let sent = poll_fn(|cx| match sending.poll(cx, &self.transport) {
