@@ -39,6 +39,8 @@ pub(crate) async fn serve(
     let accept = async {
         loop {
             tokio::select! {
+                // New ones first: they wait in a queue that may be full.
+                biased;
                 (stream, address, entry) = accepting.next() => {
                     let client = Client { stream, is_new: true, address, entry, open: Open::one(&open) };
                     gateway.metrics.connection_began();
@@ -143,7 +145,8 @@ fn take_over(gateway: &Rc<Gateway>, moved: Moved, open: &Rc<Open>, drain: &watch
 
 fn spawn(gateway: &Rc<Gateway>, client: Client, drain: watch::Receiver<bool>) {
     let gateway = Rc::clone(gateway);
-    tokio::task::spawn_local(async move {
+    // On the heap: the runtime moves what it runs, at its begin and at its end, and this is several kilobytes.
+    tokio::task::spawn_local(Box::pin(async move {
         let Client { stream, is_new, address, entry, open } = client;
         match connection(&gateway, stream, is_new, address, drain).await {
             // It is still there, at another worker.
@@ -153,7 +156,7 @@ fn spawn(gateway: &Rc<Gateway>, client: Client, drain: watch::Receiver<bool>) {
         }
         gateway.metrics.connection_ended();
         drop((entry, open));
-    });
+    }));
 }
 
 /// Serves a connection to its end, or until it moves to another worker.
