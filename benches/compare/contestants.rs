@@ -111,6 +111,14 @@ impl Contestant {
         }
     }
 
+    /// Where operators reach it, if it is ours.
+    pub(crate) fn admin(&self) -> Option<SocketAddr> {
+        match &self.running {
+            Running::Ours(world) => Some(world.admin(0)),
+            Running::Peer(_) => None,
+        }
+    }
+
     /// The processes that serve.
     pub(crate) fn family(&self) -> Vec<u32> {
         account::family(match &self.running {

@@ -6,7 +6,8 @@
 //! `apt-get install nginx haproxy h2o wrk nghttp2-client`. The figures and what they mean are in `benches/README.md`.
 //! `PENSTOCK_BENCH_ROUNDS` and `PENSTOCK_BENCH_SECONDS` make it longer, `PENSTOCK_BENCH_ALONE` leaves the others out.
 //!
-//! `-- slowclients` compares with nobody: it measures good requests beside a thousand slow clients (`apt-get install slowhttptest`).
+//! `-- slowclients` and `-- shares` compare with nobody: the one measures good requests beside a thousand slow clients
+//! (`apt-get install slowhttptest`), the other what becomes of busy connections that have met on one worker.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has nothing better to do than to say where")]
 
@@ -15,6 +16,7 @@ mod backend;
 mod contestants;
 mod load;
 mod report;
+mod shares;
 mod slow_clients;
 mod works;
 
@@ -250,16 +252,16 @@ async fn compare(names: &[String]) {
     remove(&bench.directory);
 }
 
-/// Penstock alone, with a worker for each core, while clients are slow. Everybody shares all cores as the kernel likes: ahead of others, and
-/// of each other by turns of a tenth of a second, the slow clients' own loops would be what is measured.
-async fn slow_clients() {
+/// Penstock alone, with a worker for each core, in front of a backend that sleeps. Everybody shares all cores as the kernel likes: ahead of
+/// others, and of each other by turns of a tenth of a second, the generators' own loops would be what is measured.
+async fn alone(measure: impl AsyncFnOnce(&Setup, &Path)) {
     let backend = Backend::start(&[], "backend-that-sleeps");
     let workers = std::thread::available_parallelism().unwrap().get();
     let setup = Setup { workers, pin: Vec::new(), is_large: false, backend: backend.address };
     let directory = temporary_directory();
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("{workers} cores, load average at the start {}", load.trim());
-    slow_clients::run(&setup, &directory, setting("PENSTOCK_BENCH_ROUNDS", SLOW_CLIENTS_ROUNDS)).await;
+    measure(&setup, &directory).await;
     remove(&directory);
 }
 
@@ -276,7 +278,11 @@ async fn main() {
         ["--role", "backend-that-sleeps"] => backend::run(backend::Idling::Sleeps).await,
         ["--role", "backend-and-generator"] => backend::run(backend::Idling::Asks).await,
         ["--role", role, to] => load::play(role, to.parse().unwrap()).await,
-        ["slowclients"] => slow_clients().await,
+        ["slowclients"] => {
+            let rounds = setting("PENSTOCK_BENCH_ROUNDS", SLOW_CLIENTS_ROUNDS);
+            alone(async |setup, directory| slow_clients::run(setup, directory, rounds).await).await;
+        }
+        ["shares"] => alone(shares::run).await,
         _ => compare(&arguments).await,
     }
 }

@@ -53,6 +53,7 @@ pub(crate) struct Call<'a> {
 /// What a request met, as far as it came. Found once, from one table.
 #[derive(Default)]
 pub(crate) struct Found {
+    /// Where no route was found, which has it too. What is counted for each holder is shared by all cores, so it is held once.
     stage: Option<Arc<StageSettings>>,
     route: Option<Arc<Route>>,
     /// The method that the route was looked for with.
@@ -66,7 +67,7 @@ pub(crate) struct Found {
 impl Found {
     /// The gateway's own answer, as the stage wants it that the request met.
     pub(crate) fn gateway_response(&self, error: &GatewayError, call: &Call<'_>) -> GatewayResponse {
-        match &self.stage {
+        match self.route.as_ref().map(|route| &route.stage).or(self.stage.as_ref()) {
             Some(stage) => stage.gateway_responses.answer(error, &call.inbound(self)),
             None => error.default_response(),
         }
@@ -85,27 +86,29 @@ impl Call<'_> {
         record: &mut Record,
     ) -> Result<Answer, ProxyError> {
         let body = StreamBody::new(body, Rc::clone(&record.request), self.gateway.client_limit);
-        let route = match self.route(found, record) {
-            Ok(route) => route,
+        let looked = self.route(found, record);
+        let found = &*found;
+        let route = match (looked, &found.route) {
+            (Ok(()), Some(route)) => route,
             // Not even to be thrown away.
-            Err(refused @ ProxyError::Overloaded) => return Err(refused),
-            Err(refused) => {
+            (Err(refused @ ProxyError::Overloaded), _) => return Err(refused),
+            (looked, _) => {
                 Box::pin(throw_away(body, &self.head.headers, &record.request)).await;
-                return Err(refused);
+                return Err(looked.err().unwrap_or_else(|| self.no_route()));
             }
         };
         let answer = match &route.plan {
-            Plan::Http(plan) => self.exchange(&route, plan, body, found, record).await?,
+            Plan::Http(plan) => self.exchange(route, plan, body, found, record).await?,
             // On the heap, like all that most requests do not need: the room for it would be part of each otherwise.
-            Plan::Function(plan) => Box::pin(self.function(&route, plan, body, found, record)).await?,
-            Plan::Mock(plan) => Box::pin(self.mock(&route, plan, body, found, record)).await?,
+            Plan::Function(plan) => Box::pin(self.function(route, plan, body, found, record)).await?,
+            Plan::Mock(plan) => Box::pin(self.mock(route, plan, body, found, record)).await?,
             Plan::Fail(problem) => {
                 Box::pin(throw_away(body, &self.head.headers, &record.request)).await;
                 return Err(ProxyError::Route(problem.clone()));
             }
         };
         let finish = Finish {
-            route: &route,
+            route,
             method: &self.head.method,
             version: self.head.version,
             headers: &self.head.headers,
@@ -118,7 +121,7 @@ impl Call<'_> {
     }
 
     /// Checks what routing needs of the head, and routes.
-    fn route(&self, found: &mut Found, record: &mut Record) -> Result<Arc<Route>, ProxyError> {
+    fn route(&self, found: &mut Found, record: &mut Record) -> Result<(), ProxyError> {
         let host = self.host.ok_or(ProxyError::MissingHost)?;
         // The grammar of HTTP/1 has refused it already.
         let is_checked = self.head.version != Version::HTTP_2;
@@ -133,7 +136,7 @@ impl Call<'_> {
     }
 
     /// The one load of the routing table. Nothing of the table but the route and its stage's settings outlives this call.
-    fn find(&self, host: &str, found: &mut Found, record: &mut Record) -> Result<Arc<Route>, ProxyError> {
+    fn find(&self, host: &str, found: &mut Found, record: &mut Record) -> Result<(), ProxyError> {
         self.gateway.live_table.read(|table| {
             let path = self.head.uri.path();
             found.method = effective_method(&self.head.method, &self.head.headers);
@@ -144,7 +147,7 @@ impl Call<'_> {
             let route = stage.and_then(|stage| stage.resolve(&found.method, route_path));
             found.route_path_at = path.len() - route_path.len();
             found.base_path_bytes = located.as_ref().map_or(0, |found| found.base_path.len());
-            found.stage = stage.map(|stage| Arc::clone(stage.settings()));
+            found.stage = stage.filter(|_| route.is_none()).map(|stage| Arc::clone(stage.settings()));
             found.route = route.cloned();
             let settings = stage.map(|stage| stage.settings());
             record.routed(&self.gateway.ledger, host, table.version(), settings, route);
@@ -161,7 +164,7 @@ impl Call<'_> {
                 LocateError::UnknownHost => ProxyError::UnknownHost,
                 LocateError::UnknownStage => ProxyError::UnknownStage,
             })?;
-            found.route.clone().ok_or_else(|| self.no_route())
+            found.route.as_ref().map(drop).ok_or_else(|| self.no_route())
         })
     }
 
@@ -244,19 +247,23 @@ impl Call<'_> {
         let head = upstream_head(route, plan, &reading, &self.gateway.forwarded_port, &trace_id, about)?;
         // Only the head is mapped from the body, and the right to hold the bytes ends when they are sent.
         drop(text);
-        let mut key = TargetKey::new(&plan.uri, &plan.tls);
         // On the heap, since it goes through several hands.
         let mut request = Box::new(Request::new(body));
         *request.uri_mut() = Uri::from_maybe_shared(Bytes::from(head.target)).map_err(|_| ProxyError::Unsendable)?;
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         let sent_at = Instant::now();
-        if let Some(service) = &plan.service {
-            let services = &self.gateway.services;
-            services.address(service, &mut key, &mut request)?;
-            Box::pin(signed_by(sent_at + route.timeout, services.sign_request(service, &mut request))).await?;
-        }
-        let (response, lease) = self.send(&key, sent_at, route.timeout, request, &record.request).await?;
+        let of_service;
+        let target = match &plan.service {
+            None => &*plan.target,
+            Some(service) => {
+                let services = &self.gateway.services;
+                of_service = services.address(service, &plan.target, &mut request)?;
+                Box::pin(signed_by(sent_at + route.timeout, services.sign_request(service, &mut request))).await?;
+                &of_service
+            }
+        };
+        let (response, lease) = self.send(target, sent_at, route.timeout, request, &record.request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // `Upgrade` never passes, so nobody asked for it, and what follows is no HTTP.
             return Err(ProxyError::UnaskedUpgrade);

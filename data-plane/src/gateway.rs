@@ -16,6 +16,7 @@ use crate::request_side::Holding;
 use crate::response_side::{Answer, AnswerBody};
 use crate::services::Services;
 use crate::settings::StalePolicy;
+use crate::shares::WorkerShare;
 use crate::transform::BoxedBody;
 use crate::upstream::Upstreams;
 use bytes::Bytes;
@@ -45,6 +46,7 @@ pub(crate) struct Gateway {
     pub(crate) ids: IdSource,
     pub(crate) log: AccessLog,
     pub(crate) metrics: Rc<WorkerMetrics>,
+    pub(crate) share: WorkerShare,
     pub(crate) listener_port: u16,
     /// The same for `X-Forwarded-Port`.
     pub(crate) forwarded_port: HeaderValue,

@@ -38,6 +38,7 @@ mod response_side;
 mod server;
 mod services;
 mod settings;
+mod shares;
 pub mod state_dir;
 pub mod subscriber;
 pub mod subscription;

@@ -43,6 +43,17 @@ pub(crate) const ADDRESS_COUNTERS: usize = 32 * 1024;
 /// learns anything by waiting longer.
 pub(crate) const FULL_WAIT_MS: u64 = 1_000;
 
+/// How often the workers are compared, in milliseconds: a burst of a second is no imbalance that lives long.
+pub(crate) const SHARES_LOOK_MS: u64 = 1_000;
+
+/// What part of the time a worker must be busy for connections to leave it, and how much more of it than the idlest one: below, its
+/// requests hardly wait for each other, and the kernel gives other threads of the same core their turn.
+pub(crate) const SHARES_BUSY_MIN: f64 = 0.5;
+pub(crate) const SHARES_DIFFERENCE_MIN: f64 = 0.2;
+
+/// Connections that move from one worker to another between two comparisons.
+pub(crate) const SHARES_MOVES_MAX: u32 = 64;
+
 /// Requests under way at a time, unless the settings say otherwise: as many as connections, since HTTP/1.1 has one for each.
 pub(crate) const REQUESTS_MAX: u32 = CONNECTIONS_MAX;
 

@@ -9,6 +9,7 @@ pub(crate) use workers::WorkerMetrics;
 
 use crate::ledger::Ledger;
 use crate::overload::Overload;
+use crate::shares::{Shares, ShownShares};
 use memory::MemoryLaw;
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
@@ -42,6 +43,7 @@ pub(crate) struct Metrics {
     workers: Workers,
     pub(crate) upstreams: Arc<UpstreamFigures>,
     memory: MemoryLaw,
+    shares: ShownShares,
     /// Answers that the gateway made itself, and exchanges that were cut.
     pub(crate) failures: Family<ReasonLabel, Counter>,
     pub(crate) access_log_lost: Counter,
@@ -80,6 +82,7 @@ impl Metrics {
             workers: Workers::default(),
             upstreams: Arc::default(),
             memory: MemoryLaw::default(),
+            shares: ShownShares::default(),
             failures: Family::default(),
             access_log_lost: Counter::default(),
             collected_bytes: Gauge::default(),
@@ -99,6 +102,7 @@ impl Metrics {
         metrics.registry.register_collector(Box::new(metrics.workers.clone()));
         metrics.upstreams.register(&mut metrics.registry);
         metrics.registry.register_collector(Box::new(metrics.memory.clone()));
+        metrics.registry.register_collector(Box::new(metrics.shares.clone()));
         metrics.register();
         metrics.register_state();
         metrics
@@ -160,6 +164,11 @@ impl Metrics {
     pub(crate) fn watch_memory(&self, overload: Arc<Overload>) -> Arc<Overload> {
         self.memory.watch(&overload);
         overload
+    }
+
+    /// Shows from now on how busy the workers are.
+    pub(crate) fn watch_shares(&self, shares: &Arc<Shares>) {
+        self.shares.watch(shares);
     }
 
     /// Shows what became of requests by version.

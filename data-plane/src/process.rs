@@ -1,36 +1,34 @@
 //! One proxy process: binds every socket first, then runs until told to stop.
 
 mod state;
+mod worker;
 
 use crate::access_log::AccessLog;
-use crate::gateway::Gateway;
-use crate::identity::IdSource;
-use crate::ledger::WorkerLedger;
 use crate::limits::{BODY_IDLE_TIMEOUT_MS, LISTEN_BACKLOG};
 use crate::live_table::LiveTable;
-use crate::metrics::{Metrics, WorkerMetrics};
+use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
-use crate::overload::Overload;
-use crate::patience::BodyLimit;
-use crate::recent::{Questions, RecentRequests, WorkerRecent};
+use crate::recent::RecentRequests;
 use crate::request_side::Holding;
-use crate::server::{self, Doors};
+
 use crate::services::{self, Services};
-use crate::settings::{Settings, StalePolicy};
+use crate::settings::Settings;
+use crate::shares::Shares;
 use crate::state_dir::{InUse, Opened};
 use crate::subscriber::{self, SubscriberStatus};
 use crate::transform::collect::CollectBudget;
-use crate::upstream::{Common, Upstreams};
+use crate::upstream::Common;
 use penstock_link::{Link, LinkError};
 use socket2::{Domain, Protocol, Socket, Type};
 use state::{begin_keeping, open_state};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::rc::Rc;
+use worker::Worker;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -184,15 +182,22 @@ impl Bound {
             .build()
             .map_err(|error| RunError::Start("the control runtime", error))?;
         control.spawn(keeper.run());
+        let (shares, inboxes) = Shares::new(self.listeners.len());
+        metrics.watch_shares(&shares);
+        control.spawn(Arc::clone(&shares).watch());
         let upstreams = self.settings.upstreams(control.handle(), Arc::clone(&metrics.upstreams));
         let shared = Shared { live_table: LiveTable::new(), metrics, log, upstreams, holding, services, recent };
         let drain = watch::Sender::new(false);
         let mut workers = Vec::with_capacity(self.listeners.len());
         let (doors, client_limit) = (self.settings.doors(), self.settings.client_limit());
         let drain_deadline = Duration::from_millis(self.settings.drain_deadline_ms);
-        for (listener, questions) in self.listeners.into_iter().zip(questions) {
+        let each = self.listeners.into_iter().zip(questions).zip(inboxes);
+        for (number, ((listener, questions), inbox)) in each.enumerate() {
             let worker = Worker {
+                number,
                 listener,
+                inbox,
+                shares: Arc::clone(&shares),
                 port: self.proxy_addr.port(),
                 live_table: shared.live_table.clone(),
                 metrics: Arc::clone(&shared.metrics),
@@ -294,71 +299,6 @@ async fn supervise(
 
 fn join(workers: Vec<JoinHandle<Result<(), RunError>>>) -> Result<(), RunError> {
     workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Err(RunError::Worker)))
-}
-
-/// What one worker thread starts with.
-struct Worker {
-    listener: TcpListener,
-    port: u16,
-    live_table: LiveTable,
-    metrics: Arc<Metrics>,
-    log: AccessLog,
-    upstreams: Common,
-    holding: Holding,
-    services: Services,
-    stale_policy: StalePolicy,
-    recent_lines: usize,
-    /// `None`: nothing is remembered.
-    questions: Option<Questions>,
-    client_limit: BodyLimit,
-    overload: Arc<Overload>,
-    doors: Arc<Doors>,
-    drain: watch::Receiver<bool>,
-    drain_deadline: Duration,
-}
-
-impl Worker {
-    fn start(self) -> Result<JoinHandle<Result<(), RunError>>, RunError> {
-        std::thread::Builder::new()
-            .name("worker".into())
-            .spawn(move || self.run())
-            .map_err(|error| RunError::Start("a worker thread", error))
-    }
-
-    fn run(self) -> Result<(), RunError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build_local(LocalOptions::default())
-            .map_err(|error| RunError::Start("a worker's runtime", error))?;
-        runtime.block_on(async move {
-            let listener = tokio::net::TcpListener::from_std(self.listener)
-                .map_err(|error| RunError::Start("a worker's listener", error))?;
-            let (seed, other_seed) = uuid::Uuid::new_v4().as_u64_pair();
-            let gateway = Rc::new(Gateway {
-                ledger: WorkerLedger::new(self.live_table.ledger().clone()),
-                recent: WorkerRecent::new(self.recent_lines),
-                live_table: self.live_table,
-                upstreams: Upstreams::new(self.upstreams, other_seed),
-                ids: IdSource::new(seed),
-                log: self.log,
-                metrics: WorkerMetrics::new(self.metrics, self.overload),
-                listener_port: self.port,
-                forwarded_port: self.port.into(),
-                holding: self.holding,
-                services: self.services,
-                stale_policy: self.stale_policy,
-                client_limit: self.client_limit,
-                upstream_limit: BodyLimit::idle(self.client_limit.idle),
-            });
-            if let Some(questions) = self.questions {
-                let asked = Rc::clone(&gateway);
-                // It goes with this runtime.
-                tokio::task::spawn_local(async move { asked.recent.answer(questions).await });
-            }
-            server::serve(listener, gateway, self.doors, self.drain, self.drain_deadline).await;
-            Ok(())
-        })
-    }
 }
 
 /// Binds, says where, and serves until SIGTERM or SIGINT: what the programs call.

@@ -5,6 +5,7 @@ use crate::gateway::Gateway;
 use crate::http1::Transport;
 use crate::limits::{DRAIN_FIRST_BYTE_MS, HEAD_READ_TIMEOUT_MS};
 use crate::memory::{Held, Part};
+use crate::shares::{Moved, Place};
 use bytes::BytesMut;
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -15,15 +16,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 /// Serves until `drain` says so, then lets what runs finish, at most for `drain_deadline`. Connections that are left
 /// then are cut when the worker's runtime ends.
+///
+/// What comes into `inbox` are connections that other workers have handed over.
 pub(crate) async fn serve(
     listener: TcpListener,
     gateway: Rc<Gateway>,
     doors: Arc<Doors>,
+    mut inbox: mpsc::Receiver<Moved>,
     mut drain: watch::Receiver<bool>,
     drain_deadline: Duration,
 ) {
@@ -34,8 +38,19 @@ pub(crate) async fn serve(
     let connections_drain = drain.clone();
     let accept = async {
         loop {
-            let (stream, address, entry) = accepting.next().await;
-            spawn(&gateway, stream, address, (entry, Open::one(&open)), connections_drain.clone());
+            tokio::select! {
+                // New ones first: they wait in a queue that may be full.
+                biased;
+                (stream, address, entry) = accepting.next() => {
+                    let client = Client { stream, is_new: true, address, entry, open: Open::one(&open) };
+                    gateway.metrics.connection_began();
+                    match gateway.share.place() {
+                        Some(place) => client.move_to(place),
+                        None => spawn(&gateway, client, connections_drain.clone()),
+                    }
+                }
+                Some(moved) = inbox.recv() => take_over(&gateway, moved, &open, &connections_drain),
+            }
         }
     };
     tokio::select! {
@@ -45,9 +60,16 @@ pub(crate) async fn serve(
     }
     // The kernel has completed these connections already; closing the listener would reset them.
     while let Some((stream, address, entry)) = accepting.left().await {
-        spawn(&gateway, stream, address, (entry, Open::one(&open)), drain.clone());
+        gateway.metrics.connection_began();
+        let client = Client { stream, is_new: true, address, entry, open: Open::one(&open) };
+        spawn(&gateway, client, drain.clone());
     }
     drop(accepting);
+    // Whoever has kept a place uses it at once.
+    inbox.close();
+    while let Some(moved) = inbox.recv().await {
+        take_over(&gateway, moved, &open, &drain);
+    }
     if timeout(drain_deadline, open.none()).await.is_err() {
         let connections = open.count.get();
         tracing::warn!(connections, "the drain deadline is over: cutting the connections that are left");
@@ -86,40 +108,76 @@ impl Drop for OpenOne {
     }
 }
 
-fn spawn(
-    gateway: &Rc<Gateway>,
+/// One connection and its right to be here.
+struct Client {
     stream: TcpStream,
+    /// Whether nothing has been read of it.
+    is_new: bool,
     address: SocketAddr,
-    counted: (Entry, OpenOne),
-    drain: watch::Receiver<bool>,
-) {
-    let gateway = Rc::clone(gateway);
-    gateway.metrics.connection_began();
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection(&gateway, stream, address, drain).await {
-            tracing::debug!(%error, %address, "connection ended");
-        }
-        gateway.metrics.connection_ended();
-        drop(counted);
-    });
+    entry: Entry,
+    open: OpenOne,
 }
 
+impl Client {
+    /// Hands it over to another worker.
+    fn move_to(self, place: Place) {
+        let Self { stream, is_new, address, entry, open } = self;
+        match stream.into_std() {
+            Ok(stream) => drop(place.send(Moved { stream, is_new, address, entry })),
+            Err(error) => tracing::debug!(%error, %address, "a connection was lost on its way to another worker"),
+        }
+        drop(open);
+    }
+}
+
+/// Goes on with a connection that another worker has handed over.
+fn take_over(gateway: &Rc<Gateway>, moved: Moved, open: &Rc<Open>, drain: &watch::Receiver<bool>) {
+    let Moved { stream, is_new, address, entry } = moved;
+    match TcpStream::from_std(stream) {
+        Ok(stream) => spawn(gateway, Client { stream, is_new, address, entry, open: Open::one(open) }, drain.clone()),
+        Err(error) => {
+            tracing::warn!(%error, %address, "a connection that another worker handed over was lost");
+            gateway.metrics.failure("accept_failed");
+            gateway.metrics.connection_ended();
+        }
+    }
+}
+
+fn spawn(gateway: &Rc<Gateway>, client: Client, drain: watch::Receiver<bool>) {
+    let gateway = Rc::clone(gateway);
+    // On the heap: the runtime moves what it runs, at its begin and at its end, and this is several kilobytes.
+    tokio::task::spawn_local(Box::pin(async move {
+        let Client { stream, is_new, address, entry, open } = client;
+        match connection(&gateway, stream, is_new, address, drain).await {
+            // It is still there, at another worker.
+            Ok(Some((stream, place))) => return Client { stream, is_new: false, address, entry, open }.move_to(place),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, %address, "connection ended"),
+        }
+        gateway.metrics.connection_ended();
+        drop((entry, open));
+    }));
+}
+
+/// Serves a connection to its end, or until it moves to another worker.
 async fn connection(
     gateway: &Rc<Gateway>,
     stream: TcpStream,
+    is_new: bool,
     address: SocketAddr,
     drain: watch::Receiver<bool>,
-) -> io::Result<()> {
+) -> io::Result<Option<(TcpStream, Place)>> {
     let mut drained = Drained::of(drain);
     let mut transport = Transport::new(stream, BytesMut::new());
     let mut held = Held::new(Part::Http1Connection);
-    match protocol(&mut transport, &mut drained).await? {
+    let spoken = if is_new { protocol(&mut transport, &mut drained).await? } else { Protocol::Http1 };
+    match spoken {
         Protocol::Http1 => http1::serve(gateway, transport, address, drained).await,
         Protocol::Http2 => {
             held.becomes(Part::Http2Connection);
-            h2::serve(gateway, transport, address, drained).await
+            h2::serve(gateway, transport, address, drained).await.map(|()| None)
         }
-        Protocol::Silence => Ok(()),
+        Protocol::Silence => Ok(None),
     }
 }
 
@@ -167,9 +225,8 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use doors::Doors;
+pub(crate) use doors::{Doors, Entry};
 
 use accepting::Accepting;
-use doors::Entry;
 use drained::Drained;
 use h2::H2_PREFACE;

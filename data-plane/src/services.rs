@@ -14,7 +14,6 @@ use crate::error::{ProxyError, ServiceError};
 use crate::outgoing::OutgoingBody;
 use crate::request_side::Holding;
 use crate::settings::{AwsSigning, LambdaInvokeBy};
-use crate::upstream::TargetKey;
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
@@ -22,7 +21,7 @@ use penstock_model::aws_uri::object_path;
 use penstock_model::endpoint::Endpoint;
 use penstock_model::exchange::HeadProblem;
 use penstock_model::integration::TlsConfig;
-use penstock_model::table::{FunctionPlan, ServiceScope};
+use penstock_model::table::{FunctionPlan, ServiceScope, TargetKey};
 use penstock_model::uri_template::{Scheme, TargetProblem};
 use sign::{Payload, Scope, add_signature};
 use std::collections::HashMap;
@@ -105,18 +104,22 @@ impl Services {
             .map_err(ServiceError::Sign)
     }
 
-    /// Turns a request to a service to where the process was told that the service is.
+    /// Turns a request to a service to where the process was told that the service is, and tells where that is; else to `usual`.
     ///
     /// # Errors
     /// That is no address.
     pub(crate) fn address(
         &self,
         service: &ServiceScope,
-        key: &mut TargetKey,
+        usual: &TargetKey,
         request: &mut Request<OutgoingBody>,
-    ) -> Result<(), ProxyError> {
-        key.http2 = true;
-        key.tls = TlsConfig::default();
+    ) -> Result<TargetKey, ProxyError> {
+        let at = |scheme, authority: &Authority| TargetKey {
+            scheme,
+            authority: authority.clone(),
+            tls: TlsConfig::default(),
+            http2: true,
+        };
         if service.service == S3 {
             let target = request.uri();
             let path = object_path(target.path());
@@ -127,19 +130,13 @@ impl Services {
             let target = target.query().map_or(path.clone(), |query| format!("{path}?{query}"));
             *request.uri_mut() = target.parse().map_err(|_| ProxyError::Unsendable)?;
         }
-        let Some(told) = self.endpoints.get(&service.service) else { return Ok(()) };
-        *key = TargetKey {
-            scheme: told.scheme,
-            authority: told.authority.clone(),
-            tls: TlsConfig::default(),
-            http2: true,
-        };
+        let Some(told) = self.endpoints.get(&service.service) else { return Ok(at(usual.scheme, &usual.authority)) };
         request.headers_mut().insert(HOST, host_of(&told.authority)?);
         if !told.prefix.is_empty() {
             let target = format!("{}{}", told.prefix, request.uri());
             *request.uri_mut() = target.parse().map_err(|_| ProxyError::Unsendable)?;
         }
-        Ok(())
+        Ok(at(told.scheme, &told.authority))
     }
 
     /// Signs a request to a service, whose body is in memory or is not covered.

@@ -21,6 +21,22 @@ pub(crate) struct AnswerHead {
     pub(crate) headers: HeaderMap,
     /// Whether another request can follow on its connection, as far as the head says.
     pub(crate) keep_alive: bool,
+    said: Said,
+}
+
+/// Which of the headers that concern the message's own framing a head has. Noted while it is read: most have none of them but
+/// one length.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    connection: bool,
+    transfer_encoding: bool,
+}
+
+impl Said {
+    fn note(&mut self, name: &HeaderName) {
+        self.connection |= *name == CONNECTION;
+        self.transfer_encoding |= *name == TRANSFER_ENCODING;
+    }
 }
 
 /// Why a head is none.
@@ -62,18 +78,18 @@ pub(crate) fn parse_answer(unread: &mut BytesMut) -> Result<Option<AnswerHead>, 
     let places: Vec<_> = answer.headers.iter().map(|line| (within(line.name.as_bytes()), within(line.value))).collect();
     let bytes: Bytes = unread.split_to(head_bytes).freeze();
     let mut headers = HeaderMap::with_capacity(places.len());
-    let mut says_how_it_ends = false;
+    let mut said = Said::default();
     for (name, value) in places {
         let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| HeadError::Header)?;
         let value = HeaderValue::from_maybe_shared(bytes.slice(value)).map_err(|_| HeadError::Header)?;
-        says_how_it_ends |= name == CONNECTION;
+        said.note(&name);
         headers.append(name, value);
     }
-    let keep_alive = match says_how_it_ends {
+    let keep_alive = match said.connection {
         true => keeps_alive(version, &headers),
         false => version == Version::HTTP_11,
     };
-    Ok(Some(AnswerHead { status, version, headers, keep_alive }))
+    Ok(Some(AnswerHead { status, version, headers, keep_alive, said }))
 }
 
 impl AnswerHead {
@@ -89,7 +105,7 @@ impl AnswerHead {
             self.state_one_length();
             return Ok(Receiving::Nothing);
         }
-        if self.headers.contains_key(TRANSFER_ENCODING) {
+        if self.said.transfer_encoding {
             if self.version == Version::HTTP_10 {
                 return Err(HeadError::TransferEncoding);
             }
@@ -113,7 +129,7 @@ impl AnswerHead {
     fn state_one_length(&mut self) {
         let stated = stated_length(&self.headers).ok().flatten();
         self.headers.remove(CONTENT_LENGTH);
-        if let Some(length) = stated.filter(|_| !self.headers.contains_key(TRANSFER_ENCODING)) {
+        if let Some(length) = stated.filter(|_| !self.said.transfer_encoding) {
             self.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
     }
@@ -156,11 +172,16 @@ pub(crate) fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
 /// Writes the lines of a head.
 pub(crate) fn write_headers(out: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in headers {
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        write_header(out, name, value);
     }
+}
+
+/// Writes one of them.
+pub(crate) fn write_header(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes the line that says how long a body is.

@@ -2,7 +2,7 @@
 //! sections 6 and 9.3).
 
 use super::request::Asked;
-use crate::http1::{BodyEnd, Head, write_date, write_headers, write_length};
+use crate::http1::{BodyEnd, Head, write_date, write_header, write_length};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderName, StatusCode, Version};
@@ -15,33 +15,36 @@ pub(super) struct Terms {
 }
 
 /// Writes the head of an answer. `over`: nothing more is wanted on the connection.
-pub(super) fn write_head(out: &mut Head, parts: &mut Parts, body: &impl Body, asked: &Asked, over: bool) -> Terms {
-    let headers = &mut parts.headers;
-    let says_close = headers.remove(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    headers.remove(TRANSFER_ENCODING);
-    let end = body_end(parts.status, body, asked, || announced(headers));
-    let is_last = over || says_close || !asked.keep_alive || matches!(end, BodyEnd::Close);
+pub(super) fn write_head(out: &mut Head, parts: &Parts, body: &impl Body, asked: &Asked, over: bool) -> Terms {
+    let end = body_end(parts.status, body, asked, || announced(&parts.headers));
     // A length is stated by whoever frames the body; where there is none for other reasons, it may be about another one.
     let is_empty = matches!(end, BodyEnd::Nothing) && states_nothing(parts.status, asked);
-    if is_empty || !matches!(end, BodyEnd::Nothing) {
-        headers.remove(CONTENT_LENGTH);
-    }
+    let passes_length = !is_empty && matches!(end, BodyEnd::Nothing);
     let out = out.bytes();
     out.extend_from_slice(if asked.version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     out.extend_from_slice(parts.status.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
     out.extend_from_slice(b"\r\n");
-    write_headers(out, headers);
+    let (mut says_close, mut has_date) = (false, false);
+    for (name, value) in &parts.headers {
+        has_date |= *name == DATE;
+        if *name == CONNECTION {
+            says_close |= value.as_bytes().eq_ignore_ascii_case(b"close");
+        } else if *name != TRANSFER_ENCODING && (passes_length || *name != CONTENT_LENGTH) {
+            write_header(out, name, value);
+        }
+    }
     match &end {
         BodyEnd::Sized(bytes) => write_length(out, *bytes),
         BodyEnd::Chunked(_) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         BodyEnd::Nothing if is_empty => write_length(out, 0),
         BodyEnd::Nothing | BodyEnd::Close => {}
     }
-    if !headers.contains_key(DATE) {
+    if !has_date {
         write_date(out);
     }
+    let is_last = over || says_close || !asked.keep_alive || matches!(end, BodyEnd::Close);
     match (is_last, asked.version) {
         (true, Version::HTTP_11) => out.extend_from_slice(b"connection: close\r\n"),
         (false, Version::HTTP_10) => out.extend_from_slice(b"connection: keep-alive\r\n"),

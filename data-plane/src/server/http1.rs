@@ -13,16 +13,18 @@ use crate::gateway::{Arrival, ClientConnection, Gateway};
 use crate::http1::{Head, SendError, Sending, Transport};
 use crate::limits::{DISCARD_BYTES_MAX, HEAD_READ_TIMEOUT_MS};
 use crate::record::Record;
+use crate::shares::Place;
 use http::{Request, Response};
 use penstock_model::function::HeaderSpelling;
 use socket2::SockRef;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// One connection.
@@ -35,6 +37,8 @@ struct Connection<'a> {
     drained: Drained,
     /// Of the wait for a head; the timer behind it is the connection's.
     head_deadline: Deadline,
+    /// When it asked last, as `shares` counts.
+    seen: Cell<u32>,
 }
 
 /// What comes next on a connection.
@@ -45,6 +49,8 @@ enum Next {
     Refused(FramingViolation),
     /// Nothing: the client has closed between two requests, was silent for too long, or the worker drains.
     Nothing,
+    /// The rest of the connection is another worker's.
+    Elsewhere(Place),
 }
 
 /// How an answer, and with it its connection, ended.
@@ -57,15 +63,17 @@ enum Ended {
     Cut,
     /// The client has broken off.
     Broken,
+    /// The connection goes on elsewhere.
+    Moves(Place),
 }
 
-/// Serves a connection, of which some may have been read already, to its end.
+/// Serves a connection, of which some may have been read already, to its end, or until it moves to another worker.
 pub(super) async fn serve(
     gateway: &Gateway,
     transport: Transport,
     address: SocketAddr,
     drained: Drained,
-) -> io::Result<()> {
+) -> io::Result<Option<(TcpStream, Place)>> {
     let violations = ViolationCell::default();
     let transport = transport.telling(violations.clone());
     let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
@@ -77,9 +85,13 @@ pub(super) async fn serve(
         limits: FramingLimits::default(),
         drained,
         head_deadline: Deadline::new(Instant::now() + limit),
+        seen: Cell::new(0),
     };
     let ended = loop {
-        let next = connection.next().await?;
+        let next = match connection.place() {
+            Some(place) => Next::Elsewhere(place),
+            None => connection.next().await?,
+        };
         match connection.serve(next).await {
             Ended::Well => {}
             ended => break ended,
@@ -89,6 +101,16 @@ pub(super) async fn serve(
 }
 
 impl Connection<'_> {
+    /// A place at another worker, if the connection is to move and nothing holds it here.
+    fn place(&self) -> Option<Place> {
+        let transport = self.transport.borrow();
+        let is_at_rest = transport.unread.is_empty() && !transport.read_ended && Rc::strong_count(&self.transport) == 1;
+        if !is_at_rest || self.drained.is_draining() {
+            return None;
+        }
+        self.gateway.share.place()
+    }
+
     /// Waits for the next head.
     async fn next(&mut self) -> io::Result<Next> {
         let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
@@ -130,6 +152,7 @@ impl Connection<'_> {
     async fn serve(&mut self, next: Next) -> Ended {
         let (arrival, asked) = match next {
             Next::Nothing => return Ended::Last,
+            Next::Elsewhere(place) => return Ended::Moves(place),
             Next::Refused(violation) => self.refused(violation),
             Next::Head(head) => match self.take(&head) {
                 Ok(taken) => taken,
@@ -137,6 +160,7 @@ impl Connection<'_> {
             },
         };
         let gateway = self.gateway;
+        gateway.share.note(&self.seen);
         let client = &self.client;
         let response = {
             // On the heap while it runs: a connection that waits for a request does not pay for the largest.
@@ -190,7 +214,7 @@ impl Connection<'_> {
 
     /// Sends an answer.
     async fn answer(&mut self, response: Response<ResponseBody<Record>>, asked: Asked) -> Ended {
-        let (mut parts, body) = response.into_parts();
+        let (parts, body) = response.into_parts();
         // Asked anew: a drain may have begun while the request ran.
         let drains = poll_fn(|cx| Poll::Ready(self.drained.poll(cx))).await;
         let over = drains || {
@@ -198,7 +222,7 @@ impl Connection<'_> {
             transport.read_ended && transport.unread.is_empty() && transport.has_received()
         };
         let mut head = Head::new();
-        let Terms { end, is_last } = write_head(&mut head, &mut parts, &body, &asked, over);
+        let Terms { end, is_last } = write_head(&mut head, &parts, &body, &asked, over);
         self.transport.borrow_mut().answering();
         let mut sending = Sending::new(head, end, body).taken_within(self.gateway.client_limit);
         let sent = poll_fn(|cx| match sending.poll(cx, &self.transport) {
@@ -250,18 +274,22 @@ impl Connection<'_> {
     }
 
     /// Ends the connection as its last answer ended.
-    async fn close(self, ended: Ended) -> io::Result<()> {
+    async fn close(self, ended: Ended) -> io::Result<Option<(TcpStream, Place)>> {
         let transport = self.transport;
         match ended {
+            // Nobody else holds it, or it would not move.
+            Ended::Moves(place) => {
+                return Ok(Rc::into_inner(transport).map(|transport| (transport.into_inner().into_parts().0, place)));
+            }
             // To a client that takes the connection's end for the body's end (HTTP/1.0), an orderly close would make an
             // answer look whole that was cut, so the connection is reset.
-            Ended::Cut => SockRef::from(transport.borrow().stream()).set_linger(Some(Duration::ZERO)),
-            Ended::Broken => Ok(()),
+            Ended::Cut => SockRef::from(transport.borrow().stream()).set_linger(Some(Duration::ZERO))?,
+            Ended::Broken => {}
             Ended::Well | Ended::Last => {
                 let limits = self.limits.lingering;
                 super::linger::close(&transport, limits, self.violations.get().is_some()).await;
-                Ok(())
             }
         }
+        Ok(None)
     }
 }

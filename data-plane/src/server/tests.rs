@@ -18,6 +18,7 @@ use crate::recent::WorkerRecent;
 use crate::request_side::Holding;
 use crate::services::{self, Services};
 use crate::settings::{AwsSigning, LambdaInvokeBy, StalePolicy};
+use crate::shares::WorkerShare;
 use crate::transform::collect::CollectBudget;
 use crate::upstream::{Common, Upstreams};
 use bytes::BytesMut;
@@ -53,6 +54,7 @@ fn gateway() -> Gateway {
         ids: IdSource::new(7),
         log: AccessLog::start(AccessLogFormat::Off, Arc::clone(&metrics)).unwrap().0,
         metrics: WorkerMetrics::new(metrics, Arc::new(Overload::unlimited())),
+        share: WorkerShare::alone(),
         listener_port: 80,
         forwarded_port: 80.into(),
         holding,

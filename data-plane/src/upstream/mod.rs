@@ -24,36 +24,12 @@ mod tls;
 pub(crate) use address::Lease;
 pub(crate) use http1::ExchangeError;
 pub(crate) use names::{Names, ResolveError};
+pub(crate) use penstock_model::table::TargetKey;
 pub(crate) use pool::{Common, Upstreams};
 pub(crate) use retry::RetrySettings;
 pub(crate) use tls::TlsClients;
 
-use penstock_model::integration::TlsConfig;
-use penstock_model::uri_template::{Scheme, UriTemplate};
-use std::hash::{Hash, Hasher};
-
-/// What a connection leads to. Two routes with equal keys share connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TargetKey {
-    pub(crate) scheme: Scheme,
-    pub(crate) authority: http::uri::Authority,
-    pub(crate) tls: TlsConfig,
-    /// Whether HTTP/2 is spoken where the other side offers it in the TLS handshake.
-    pub(crate) http2: bool,
-}
-
-/// As little work as tells targets apart: this is done for each request, over names that operators have chosen.
-impl Hash for TargetKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for piece in self.authority.as_str().as_bytes().chunks(8) {
-            let mut bytes = [0; 8];
-            bytes[..piece.len()].copy_from_slice(piece);
-            // Hosts are equal in either case.
-            state.write_u64(u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020);
-        }
-        state.write_u64(u64::from(self.http2) << 1 | u64::from(self.scheme == Scheme::Https));
-    }
-}
+use std::hash::Hasher;
 
 /// The hasher of [`TargetKey`]s.
 #[derive(Default)]
@@ -71,22 +47,5 @@ impl Hasher for TargetHasher {
 
     fn write_u64(&mut self, number: u64) {
         self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-impl TargetKey {
-    /// An upstream that an integration names.
-    pub(crate) fn new(uri: &UriTemplate, tls: &TlsConfig) -> Self {
-        Self { scheme: uri.scheme, authority: uri.authority.clone(), tls: tls.clone(), http2: false }
-    }
-
-    /// Host without the brackets of an IPv6 literal.
-    fn host(&self) -> &str {
-        let host = self.authority.host();
-        host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
-    }
-
-    fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or(self.scheme.default_port())
     }
 }

@@ -2,14 +2,16 @@
 
 use crate::mapping::percent_decode;
 use crate::method::Verb;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 /// As long as an id is that is made here, in bytes.
 const TRACE_ID_BYTES: usize = 40;
 
+const X_HTTP_METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+
 /// The method that routing sees (section c.1): `X-HTTP-Method-Override` replaces the request's own.
 pub fn effective_method(method: &Method, headers: &HeaderMap) -> Method {
-    let Some(value) = headers.get("x-http-method-override") else { return method.clone() };
+    let Some(value) = headers.get(&X_HTTP_METHOD_OVERRIDE) else { return method.clone() };
     let text = value.to_str().unwrap_or_default();
     match Method::from_bytes(percent_decode(text).trim().as_bytes()) {
         Ok(chosen) if Verb::of_request(&chosen).is_some() => chosen,
@@ -43,10 +45,13 @@ pub fn trace_id(from_client: Option<&str>, now_ms: u64, mut random: impl FnMut()
 
 /// Appends a number with at least so many digits. Formatting it would cost more than all the rest of an id.
 fn push_hex(text: &mut String, number: u64, digits_min: u32) {
-    let used = digits_min.max((u64::BITS - number.leading_zeros()).div_ceil(4));
-    for digit in (0..used).rev() {
-        text.push(char::from(b"0123456789abcdef"[(number >> (4 * digit) & 0xf) as usize]));
+    let used = digits_min.max((u64::BITS - number.leading_zeros()).div_ceil(4)) as usize;
+    let mut digits = [0; 16];
+    for (at, digit) in digits.iter_mut().rev().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (4 * at) & 0xf) as usize];
     }
+    // They are ASCII.
+    text.push_str(std::str::from_utf8(&digits[digits.len() - used..]).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::mapping::{CompiledSource, SourceProblem};
 use crate::rest_api::Fidelity;
 use crate::table::{HttpPlan, HttpStyle, Route};
 use crate::uri_template::TargetProblem;
+use bytes::Bytes;
 use http::Method;
 use http::header::{
     ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
@@ -155,7 +156,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// Port and protocol are those of our listener.
 fn forwarding_headers(headers: &mut HeaderMap, inbound: &Inbound<'_>, listener_port: &HeaderValue) {
-    if let Ok(value) = HeaderValue::from_bytes(&inbound.forwarded_for()) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(inbound.forwarded_for())) {
         headers.insert(X_FORWARDED_FOR, value);
     }
     headers.insert(X_FORWARDED_PORT, listener_port.clone());

@@ -14,6 +14,7 @@ mod route;
 mod service_plan;
 mod settings;
 mod stage;
+mod target;
 mod trace;
 mod tree;
 
@@ -27,6 +28,7 @@ pub use route::{Plan, Problem, Route};
 pub use service_plan::ServiceScope;
 pub use settings::{Compression, StageSettings};
 pub use stage::StageTable;
+pub use target::TargetKey;
 pub use trace::{Candidate, Trace, Verdict};
 
 #[cfg(test)]

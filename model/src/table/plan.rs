@@ -4,15 +4,18 @@ use super::request_plan::{Mappings, RequestPlan};
 use super::response_plan::Responses;
 use super::route::{Plan, Problem};
 use super::service_plan::ServiceScope;
+use super::target::TargetKey;
 use crate::content::mock;
 use crate::content::selection::PatternCache;
 use crate::headers::{mapped_to_aws, mapped_to_http};
-use crate::integration::{Integration, TlsConfig};
+use crate::integration::Integration;
 use crate::mapping::{CompiledSource, StageFacts};
 use crate::method::Verb;
 use crate::uri_template::{UriProblem, UriTemplate};
 use crate::violation::Violations;
 use http::{HeaderName, HeaderValue};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Whether an HTTP integration stands behind mappings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +33,8 @@ pub struct HttpPlan {
     pub style: HttpStyle,
     /// The upstream's address.
     pub uri: UriTemplate,
-    /// How its certificate is checked.
-    pub tls: TlsConfig,
+    /// What connections to it are found by. The routes of a stage that lead to the same upstream share it.
+    pub target: Arc<TargetKey>,
     /// The method towards it; `None` forwards the client's.
     pub method: Option<http::Method>,
     /// Query parameters that are added, in order of their names.
@@ -103,8 +106,13 @@ impl HttpPlan {
         }
         Ok(Plan::Http(Box::new(Self {
             style,
+            target: Arc::new(TargetKey {
+                scheme: uri.scheme,
+                authority: uri.authority.clone(),
+                tls: integration.tls_config.clone(),
+                http2: false,
+            }),
             uri,
-            tls: integration.tls_config.clone(),
             method: integration.http_method.and_then(Verb::to_method),
             query: mappings.query,
             headers: mappings.headers,
@@ -114,6 +122,28 @@ impl HttpPlan {
             service: target.service,
         })))
     }
+}
+
+impl HttpPlan {
+    /// Shares with the others of its stage what it has in common with them, so that what most requests look at is the same memory.
+    pub(super) fn share(&mut self, upstreams: &mut HashSet<SharedUpstream>) {
+        let own = SharedUpstream { target: Arc::clone(&self.target), host: self.host.clone() };
+        if let Some(shared) = upstreams.get(&own) {
+            self.target = Arc::clone(&shared.target);
+            self.host = shared.host.clone();
+            self.uri.authority = shared.target.authority.clone();
+        } else {
+            upstreams.insert(own);
+        }
+    }
+}
+
+/// What routes to the same upstream have in common.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct SharedUpstream {
+    target: Arc<TargetKey>,
+    /// As it was spelled: hosts are equal in either case.
+    host: HeaderValue,
 }
 
 /// A compiled `MOCK` integration (section g.5).

@@ -1,6 +1,6 @@
 //! [`StageTable`]: one (API, stage) pair, compiled.
 
-use super::route::{Route, RouteContext};
+use super::route::{Plan, Route, RouteContext};
 use super::settings::StageSettings;
 use super::tree::PathTree;
 use crate::bundle::{Bundle, BundleKey};
@@ -9,7 +9,7 @@ use crate::definition::ApiDefinition;
 use crate::mapping::{ResourceFacts, StageFacts};
 use crate::method::Verb;
 use crate::violation::Violations;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// One (API, stage) pair, compiled. Shared by all routing tables that contain its bundle.
@@ -89,7 +89,7 @@ impl StageTable {
         };
         let settings = Arc::new(StageSettings::compile(key, api, &facts)?);
         let paths: HashMap<_, _> = definition.resources.iter().map(|r| (&r.id, r.path.as_str())).collect();
-        let mut patterns = PatternCache::default();
+        let (mut patterns, mut upstreams) = (PatternCache::default(), HashSet::new());
         let mut tree = PathTree::new();
         let mut routes = Vec::with_capacity(definition.methods.len());
         for method in &definition.methods {
@@ -107,7 +107,10 @@ impl StageTable {
                 facts: StageFacts { resource: Some(ResourceFacts { id: method.resource_id.as_str(), path }), ..facts },
             };
             match Route::compile(method, integration, &context, &mut patterns) {
-                Ok(route) => {
+                Ok(mut route) => {
+                    if let Plan::Http(plan) = &mut route.plan {
+                        plan.share(&mut upstreams);
+                    }
                     let index = u32::try_from(routes.len()).expect("limits.rs bounds the methods of an API");
                     tree.insert(path, method.http_method, index);
                     routes.push(Arc::new(route));

@@ -1,6 +1,7 @@
 //! The path tree of one stage: static before `{param}` before `{greedy+}`, segment by segment, skipping resources that
 //! lack the method (section d.1).
 
+use super::domains::Names;
 use crate::limits::LOOKUP_STEPS_MAX;
 use crate::method::Verb;
 use crate::resource::{PathPart, segments};
@@ -8,18 +9,32 @@ use crate::resource::{PathPart, segments};
 /// Index of a route in its stage's list.
 pub(super) type RouteIndex = u32;
 
-/// Above this many literal children a node is searched by halving instead of in order.
+/// Above this many literal children a node finds them by a hash instead of in order. Halving a sorted list would look at several of their
+/// texts, each of which is somewhere else in memory, and most likely in no cache where there are many routes.
 const LINEAR_CHILDREN_MAX: usize = 8;
 
-type Methods = [Option<RouteIndex>; Verb::ALL.len()];
+/// The routes of the methods of one place.
+#[derive(Clone, Copy, Debug)]
+struct Methods([RouteIndex; Verb::ALL.len()]);
+
+/// Where a method has no route: more than limits.rs lets an API have.
+const NO_ROUTE: RouteIndex = RouteIndex::MAX;
 
 #[derive(Debug, Default)]
 struct Node {
-    /// Sorted by text.
-    literals: Vec<(Box<str>, u32)>,
+    literals: Literals,
     param: Option<u32>,
     greedy: Option<Box<Methods>>,
-    methods: Option<Box<Methods>>,
+    /// In the node itself, since a lookup that ends here needs them.
+    methods: Methods,
+}
+
+/// Children by their texts.
+#[derive(Debug)]
+enum Literals {
+    /// In the order in which they came.
+    Few(Vec<(Box<str>, u32)>),
+    Many(Box<Names<Box<str>, u32>>),
 }
 
 /// What a lookup looks at.
@@ -75,14 +90,14 @@ impl PathTree {
                 Ok(PathPart::Param(_)) => self.param_child(here),
                 Ok(PathPart::Greedy(_)) => {
                     // A greedy part ends its path, so it is a set of methods and not a node.
-                    set(self.nodes[here].greedy.get_or_insert_default(), verb, route);
+                    self.nodes[here].greedy.get_or_insert_default().set(verb, route);
                     return;
                 }
                 Ok(PathPart::Literal(text)) => self.literal_child(here, text),
                 Err(_) => return,
             };
         }
-        set(self.nodes[here].methods.get_or_insert_default(), verb, route);
+        self.nodes[here].methods.set(verb, route);
     }
 
     /// Finds the most specific route for a path with exactly one leading slash.
@@ -115,7 +130,7 @@ impl PathTree {
         *steps = left;
         let node = &self.nodes[at as usize];
         let Some(rest) = rest else {
-            let found = node.methods.as_deref().and_then(|methods| get(methods, verb));
+            let found = node.methods.get(verb);
             watcher.look(Place::Node(at), Look::End(found));
             if node.greedy.is_some() {
                 watcher.look(Place::Greedy(at), Look::NoSegmentLeft);
@@ -126,7 +141,7 @@ impl PathTree {
             Some((segment, behind)) => (segment, Some(behind)),
             None => (rest, None),
         };
-        let literal = node.literal(segment);
+        let literal = node.literals.get(segment);
         if let Some(child) = literal
             && let Some(found) = self.walk(child, behind, verb, steps, watcher)
         {
@@ -142,7 +157,7 @@ impl PathTree {
         }
         match node.greedy.as_deref() {
             Some(methods) => {
-                let found = get(methods, verb);
+                let found = methods.get(verb);
                 watcher.look(Place::Greedy(at), Look::End(found));
                 found
             }
@@ -158,10 +173,10 @@ impl PathTree {
     /// The methods of a place, for whoever explains why none was taken.
     pub(super) fn verbs(&self, place: Place) -> Vec<Verb> {
         let methods = match place {
-            Place::Node(at) => self.nodes[at as usize].methods.as_deref(),
+            Place::Node(at) => Some(&self.nodes[at as usize].methods),
             Place::Greedy(at) => self.nodes[at as usize].greedy.as_deref(),
         };
-        let has = |verb: &Verb| methods.is_some_and(|methods| methods[*verb as usize].is_some());
+        let has = |verb: &Verb| methods.is_some_and(|methods| methods.own(*verb).is_some());
         Verb::ALL.into_iter().filter(has).collect()
     }
 
@@ -177,7 +192,7 @@ impl PathTree {
                 text.push('/');
                 text.push_str(part);
                 here = match PathPart::parse(part).ok()? {
-                    PathPart::Literal(literal) => self.nodes[here as usize].literal(literal)?,
+                    PathPart::Literal(literal) => self.nodes[here as usize].literals.get(literal)?,
                     PathPart::Param(_) => self.nodes[here as usize].param?,
                     PathPart::Greedy(_) => return (place == Place::Greedy(here)).then_some(text),
                 };
@@ -187,15 +202,12 @@ impl PathTree {
     }
 
     fn literal_child(&mut self, at: usize, text: &str) -> usize {
-        let place = self.nodes[at].literals.binary_search_by(|(have, _)| (**have).cmp(text));
-        match place {
-            Ok(found) => self.nodes[at].literals[found].1 as usize,
-            Err(place) => {
-                let child = self.add_node();
-                self.nodes[at].literals.insert(place, (text.into(), child));
-                child as usize
-            }
+        if let Some(child) = self.nodes[at].literals.get(text) {
+            return child as usize;
         }
+        let child = self.add_node();
+        self.nodes[at].literals.insert(text, child);
+        child as usize
     }
 
     fn param_child(&mut self, at: usize) -> usize {
@@ -223,21 +235,53 @@ impl Node {
             }
         }
     }
+}
 
-    fn literal(&self, segment: &str) -> Option<u32> {
-        if self.literals.len() <= LINEAR_CHILDREN_MAX {
-            return self.literals.iter().find(|(text, _)| **text == *segment).map(|&(_, child)| child);
-        }
-        let place = self.literals.binary_search_by(|(text, _)| (**text).cmp(segment)).ok()?;
-        Some(self.literals[place].1)
+impl Default for Literals {
+    fn default() -> Self {
+        Self::Few(Vec::new())
     }
 }
 
-fn set(methods: &mut Methods, verb: Verb, route: RouteIndex) {
-    methods[verb as usize] = Some(route);
+impl Literals {
+    fn get(&self, text: &str) -> Option<u32> {
+        match self {
+            Self::Few(few) => few.iter().find(|(have, _)| **have == *text).map(|&(_, child)| child),
+            Self::Many(many) => many.get(text).copied(),
+        }
+    }
+
+    /// Adds one that is not there.
+    fn insert(&mut self, text: &str, child: u32) {
+        match self {
+            Self::Few(few) if few.len() < LINEAR_CHILDREN_MAX => few.push((text.into(), child)),
+            Self::Few(few) => {
+                let all = std::mem::take(few).into_iter().chain([(text.into(), child)]);
+                *self = Self::Many(Box::new(all.collect()));
+            }
+            Self::Many(many) => drop(many.insert(text.into(), child)),
+        }
+    }
 }
 
-/// A method named explicitly beats `ANY` (section d.1).
-fn get(methods: &Methods, verb: Verb) -> Option<RouteIndex> {
-    methods[verb as usize].or(methods[Verb::Any as usize])
+impl Default for Methods {
+    fn default() -> Self {
+        Self([NO_ROUTE; Verb::ALL.len()])
+    }
+}
+
+impl Methods {
+    fn set(&mut self, verb: Verb, route: RouteIndex) {
+        self.0[verb as usize] = route;
+    }
+
+    /// The route of just this verb.
+    fn own(&self, verb: Verb) -> Option<RouteIndex> {
+        Some(self.0[verb as usize]).filter(|&route| route != NO_ROUTE)
+    }
+
+    /// A method named explicitly beats `ANY` (section d.1).
+    fn get(&self, verb: Verb) -> Option<RouteIndex> {
+        self.own(verb).or_else(|| self.own(Verb::Any))
+    }
 }

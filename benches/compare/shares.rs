@@ -1,0 +1,111 @@
+//! Busy connections that the kernel has put on one worker: what they get second by second, and how busy the workers are, from when
+//! they begin until some have moved.
+
+use crate::backend::SMALL_BYTES;
+use crate::contestants::{Contestant, Kind, Setup};
+use harness::client;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+
+/// Busy connections, all on one worker.
+const TOGETHER: usize = 8;
+/// Requests that tell which worker a connection is on.
+const PROBES: usize = 200;
+/// For how long they are watched, in seconds.
+const SECONDS: usize = 6;
+
+/// One answered request.
+async fn ask(stream: &mut TcpStream) {
+    stream.write_all(b"GET /small HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
+    let mut scratch = [0; 4 * SMALL_BYTES];
+    let mut read = 0;
+    let whole = loop {
+        read += match stream.read(&mut scratch[read..]).await.unwrap() {
+            0 => panic!("the answer broke off"),
+            more => more,
+        };
+        if let Some(end) = scratch[..read].windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4 + SMALL_BYTES;
+        }
+    };
+    assert!(scratch.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&scratch[..read]));
+    stream.read_exact(&mut scratch[read..whole]).await.unwrap();
+}
+
+/// Each worker's busy time so far, in seconds, and the connections that have moved.
+async fn seen(admin: SocketAddr) -> (Vec<f64>, f64) {
+    let answer = client::get(admin, "admin", "/metrics").await;
+    let values = |name: &str| -> Vec<f64> {
+        let lines = answer.text().lines().filter(|line| line.starts_with(name));
+        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap()).collect()
+    };
+    (values("penstock_proxy_worker_busy_seconds_total{"), values("penstock_proxy_connections_moved_total")[0])
+}
+
+/// Connections that are all on the same worker.
+async fn together(to: SocketAddr, admin: SocketAddr, workers: usize) -> Vec<TcpStream> {
+    let mut found: Vec<Vec<TcpStream>> = (0..workers).map(|_| Vec::new()).collect();
+    loop {
+        let mut stream = TcpStream::connect(to).await.unwrap();
+        let before = seen(admin).await.0;
+        for _ in 0..PROBES {
+            ask(&mut stream).await;
+        }
+        let after = seen(admin).await.0;
+        let more = |worker: &usize| after[*worker] - before[*worker];
+        let worker = (0..workers).max_by(|one, other| more(one).total_cmp(&more(other))).unwrap();
+        found[worker].push(stream);
+        if found[worker].len() == TOGETHER {
+            return found.swap_remove(worker);
+        }
+    }
+}
+
+/// Measures and prints a table in Markdown.
+pub(crate) async fn run(setup: &Setup, directory: &Path) {
+    let penstock = Contestant::start(Kind::Penstock, setup, directory).await;
+    let admin = penstock.admin().unwrap();
+    let streams = together(penstock.address, admin, setup.workers).await;
+    println!("\n## Busy connections that have met\n");
+    println!("{TOGETHER} connections on one of {} workers ask one small GET after the other.\n", setup.workers);
+    println!("| second | requests | p50, µs | p99, µs | busy, each worker | moved so far |");
+    println!("|---:|---:|---:|---:|---|---:|");
+    let times = Rc::<RefCell<Vec<Duration>>>::default();
+    let over = Rc::<Cell<bool>>::default();
+    let local = LocalSet::new();
+    for mut stream in streams {
+        let (times, over) = (Rc::clone(&times), Rc::clone(&over));
+        local.spawn_local(async move {
+            while !over.get() {
+                let begun = Instant::now();
+                ask(&mut stream).await;
+                times.borrow_mut().push(begun.elapsed());
+            }
+        });
+    }
+    let watch = async {
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        tick.tick().await;
+        let mut before = seen(admin).await.0;
+        for second in 1..=SECONDS {
+            tick.tick().await;
+            let (busy, moved) = seen(admin).await;
+            let mut times = times.take();
+            times.sort();
+            let at = |per_cent: usize| times[times.len() * per_cent / 100].as_micros();
+            let shares = busy.iter().zip(&before).map(|(now, before)| format!("{:.0} %", (now - before) * 100.0));
+            let shares = shares.collect::<Vec<_>>().join(", ");
+            println!("| {second} | {} | {} | {} | {shares} | {moved} |", times.len(), at(50), at(99));
+            before = busy;
+        }
+        over.set(true);
+    };
+    local.run_until(watch).await;
+    local.await;
+}
