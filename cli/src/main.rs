@@ -18,6 +18,10 @@ use crate::args::Cli;
 use crate::commands::Context;
 use crate::exit::Failure;
 
+/// The proxy's, which `up` runs in this program too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     if env::args_os().nth(1).is_some_and(|word| word == serve::WORD) {
         return serve::main();

@@ -285,6 +285,7 @@ impl Settings {
             figures,
             retries: self.retries(),
             ejection: Duration::from_secs(self.upstream_ejection_seconds),
+            idle: self.client_limit().idle,
         }
     }
 

@@ -6,8 +6,8 @@ use super::tls::ALPN_H2;
 use super::{TargetKey, TlsClients};
 use crate::error::ProxyError;
 use crate::limits::{
-    BODY_IDLE_TIMEOUT_MS, H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES,
-    STREAM_BUFFER_BYTES, UPSTREAM_CONNECTION_WINDOW_BYTES, UPSTREAM_HEADER_LIST_BYTES_MAX, UPSTREAM_READ_BYTES,
+    H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, STREAM_BUFFER_BYTES,
+    UPSTREAM_CONNECTION_WINDOW_BYTES, UPSTREAM_HEADER_LIST_BYTES_MAX, UPSTREAM_READ_BYTES,
     UPSTREAM_STREAMS_PER_CONNECTION_MAX,
 };
 use crate::local::LocalExecutor;
@@ -23,41 +23,48 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+/// What all connections of a worker are made with.
+pub(super) struct Dialing {
+    pub(super) tls: Arc<TlsClients>,
+    /// How long an upstream may take nothing of what it is sent.
+    pub(super) idle: Duration,
+}
+
 /// The sending half; the other half runs as a task of this worker, which holds `permit` until the connection ends.
 pub(super) async fn connect<P: 'static>(
+    dialing: &Dialing,
     key: &TargetKey,
     address: SocketAddr,
-    tls: &TlsClients,
     permit: P,
     limit: Duration,
 ) -> Result<Opened<P>, ProxyError> {
-    match timeout(limit, open(key, address, tls, permit)).await {
+    match timeout(limit, open(dialing, key, address, permit)).await {
         Ok(opened) => opened,
         Err(_) => Err(ProxyError::ConnectTimeout),
     }
 }
 
 async fn open<P: 'static>(
+    dialing: &Dialing,
     key: &TargetKey,
     address: SocketAddr,
-    tls: &TlsClients,
     permit: P,
 ) -> Result<Opened<P>, ProxyError> {
     let tcp = TcpStream::connect(address).await.map_err(ProxyError::Connect)?;
     // Small heads and bodies must not wait for the acknowledgement of the ones before.
     tcp.set_nodelay(true).map_err(ProxyError::Connect)?;
     // An upstream that takes nothing of its request must not hold it for ever. hyper does not time what it writes.
-    let idle_limit = Duration::from_millis(BODY_IDLE_TIMEOUT_MS);
-    SockRef::from(&tcp).set_tcp_user_timeout(Some(idle_limit)).map_err(ProxyError::Connect)?;
+    SockRef::from(&tcp).set_tcp_user_timeout(Some(dialing.idle)).map_err(ProxyError::Connect)?;
     match key.scheme {
         Scheme::Http => Ok(Opened::Plain(Connection::new(tcp, permit))),
         Scheme::Https => {
-            let stream = secure(key, tls, tcp).await.map_err(ProxyError::Connect)?;
+            let stream = secure(key, &dialing.tls, tcp).await.map_err(ProxyError::Connect)?;
             match stream.get_ref().1.alpn_protocol() {
                 Some(ALPN_H2) => handshake_h2(stream, permit).await,
                 _ => handshake(stream, permit).await,

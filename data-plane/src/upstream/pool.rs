@@ -2,7 +2,7 @@
 
 use super::address::{Address, Busy, Lease, Opening, Permit};
 use super::balance::Random;
-use super::connect::connect;
+use super::connect::{Dialing, connect};
 use super::names::Names;
 use super::retry::{RetrySettings, repeated};
 use super::sender::{Line, Opened};
@@ -37,6 +37,8 @@ pub(crate) struct Common {
     pub(crate) retries: RetrySettings,
     /// For how long an address that fails is ejected for the first time; zero: never.
     pub(crate) ejection: Duration,
+    /// How long an upstream may take nothing of what it is sent.
+    pub(crate) idle: Duration,
 }
 
 #[cfg(test)]
@@ -51,6 +53,7 @@ impl Common {
             figures,
             retries: RetrySettings::default(),
             ejection: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
         }
     }
 }
@@ -58,7 +61,7 @@ impl Common {
 /// All upstream connections of one worker.
 pub(crate) struct Upstreams {
     targets: RefCell<HashMap<TargetKey, Rc<Target>, BuildHasherDefault<TargetHasher>>>,
-    tls: Arc<TlsClients>,
+    dialing: Dialing,
     names: Arc<Names>,
     pub(super) retries: RetrySettings,
     ejection: Duration,
@@ -123,7 +126,7 @@ impl Upstreams {
     pub(crate) fn new(common: Common, seed: u64) -> Self {
         Self {
             targets: RefCell::default(),
-            tls: common.tls,
+            dialing: Dialing { tls: common.tls, idle: common.idle },
             names: common.names,
             retries: common.retries,
             ejection: common.ejection,
@@ -233,7 +236,7 @@ impl Upstreams {
         permit: Permit,
         limit: Duration,
     ) -> Pin<Box<impl Future<Output = Result<Opened<Permit>, ProxyError>> + 'a>> {
-        Box::pin(connect(key, address, &self.tls, permit, limit))
+        Box::pin(connect(&self.dialing, key, address, permit, limit))
     }
 
     pub(super) fn target(&self, key: &TargetKey) -> Rc<Target> {
