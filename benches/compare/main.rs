@@ -282,7 +282,10 @@ async fn main() {
             let rounds = setting("PENSTOCK_BENCH_ROUNDS", SLOW_CLIENTS_ROUNDS);
             alone(async |setup, directory| slow_clients::run(setup, directory, rounds).await).await;
         }
-        ["shares"] => alone(shares::run).await,
+        ["shares"] => {
+            let rounds = setting("PENSTOCK_BENCH_ROUNDS", ROUNDS);
+            alone(async |setup, directory| shares::run(setup, directory, rounds).await).await;
+        }
         _ => compare(&arguments).await,
     }
 }

@@ -67,15 +67,18 @@ async fn together(to: SocketAddr, admin: SocketAddr, workers: usize) -> Vec<TcpS
     }
 }
 
-/// Measures and prints a table in Markdown.
-pub(crate) async fn run(setup: &Setup, directory: &Path) {
-    let penstock = Contestant::start(Kind::Penstock, setup, directory).await;
-    let admin = penstock.admin().unwrap();
-    let streams = together(penstock.address, admin, setup.workers).await;
-    println!("\n## Busy connections that have met\n");
-    println!("{TOGETHER} connections on one of {} workers ask one small GET after the other.\n", setup.workers);
-    println!("| second | requests | p50, µs | p99, µs | busy, each worker | moved so far |");
-    println!("|---:|---:|---:|---:|---|---:|");
+/// What was seen in a second.
+struct Second {
+    requests: usize,
+    p50: Duration,
+    p99: Duration,
+    /// Of the busier worker and of the idler one, in percent.
+    busy: (f64, f64),
+    moved: f64,
+}
+
+/// Watches connections that are busy from now on.
+async fn watched(streams: Vec<TcpStream>, admin: SocketAddr) -> Vec<Second> {
     let times = Rc::<RefCell<Vec<Duration>>>::default();
     let over = Rc::<Cell<bool>>::default();
     let local = LocalSet::new();
@@ -93,19 +96,55 @@ pub(crate) async fn run(setup: &Setup, directory: &Path) {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.tick().await;
         let mut before = seen(admin).await.0;
-        for second in 1..=SECONDS {
+        let mut seconds = Vec::with_capacity(SECONDS);
+        for _ in 0..SECONDS {
             tick.tick().await;
-            let (busy, moved) = seen(admin).await;
+            let (now, moved) = seen(admin).await;
             let mut times = times.take();
             times.sort();
-            let at = |per_cent: usize| times[times.len() * per_cent / 100].as_micros();
-            let shares = busy.iter().zip(&before).map(|(now, before)| format!("{:.0} %", (now - before) * 100.0));
-            let shares = shares.collect::<Vec<_>>().join(", ");
-            println!("| {second} | {} | {} | {} | {shares} | {moved} |", times.len(), at(50), at(99));
-            before = busy;
+            let at = |per_cent: usize| times[times.len() * per_cent / 100];
+            let shares = now.iter().zip(&before).map(|(now, before)| (now - before) * 100.0);
+            let (most, least) =
+                shares.fold((0.0, f64::MAX), |(most, least), share| (share.max(most), share.min(least)));
+            seconds.push(Second { requests: times.len(), p50: at(50), p99: at(99), busy: (most, least), moved });
+            before = now;
         }
         over.set(true);
+        seconds
     };
-    local.run_until(watch).await;
+    let seconds = local.run_until(watch).await;
     local.await;
+    seconds
+}
+
+/// Measures with one proxy after the other and prints the medians as a table in Markdown.
+pub(crate) async fn run(setup: &Setup, directory: &Path, rounds: u64) {
+    let mut all = Vec::new();
+    for _ in 0..rounds {
+        let penstock = Contestant::start(Kind::Penstock, setup, directory).await;
+        let admin = penstock.admin().unwrap();
+        let streams = together(penstock.address, admin, setup.workers).await;
+        all.push(watched(streams, admin).await);
+    }
+    println!("\n## Busy connections that have met\n");
+    println!(
+        "{TOGETHER} connections on one of {} workers ask one small GET after the other; {rounds} rounds.\n",
+        setup.workers
+    );
+    println!("| second | requests | p50, µs | p99, µs | busiest worker | idlest | moved so far |");
+    println!("|---:|---:|---:|---:|---:|---:|---:|");
+    for second in 0..SECONDS {
+        let of =
+            |what: fn(&Second) -> f64| crate::report::median(all.iter().map(|round| what(&round[second])).collect());
+        println!(
+            "| {} | {:.0} | {:.0} | {:.0} | {:.0} % | {:.0} % | {:.0} |",
+            second + 1,
+            of(|seen| seen.requests as f64),
+            of(|seen| seen.p50.as_secs_f64() * 1e6),
+            of(|seen| seen.p99.as_secs_f64() * 1e6),
+            of(|seen| seen.busy.0),
+            of(|seen| seen.busy.1),
+            of(|seen| seen.moved),
+        );
+    }
 }
