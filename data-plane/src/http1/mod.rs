@@ -19,7 +19,8 @@ mod tests;
 mod transport;
 
 pub(crate) use body::Http1Body;
-pub(crate) use head::{Head, HeadError, keeps_alive, parse_answer, write_date, write_headers, write_length};
+pub(crate) use head::{Head, HeadError, keeps_alive, parse_answer, with_date, write_date, write_headers, write_length};
 pub(crate) use pipe::Pipe;
 pub(crate) use sending::{BodyEnd, Piped, SendError, Sending, Spliced};
+pub(crate) use taking::Taking;
 pub(crate) use transport::{ReceiveError, Receiving, Transport};
