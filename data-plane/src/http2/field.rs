@@ -166,7 +166,10 @@ mod tests {
             assert!(matches!(field, Field::Malformed(_, Malformed::Reset)), "{name}: {field:?}");
         }
         for value in [&b" ok"[..], b"ok ", b"\tok", b"ok\t"] {
-            assert!(matches!(field("x-test", value), Field::Malformed(_, Malformed::Refused(FramingRule::HeaderValue))));
+            assert!(matches!(
+                field("x-test", value),
+                Field::Malformed(_, Malformed::Refused(FramingRule::HeaderValue))
+            ));
         }
     }
 
@@ -186,6 +189,10 @@ mod tests {
             assert_eq!(field.name(), Name::of(name.as_bytes()));
         }
         assert!(matches!(field("content-length", b"007"), Field::Length(7, _)));
-        assert_eq!(field("connection", b"close").name(), Name::Header(CONNECTION), "which another value does not make good");
+        assert_eq!(
+            field("connection", b"close").name(),
+            Name::Header(CONNECTION),
+            "which another value does not make good"
+        );
     }
 }

@@ -11,9 +11,7 @@ use super::hpack::Decoder;
 use super::request::{self, Asked, Trailers};
 use super::state::{ANNOUNCED, Shared, State};
 use super::streams::Stream;
-use crate::limits::{
-    H2_CONTINUATIONS_MAX, H2_EMPTY_FRAMES_MAX, H2_FRAME_BYTES_MAX, H2_FRAMES_PER_STREAM,
-};
+use crate::limits::{H2_CONTINUATIONS_MAX, H2_EMPTY_FRAMES_MAX, H2_FRAME_BYTES_MAX, H2_FRAMES_PER_STREAM};
 use http::StatusCode;
 
 /// Values that settings may have (RFC 9113 sections 6.5.2 and 6.9.1).
@@ -69,7 +67,12 @@ impl Receiver {
     ///
     /// # Errors
     /// The connection has to end.
-    pub(crate) fn read(&mut self, shared: &Shared, bytes: &[u8], mut opened: impl FnMut(Opened)) -> Result<usize, Fault> {
+    pub(crate) fn read(
+        &mut self,
+        shared: &Shared,
+        bytes: &[u8],
+        mut opened: impl FnMut(Opened),
+    ) -> Result<usize, Fault> {
         let mut rest = bytes;
         while let Some((first, behind)) = rest.split_first_chunk::<HEAD_BYTES>() {
             let head = Head::of(*first);

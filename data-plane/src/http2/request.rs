@@ -103,9 +103,10 @@ impl Head {
             return None;
         }
         let path = self.path.as_ref().map_or("*", PathAndQuery::as_str);
+        let is_path = path.starts_with('/') || path == "*" && method == Method::OPTIONS;
         if is_connect {
             self.refuse(FramingRule::ConnectUnsupported);
-        } else if !path.starts_with('/') && !(path == "*" && method == Method::OPTIONS) {
+        } else if !is_path {
             self.refuse(FramingRule::TargetForm);
         }
         if let (Some(host), Some(authority)) = (&self.host, &self.authority)

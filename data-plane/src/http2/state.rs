@@ -234,9 +234,13 @@ impl State {
     /// A stream does not send any more.
     fn release(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        if std::mem::replace(&mut stream.turn, Turn::Free) == Turn::Granted {
-            self.granted -= 1;
-            self.grant();
+        match std::mem::replace(&mut stream.turn, Turn::Free) {
+            Turn::Free => {}
+            Turn::Queued => self.queue.retain(|&(queued, _)| queued != id),
+            Turn::Granted => {
+                self.granted -= 1;
+                self.grant();
+            }
         }
     }
 

@@ -138,7 +138,7 @@ mod tests {
             let (code, length) = code(octet.into());
             bits.extend((0..length).rev().map(|at| code >> at & 1 == 1));
         }
-        while bits.len() % 8 > 0 {
+        while !bits.len().is_multiple_of(8) {
             bits.push(true);
         }
         bits.chunks(8).map(|octet| octet.iter().fold(0, |octet, &bit| octet << 1 | u8::from(bit))).collect()

@@ -62,7 +62,9 @@ mod tests {
 
     #[test]
     fn what_does_not_end_and_what_is_too_large_is_none() {
-        for wrong in [&[][..], &[31], &[31, 0x80], &[31, 0xff, 0xff, 0xff, 0xff, 0xff, 0], &[31, 255, 255, 255, 255, 127]] {
+        for wrong in
+            [&[][..], &[31], &[31, 0x80], &[31, 0xff, 0xff, 0xff, 0xff, 0xff, 0], &[31, 255, 255, 255, 255, 127]]
+        {
             assert_eq!(read(&mut &*wrong, 5), None, "{wrong:?}");
         }
         let mut longer = &[31, 0x80, 0x80, 0x00, 7][..];
