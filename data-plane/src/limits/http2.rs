@@ -43,7 +43,7 @@ pub(crate) const H2_OUT_DEAF_BYTES: usize = 2 * H2_OUT_BYTES_MAX;
 pub(crate) const H2_COPIED_BYTES_MAX: usize = 4 * 1024;
 
 /// Memory for what is gathered that an HTTP/2 connection keeps when nothing is under way on it, in bytes.
-pub(crate) const H2_KEPT_BYTES_MAX: usize = 4 * 1024;
+pub(crate) const H2_KEPT_BYTES_MAX: usize = 16 * 1024;
 
 /// Read from an HTTP/2 connection at a time, in bytes, into memory that all of a worker share: a few frames of the largest
 /// size, one of which may have begun before.
