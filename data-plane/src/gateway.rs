@@ -75,13 +75,6 @@ pub(crate) struct Arrival {
     pub(crate) refused: Option<FramingViolation>,
 }
 
-impl Arrival {
-    /// One that may be one.
-    pub(crate) fn of(request: Request<Incoming>) -> Self {
-        Self { request, spelling: HeaderSpelling::default(), refused: None }
-    }
-}
-
 impl Gateway {
     /// Answers one request. Never fails: what goes wrong is an answer, or a connection that ends visibly early.
     pub(crate) async fn serve(
@@ -182,8 +175,8 @@ impl Gateway {
 }
 
 /// Whether nothing can follow on the connection: the request's framing is broken, or a part of its body unread for good. A
-/// request that was refused leaves the connection in use when all of it has come; where an upstream failed, hyper reads
-/// what there is of the body, and ends the connection where that is not all.
+/// request that was refused leaves the connection in use when all of it has come; where an upstream failed, the
+/// server reads what there is of the body, and ends the connection where that is not all.
 fn input_is_over(error: &ProxyError, body: &Progress) -> bool {
     match error {
         ProxyError::Framing(_) | ProxyError::ClientIdle | ProxyError::ClientSlow | ProxyError::ClientGone => true,
@@ -192,8 +185,7 @@ fn input_is_over(error: &ProxyError, body: &Progress) -> bool {
     }
 }
 
-/// Whether the head goes out alone, whatever is said about a body (RFC 9110 sections 9.3.2, 15.3.5 and 15.4.5). hyper
-/// sees to that over HTTP/1.1 only.
+/// Whether the head goes out alone, whatever is said about a body (RFC 9110 sections 9.3.2, 15.3.5 and 15.4.5).
 fn has_no_content(method: &Method, status: StatusCode) -> bool {
     *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

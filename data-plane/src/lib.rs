@@ -18,6 +18,7 @@ pub mod framing;
 mod function;
 mod gateway;
 mod http1;
+mod http2;
 mod identity;
 pub mod ledger;
 mod limits;

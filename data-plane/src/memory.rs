@@ -73,7 +73,7 @@ impl Part {
     pub(crate) const fn bytes(self) -> i64 {
         match self {
             Self::Http1Connection => 4 * KIB,
-            // hyper's state and its buffer for reading, and what small frames are gathered in.
+            // Its streams, two tables of fields, and what small frames are gathered in.
             Self::Http2Connection => 32 * KIB,
             Self::PlainUpstream => 4 * KIB,
             // hyper's buffer for reading, and rustls's in both directions.

@@ -233,7 +233,10 @@ pub struct Wire {
 impl Wire {
     /// Connects and says nothing.
     pub async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         let (reading, writing) = stream.into_split();
         Self { reading, writing, unread: Vec::new() }
@@ -241,7 +244,12 @@ impl Wire {
 
     /// Connects, says the preface and these settings, and that no table may be kept for what is answered.
     pub async fn open(address: SocketAddr, pairs: &[(u16, u32)]) -> Self {
-        let mut wire = Self::connect(address).await;
+        Self::greet(TcpStream::connect(address).await.unwrap(), pairs).await
+    }
+
+    /// Says the same on a connection.
+    pub async fn greet(stream: TcpStream, pairs: &[(u16, u32)]) -> Self {
+        let mut wire = Self::over(stream);
         wire.send(&[PREFACE, &settings(&[&[(1, 0)], pairs].concat())].concat()).await;
         wire
     }

@@ -1,6 +1,7 @@
 //! [`Incoming`]: a body as it comes in, whatever its connection speaks.
 
 use crate::http1::{Http1Body, Pipe, Piped, Spliced};
+use crate::http2::Http2Body;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
@@ -10,10 +11,12 @@ use std::time::Duration;
 /// A body as it comes in.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    /// Through hyper.
+    /// Through hyper, from an upstream.
     Hyper(hyper::body::Incoming),
     /// Over HTTP/1.1 in clear text.
     Http1(Http1Body),
+    /// Over HTTP/2, from a client.
+    Http2(Http2Body),
 }
 
 impl Body for Incoming {
@@ -25,6 +28,7 @@ impl Body for Incoming {
         match self.get_mut() {
             Self::Hyper(body) => Pin::new(body).poll_frame(cx).map_err(drop),
             Self::Http1(body) => Pin::new(body).poll_frame(cx).map_err(drop),
+            Self::Http2(body) => Pin::new(body).poll_frame(cx).map_err(drop),
         }
     }
 
@@ -32,6 +36,7 @@ impl Body for Incoming {
         match self {
             Self::Hyper(body) => body.is_end_stream(),
             Self::Http1(body) => body.is_end_stream(),
+            Self::Http2(body) => body.is_end_stream(),
         }
     }
 
@@ -39,6 +44,7 @@ impl Body for Incoming {
         match self {
             Self::Hyper(body) => body.size_hint(),
             Self::Http1(body) => body.size_hint(),
+            Self::Http2(body) => body.size_hint(),
         }
     }
 }
@@ -46,15 +52,15 @@ impl Body for Incoming {
 impl Piped for Incoming {
     fn paced(&mut self, blocked: Duration) {
         match self {
-            // It has its own way: flow control.
-            Self::Hyper(_) => {}
+            // They have their own way: flow control.
+            Self::Hyper(_) | Self::Http2(_) => {}
             Self::Http1(body) => body.paced(blocked),
         }
     }
 
     fn poll_pipe(&mut self, cx: &mut Context<'_>, pipe: &mut Option<Pipe>) -> Poll<Spliced> {
         match self {
-            Self::Hyper(_) => Poll::Ready(Spliced::Frame),
+            Self::Hyper(_) | Self::Http2(_) => Poll::Ready(Spliced::Frame),
             Self::Http1(body) => body.poll_pipe(cx, pipe),
         }
     }

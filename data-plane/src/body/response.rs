@@ -43,7 +43,7 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
             }
             Self::Stream(stream, end) => {
                 let frame = ready!(Pin::new(&mut *stream).poll_frame(cx));
-                // hyper does not ask again behind the last frame of a body whose length it knows, nor behind trailers.
+                // Nobody asks again behind the last frame of a body whose length is known, nor behind trailers.
                 let over = match &frame {
                     None => true,
                     Some(Ok(frame)) => frame.is_trailers() || stream.is_end_stream(),

@@ -191,19 +191,28 @@ pub(crate) fn write_length(out: &mut Vec<u8>, bytes: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes the line that says when an answer is made (RFC 9110 section 6.6.1), formatted once a second.
+/// Writes the line that says when an answer is made (RFC 9110 section 6.6.1).
 pub(crate) fn write_date(out: &mut Vec<u8>) {
+    with_date(|date| {
+        out.extend_from_slice(b"date: ");
+        out.extend_from_slice(date);
+        out.extend_from_slice(b"\r\n");
+    });
+}
+
+/// Hands on the time as headers say it, formatted once a second.
+pub(crate) fn with_date(take: impl FnOnce(&[u8])) {
     thread_local! {
-        static LINE: RefCell<(u64, Vec<u8>)> = const { RefCell::new((0, Vec::new())) };
+        static DATE: RefCell<(u64, Vec<u8>)> = const { RefCell::new((0, Vec::new())) };
     }
     let now = SystemTime::now();
     let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    LINE.with_borrow_mut(|(formatted_at, line)| {
-        if *formatted_at != second || line.is_empty() {
+    DATE.with_borrow_mut(|(formatted_at, date)| {
+        if *formatted_at != second || date.is_empty() {
             *formatted_at = second;
-            *line = format!("date: {}\r\n", httpdate::fmt_http_date(now)).into_bytes();
+            *date = httpdate::fmt_http_date(now).into_bytes();
         }
-        out.extend_from_slice(line);
+        take(date);
     });
 }
 

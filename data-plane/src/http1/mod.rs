@@ -20,8 +20,9 @@ mod transport;
 
 pub(crate) use body::Http1Body;
 pub(crate) use head::{
-    Head, HeadError, keeps_alive, parse_answer, write_date, write_header, write_headers, write_length,
+    Head, HeadError, keeps_alive, parse_answer, with_date, write_date, write_header, write_headers, write_length,
 };
 pub(crate) use pipe::Pipe;
 pub(crate) use sending::{BodyEnd, Piped, SendError, Sending, Spliced};
+pub(crate) use taking::Taking;
 pub(crate) use transport::{ReceiveError, Receiving, Transport};

@@ -12,9 +12,9 @@ use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// Of one message.
+/// Of one message, or of all that is said on a connection.
 #[derive(Debug)]
-pub(super) struct Taking {
+pub(crate) struct Taking {
     patience: Patience,
     /// Made when something first has to wait: most messages never do.
     looks: Option<Looks>,
@@ -32,12 +32,12 @@ struct Looks {
 }
 
 impl Taking {
-    pub(super) fn new(limit: BodyLimit) -> Self {
+    pub(crate) fn new(limit: BodyLimit) -> Self {
         Self { patience: Patience::new(limit), looks: None, foreseen_bytes: 0 }
     }
 
     /// Ready when the other side, which takes nothing visibly since then, takes too little.
-    pub(super) fn poll_slow(&mut self, cx: &mut Context<'_>, since: Instant, stream: &TcpStream) -> Poll<()> {
+    pub(crate) fn poll_slow(&mut self, cx: &mut Context<'_>, since: Instant, stream: &TcpStream) -> Poll<()> {
         self.poll_by(cx, since, || sent_queue::bytes(stream))
     }
 
@@ -71,7 +71,7 @@ impl Taking {
     }
 
     /// Notes that so many bytes could be written, at last or as always.
-    pub(super) fn wrote(&mut self, bytes: usize) {
+    pub(crate) fn wrote(&mut self, bytes: usize) {
         let bytes = bytes as u64;
         if let Some(last) = self.looks.as_mut().and_then(|looks| looks.last.take()) {
             self.patience.spend(last.elapsed());

@@ -15,11 +15,42 @@ pub(crate) const H2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// Flow-control window of one HTTP/2 connection, in bytes.
 pub(crate) const H2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// Bytes waiting to be sent on one HTTP/2 stream.
+/// Bytes waiting to be sent on one HTTP/2 stream to a service.
 pub(crate) const H2_SEND_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Header list of one HTTP/2 request, in bytes as RFC 9113 section 10.5.1 counts them.
 pub(crate) const H2_HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+
+/// A header list that is larger than this, in bytes, is not an HTTP/2 request that is too large but an attack: it ends the
+/// connection. What lies between is answered.
+pub(crate) const H2_HEADER_LIST_FAR_BYTES_MAX: usize = 4 * H2_HEADER_LIST_BYTES_MAX as usize;
+
+/// Table of fields of each direction of an HTTP/2 connection, in octets as RFC 7541 section 4.1 counts them: the size that
+/// everybody begins with.
+pub(crate) const H2_HEADER_TABLE_BYTES: usize = 4 * 1024;
+
+/// Longest value of an answer's field that is looked at for whether it comes again, in bytes. Longer ones are mostly
+/// different each time, and would drive others out of the table.
+pub(crate) const H2_REPEATED_VALUE_BYTES_MAX: usize = 128;
+
+/// What waits to be written on one HTTP/2 connection, in bytes, before the streams that have more wait for their turn.
+pub(crate) const H2_OUT_BYTES_MAX: usize = 64 * 1024;
+
+/// … before nothing more is read: what a client makes the proxy say by itself is small, unless it does not read.
+pub(crate) const H2_OUT_DEAF_BYTES: usize = 2 * H2_OUT_BYTES_MAX;
+
+/// A payload of an answer up to this size is copied into what is gathered, in bytes: a piece of its own would cost more.
+pub(crate) const H2_COPIED_BYTES_MAX: usize = 4 * 1024;
+
+/// Memory for what is gathered that an HTTP/2 connection keeps when nothing is under way on it, in bytes.
+pub(crate) const H2_KEPT_BYTES_MAX: usize = 16 * 1024;
+
+/// Read from an HTTP/2 connection at a time, in bytes, into memory that all of a worker share: a few frames of the largest
+/// size, one of which may have begun before.
+pub(crate) const H2_READ_BYTES: usize = 64 * 1024;
+
+/// Reads from one HTTP/2 connection before others have their turn.
+pub(crate) const H2_READS_MAX: usize = 4;
 
 /// Largest frame that an HTTP/2 client may send, in bytes of payload: the smallest that may be announced (RFC 9113 section
 /// 6.5.2), since larger ones are held until they are whole.
@@ -51,14 +82,12 @@ pub(crate) const H2_RESETS_ALLOWED: u32 = 2 * H2_STREAMS_MAX;
 /// half of what it asks for never meets this.
 pub(crate) const H2_RESETS_PER_SECOND: u32 = 32;
 
-/// HTTP/2 streams that were given up before the worker has looked at them: beyond [`H2_RESETS_ALLOWED`], which counts them
-/// as well.
-pub(crate) const H2_UNACCEPTED_RESETS_MAX: usize = 2 * H2_RESETS_ALLOWED as usize;
+/// Frames of DATA without data that an HTTP/2 client may send over the life of a connection, the last of a body not counted.
+pub(crate) const H2_EMPTY_FRAMES_MAX: u32 = 100;
 
-/// Resets of streams over the life of an HTTP/2 connection that the engine makes for faults of the client. Those that go
-/// out are counted by [`H2_RESETS_ALLOWED`]; this bounds what waits for a client that does not read, at about half a
-/// kilobyte each.
-pub(crate) const H2_UNREAD_RESETS_MAX: usize = 4_096;
+/// CONTINUATION frames of one block before its last: as many as the largest list of fields takes, and one for those who
+/// do not fill their frames.
+pub(crate) const H2_CONTINUATIONS_MAX: u32 = H2_HEADER_LIST_BYTES_MAX / H2_FRAME_BYTES_MAX + 1;
 
 /// HTTP/2 streams of a connection that are remembered: those that are open, and those that the proxy gave up while the
 /// client was still sending.
@@ -71,7 +100,8 @@ pub(crate) const H2_IDLE_TIMEOUT_MS: u64 = HEAD_READ_TIMEOUT_MS;
 /// How long an HTTP/2 client that is told to go may take to go by itself, in milliseconds.
 pub(crate) const H2_GOODBYE_MS: u64 = 1_000;
 
-/// An HTTP/2 connection that says nothing for this long is asked for a sign of life, in milliseconds.
+/// How often is looked whether an HTTP/2 connection has said anything, in milliseconds: one that has not is asked for a sign
+/// of life.
 pub(crate) const H2_PING_INTERVAL_MS: u64 = 30_000;
 
 /// … and closed when it gives none for this long, in milliseconds.

@@ -1,56 +1,70 @@
-//! One HTTP/2 connection: hyper's engine, with a guard before it that sees every frame in both directions.
+//! One HTTP/2 connection: its socket, its clock, and a task for each of its requests. What is said on it is the business of
+//! `http2`.
 
-mod calm;
-mod frames;
-mod gathered;
-mod guard;
-mod inbound;
-mod receivers;
-mod request;
-mod streams;
-#[cfg(test)]
-mod tests;
+mod clock;
 
 use super::drained::Drained;
 use super::linger;
 use crate::body::Incoming;
-use crate::deadline::Deadline;
 use crate::framing::LingeringLimits;
 use crate::gateway::{Arrival, ClientConnection, Gateway};
-use crate::http1::Transport;
-use crate::limits::{
-    H2_CONNECTION_WINDOW_BYTES, H2_FRAME_BYTES_MAX, H2_GOODBYE_MS, H2_HEADER_LIST_BYTES_MAX, H2_PING_INTERVAL_MS,
-    H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, H2_UNACCEPTED_RESETS_MAX,
-    H2_UNREAD_RESETS_MAX,
-};
+use crate::http1::{Taking, Transport};
+use crate::http2::{Exchange, Fault, Opened, Receiver, Shared, State};
+use crate::limits::{H2_GOODBYE_MS, H2_OUT_DEAF_BYTES, H2_READ_BYTES, H2_READS_MAX};
 use bytes::BytesMut;
-use gathered::{Flusher, Gathered};
-use guard::{Fault, Overdue};
-use http_body::Body as _;
-use hyper::Request;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use receivers::Streams;
+use clock::{Clock, Due};
+use penstock_model::function::HeaderSpelling;
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 /// What every HTTP/2 connection begins with (RFC 9113 section 3.4).
 pub(super) const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How often a stream is tried to be given up that cannot be between two frames.
-const GIVE_UP_TRIES: u32 = 10;
-
-/// How long what a client must still hear may take, and what is looked at again that could not be said.
+/// How long what a client must still hear may take.
 const GOODBYE: Duration = Duration::from_millis(H2_GOODBYE_MS);
+
+thread_local! {
+    /// What is read next, of whichever connection.
+    static SPACE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One connection.
+struct Connection<'a> {
+    gateway: &'a Rc<Gateway>,
+    client: Rc<ClientConnection>,
+    stream: TcpStream,
+    state: Shared,
+    receiver: Receiver,
+    /// Of a frame that is not whole yet.
+    unread: Vec<u8>,
+    clock: Clock,
+    /// Whether the client reads, and since when the socket takes nothing.
+    taking: Taking,
+    blocked_since: Option<Instant>,
+    /// Whether nothing was read because too much waits to be written.
+    is_deaf: bool,
+    drained: Drained,
+    /// Whether the client was told that the worker drains.
+    is_told: bool,
+}
+
+/// Ends all that is under way, however the connection ends.
+struct Ending(Shared);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.borrow_mut().end();
+    }
+}
 
 /// Serves a connection, of which the preface has been read already, to its end.
 pub(super) async fn serve(
@@ -59,161 +73,172 @@ pub(super) async fn serve(
     address: SocketAddr,
     drained: Drained,
 ) -> io::Result<()> {
-    let (io, flusher) = Gathered::over(transport, H2_PREFACE.len(), gateway.client_limit.idle);
-    let served = run(gateway, io, &flusher, address, drained).await;
-    let fault = flusher.fault();
-    if let Some(fault) = fault {
-        flusher.say(fault);
-    }
-    // What is left takes as long as the kernel takes to take it, which is no time, unless the client does not read.
-    let flushed = timeout(GOODBYE, poll_fn(|cx| flusher.poll_flush(cx))).await;
-    let reason = fault.map(|fault| fault.reason).or_else(|| served.as_ref().err().and_then(reason));
-    if let Some(reason) = reason.filter(|&reason| reason != Fault::IDLE.reason) {
-        gateway.metrics.failure(reason);
-    }
-    let was_refused = reason.is_some();
-    if was_refused
-        && matches!(flushed, Ok(Ok(())))
-        && let Some(stream) = flusher.into_stream()
-    {
-        let transport = RefCell::new(Transport::new(stream, BytesMut::new()));
-        linger::close(&transport, LingeringLimits::default(), true).await;
-    }
-    served
+    let (stream, unread) = transport.into_parts();
+    let now = Instant::now();
+    let state: Shared = Rc::new(RefCell::new(State::new(now)));
+    let ending = Ending(Rc::clone(&state));
+    let mut connection = Connection {
+        gateway,
+        client: Rc::new(ClientConnection { address, violations: None }),
+        stream,
+        state,
+        receiver: Receiver::default(),
+        unread: Vec::new(),
+        clock: Clock::new(now),
+        taking: Taking::new(gateway.client_limit),
+        blocked_since: None,
+        is_deaf: false,
+        drained,
+        is_told: false,
+    };
+    connection.take(&unread[H2_PREFACE.len()..]);
+    drop(unread);
+    let served = poll_fn(|cx| connection.poll(cx)).await;
+    drop(ending);
+    connection.close(served).await
 }
 
-/// Runs the engine until it or the guard ends the connection.
-async fn run(
-    gateway: &Rc<Gateway>,
-    io: Gathered,
-    flusher: &Flusher,
-    address: SocketAddr,
-    mut drained: Drained,
-) -> io::Result<()> {
-    let client = Rc::new(ClientConnection { address, violations: None });
-    let streams = Streams::new(gateway.client_limit, Rc::clone(&gateway.metrics));
-    let service = service_fn(|request: Request<hyper::body::Incoming>| {
-        let receiver = streams.begin(!request.body().is_end_stream());
-        let (gateway, client) = (Rc::clone(gateway), Rc::clone(&client));
-        let refused = request::violation(&request);
-        let arrival = Arrival { refused, ..Arrival::of(request.map(Incoming::Hyper)) };
-        // On the heap: hyper moves what it spawns several times, and this is several kilobytes.
-        Box::pin(async move {
-            let response = gateway.serve(&client, arrival).await;
-            Ok::<_, Infallible>(response.map(|body| receiver.watching(body)))
-        })
-    });
-    let connection = http2::Builder::new(streams.executor())
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(H2_STREAMS_MAX)
-        .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW_BYTES)
-        .max_send_buf_size(H2_SEND_BUFFER_BYTES)
-        .max_frame_size(H2_FRAME_BYTES_MAX)
-        .max_header_list_size(H2_HEADER_LIST_BYTES_MAX)
-        .max_pending_accept_reset_streams(H2_UNACCEPTED_RESETS_MAX)
-        .max_local_error_reset_streams(H2_UNREAD_RESETS_MAX)
-        .keep_alive_interval(Duration::from_millis(H2_PING_INTERVAL_MS))
-        .keep_alive_timeout(Duration::from_millis(H2_PING_TIMEOUT_MS))
-        .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    let mut watch = Watch { deadline: Deadline::new(flusher.due()), again_at: None, tries_left: GIVE_UP_TRIES };
-    let mut was_told = false;
-    poll_fn(|cx| {
-        if drained.poll(cx) && !was_told {
-            was_told = true;
-            connection.as_mut().graceful_shutdown();
+impl Connection<'_> {
+    /// Does what there is to do. Ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.state.borrow_mut().attend(cx);
+        if !self.is_told && self.drained.poll(cx) {
+            self.is_told = true;
+            self.state.borrow_mut().announce_end();
         }
+        let has_ended = match self.poll_read(cx) {
+            Poll::Ready(read) => {
+                read?;
+                true
+            }
+            Poll::Pending => false,
+        };
         loop {
-            let served = connection.as_mut().poll(cx);
-            if let Poll::Ready(Err(error)) = flusher.poll_flush(cx) {
-                return Poll::Ready(Err(error));
+            let state = &mut *self.state.borrow_mut();
+            match self.clock.poll(cx, state.idle_since, self.blocked_since.is_some()) {
+                Due::Nothing => break,
+                Due::Question => state.ask(),
+                Due::Idle => state.announce_end(),
+                Due::Fault(fault) => {
+                    state.fail(fault);
+                    break;
+                }
+                Due::Silence => return Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             }
-            if served.is_ready() {
-                return served.map_err(io::Error::other);
+        }
+        let flushed = self.poll_flush(cx)?;
+        let state = &mut *self.state.borrow_mut();
+        if has_ended || state.fault.is_some() || flushed.is_ready() && state.is_over() {
+            return Poll::Ready(Ok(()));
+        }
+        state.unattended();
+        if std::mem::take(&mut self.is_deaf) && flushed.is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Reads what has come. Ready when nothing more will.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..H2_READS_MAX {
+            let (waiting, has_fault) = {
+                let state = self.state.borrow();
+                (state.out.bytes(), state.fault.is_some())
+            };
+            // Whoever does not hear us is not heard.
+            self.is_deaf = waiting >= H2_OUT_DEAF_BYTES;
+            if has_fault || self.is_deaf {
+                return Poll::Pending;
             }
-            if flusher.fault().is_some() {
+            // It stays borrowed while frames are looked at, which never reads.
+            let read = SPACE.with_borrow_mut(|space| {
+                space.resize(H2_READ_BYTES, 0);
+                let kept = self.unread.len();
+                let mut fresh = ReadBuf::new(&mut space[kept..]);
+                ready!(Pin::new(&mut self.stream).poll_read(cx, &mut fresh))?;
+                let fresh = fresh.filled().len();
+                if fresh > 0 {
+                    space[..kept].copy_from_slice(&self.unread);
+                    self.take(&space[..kept + fresh]);
+                }
+                Poll::Ready(Ok::<_, io::Error>(fresh))
+            });
+            if ready!(read)? == 0 {
                 return Poll::Ready(Ok(()));
             }
-            match watch.poll(cx, flusher) {
-                Watched::Nothing => return Poll::Pending,
-                Watched::GaveUp => gateway.metrics.failure(Fault::STALLED.reason),
-                Watched::Ends => {}
-                Watched::Idles => connection.as_mut().graceful_shutdown(),
-            }
+            self.clock.heard();
         }
-    })
-    .await
-}
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
 
-/// What the clock of a connection has found.
-enum Watched {
-    /// It wakes when it is time to look again.
-    Nothing,
-    /// A stream was given up, which the engine has to hear.
-    GaveUp,
-    /// Nothing was asked for so long that the client is told to go.
-    Idles,
-    /// The connection has a fault.
-    Ends,
-}
-
-/// The clock of a connection.
-struct Watch {
-    deadline: Deadline,
-    /// When to look again, where something was found and is not over yet.
-    again_at: Option<Instant>,
-    tries_left: u32,
-}
-
-impl Watch {
-    fn poll(&mut self, cx: &mut Context<'_>, flusher: &Flusher) -> Watched {
-        loop {
-            self.deadline.set(self.again_at.unwrap_or_else(|| flusher.due()));
-            if self.deadline.poll(cx).is_pending() {
-                return Watched::Nothing;
-            }
-            let was_idle = self.again_at.take().is_some();
-            match flusher.overdue() {
-                None => self.tries_left = GIVE_UP_TRIES,
-                Some(Overdue::Stalled(stream)) if flusher.give_up(stream) => return Watched::GaveUp,
-                Some(Overdue::Stalled(_)) if self.tries_left > 0 => {
-                    self.tries_left -= 1;
-                    self.again_at = Some(Instant::now() + GOODBYE);
-                }
-                Some(Overdue::Stalled(_)) => {
-                    flusher.fail(Fault::STALLED);
-                    return Watched::Ends;
-                }
-                Some(Overdue::Idle) if was_idle => {
-                    flusher.fail(Fault::IDLE);
-                    return Watched::Ends;
-                }
-                Some(Overdue::Idle) => {
-                    self.again_at = Some(Instant::now() + GOODBYE);
-                    return Watched::Idles;
-                }
+    /// Takes bytes, which begin with those that were kept.
+    fn take(&mut self, bytes: &[u8]) {
+        let Self { gateway, client, state, receiver, .. } = self;
+        let read = receiver.read(state, bytes, |opened| begin(gateway, client, state, opened));
+        match read {
+            Err(fault) => state.borrow_mut().fail(fault),
+            Ok(read) if read == bytes.len() => self.unread = Vec::new(),
+            Ok(read) => {
+                self.unread.clear();
+                self.unread.extend_from_slice(&bytes[read..]);
             }
         }
     }
+
+    /// Writes what was gathered. Ready when the socket has taken all of it.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let state = &mut *self.state.borrow_mut();
+        let mut taken = 0;
+        let flushed = state.out.poll_write(cx, &mut self.stream, &mut taken);
+        if taken > 0 {
+            state.grant();
+            self.taking.wrote(taken);
+            self.blocked_since = None;
+        }
+        if flushed.is_ready() && state.idle_since.is_some() {
+            state.out.rest();
+        }
+        if flushed.is_pending() {
+            let since = *self.blocked_since.get_or_insert_with(Instant::now);
+            if self.taking.poll_slow(cx, since, &self.stream).is_ready() {
+                state.fail(Fault::STALLED);
+            }
+        }
+        flushed
+    }
+
+    /// Says why the connection ends, and ends it.
+    async fn close(mut self, served: io::Result<()>) -> io::Result<()> {
+        let fault = self.state.borrow().fault;
+        if let Some(fault) = fault {
+            self.state.borrow_mut().say(fault);
+        }
+        // What is left takes as long as the kernel takes to take it, which is no time, unless the client does not read.
+        let flushed = timeout(GOODBYE, poll_fn(|cx| self.poll_flush(cx))).await;
+        let fault = fault.filter(|&fault| fault != Fault::IDLE);
+        if let Some(fault) = fault {
+            self.gateway.metrics.failure(fault.reason);
+        }
+        if matches!(flushed, Ok(Ok(()))) && served.is_ok() {
+            let transport = RefCell::new(Transport::new(self.stream, BytesMut::new()));
+            linger::close(&transport, LingeringLimits::default(), fault.is_some()).await;
+        }
+        served
+    }
 }
 
-/// The word for an error that the engine has found, for the metrics. None where nobody has broken the protocol.
-fn reason(error: &io::Error) -> Option<&'static str> {
-    let mut error = error.get_ref().and_then(|error| error.source());
-    let found = std::iter::from_fn(|| {
-        let this = error?;
-        error = this.source();
-        Some(this)
-    });
-    let found = found.filter_map(|error| error.downcast_ref::<h2::Error>()).next()?;
-    if !found.is_go_away() || !found.is_library() {
-        return None;
-    }
-    Some(match found.reason()? {
-        h2::Reason::NO_ERROR => return None,
-        h2::Reason::FLOW_CONTROL_ERROR => Fault::FLOW_CONTROL.reason,
-        h2::Reason::ENHANCE_YOUR_CALM => "h2_enhance_your_calm",
-        _ => Fault::PROTOCOL.reason,
-    })
+/// Answers a request, in a task of its own.
+fn begin(gateway: &Rc<Gateway>, client: &Rc<ClientConnection>, state: &Shared, opened: Opened) {
+    let Opened { id, asked, body } = opened;
+    let request = asked.request.map(|()| Incoming::Http2(body));
+    let arrival = Arrival { request, spelling: HeaderSpelling::default(), refused: asked.refused };
+    let exchange = Exchange::of(state, id);
+    let (gateway, client) = (Rc::clone(gateway), Rc::clone(client));
+    // On the heap at once: what is spawned is moved, and this is several kilobytes.
+    let task = tokio::task::spawn_local(Box::pin(async move {
+        let response = gateway.serve(&client, arrival).await;
+        exchange.answer(response, gateway.client_limit, &gateway.metrics).await;
+    }));
+    state.borrow_mut().served_by(id, task.abort_handle());
 }

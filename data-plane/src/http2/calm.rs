@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 /// A store of frames that is used up by some and filled by others, and by time. Nobody looks at a clock before it is empty.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     left: u32,
     max: u32,
     per_second: u32,
@@ -14,13 +14,13 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    pub(super) fn new(max: u32, per_second: u32, now: Instant) -> Self {
+    pub(crate) fn new(max: u32, per_second: u32, now: Instant) -> Self {
         Self { left: max, max, per_second, filled: now }
     }
 
     /// Takes one; whether there was one.
     #[must_use]
-    pub(super) fn take(&mut self, now: impl FnOnce() -> Instant) -> bool {
+    pub(crate) fn take(&mut self, now: impl FnOnce() -> Instant) -> bool {
         if self.left == 0 {
             self.fill(now());
         }
@@ -30,7 +30,7 @@ impl Allowance {
     }
 
     /// Gives some for something that was worth it.
-    pub(super) fn give(&mut self, more: u32) {
+    pub(crate) fn give(&mut self, more: u32) {
         self.left = self.left.saturating_add(more).min(self.max);
     }
 
