@@ -208,6 +208,11 @@ fn overflows() -> Vec<Case> {
         case("6.9.1", "one above a stream's largest window")
             .send([never(), window(1, WINDOW_MAX - window_first), window(1, 1)])
             .resets(flow),
+        case("6.9.2", "a setting does not count for a stream whose window was too large and that was reset")
+            .send([headers(1, flag::END_HEADERS, request("POST", "/never", &[])), window(1, WINDOW_MAX)])
+            .resets(flow)
+            .send([settings(&[(INITIAL_WINDOW_SIZE, window_first)])])
+            .ignored(),
         case("6.9.2", "a setting that takes a window above the largest")
             .send([never(), window(1, WINDOW_MAX - window_first), settings(&[(INITIAL_WINDOW_SIZE, 65_536)])])
             .breaks(flow),

@@ -17,6 +17,7 @@ use http_body::Body;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A body that wants to know when it is given up.
@@ -162,6 +163,9 @@ impl<B: Answer> Outgoing<'_, B> {
     }
 }
 
+/// How often it is looked whether a window was shut meanwhile, at most.
+const LOOK: Duration = Duration::from_secs(1);
+
 impl Waiting {
     fn new(limit: BodyLimit) -> Self {
         // Who opens its window for one frame at a time may take what that takes at the least rate.
@@ -169,27 +173,35 @@ impl Waiting {
         Self { patience: Patience::new(BodyLimit { idle, ..limit }), since: None, deadline: None }
     }
 
-    /// Ready when the client has kept a window shut for too long. While its socket is what is waited for nobody's window is, and
-    /// the connection looks after that.
+    /// Ready when the client has kept a window shut for too long. While its socket or its turn is what is waited for nobody's window is,
+    /// and the connection looks after that; but a window may be shut meanwhile, so it is looked at again.
     fn poll_over(&mut self, cx: &mut Context<'_>, is_shut: bool) -> Poll<()> {
         loop {
-            let since = *self.since.get_or_insert_with(Instant::now);
-            let at = since + self.patience.left();
+            let at = if is_shut {
+                *self.since.get_or_insert_with(Instant::now) + self.patience.left()
+            } else {
+                self.spent();
+                Instant::now() + self.patience.left().max(LOOK)
+            };
             let deadline = self.deadline.get_or_insert_with(|| Deadline::new(at));
             deadline.set(at);
             ready!(deadline.poll(cx));
             if is_shut {
                 return Poll::Ready(());
             }
-            self.since = None;
+        }
+    }
+
+    /// The client's part of the wait is over.
+    fn spent(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.patience.spend(since.elapsed());
         }
     }
 
     /// It has taken so much.
     fn took(&mut self, bytes: usize) {
-        if let Some(since) = self.since.take() {
-            self.patience.spend(since.elapsed());
-        }
+        self.spent();
         self.patience.earn(bytes as u64);
     }
 }

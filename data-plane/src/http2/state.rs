@@ -289,7 +289,8 @@ impl State {
         self.window_first = i64::from(bytes);
         for stream in self.streams.iter_mut() {
             stream.window += difference;
-            Fault::unless(stream.window <= WINDOW_MAX, Fault::FLOW_CONTROL)?;
+            // Of one that was reset nothing goes out any more, whatever its window was made.
+            Fault::unless(stream.reset_by_us || stream.window <= WINDOW_MAX, Fault::FLOW_CONTROL)?;
             if stream.window > 0 {
                 stream.wake();
             }
@@ -327,9 +328,13 @@ impl State {
         }
     }
 
-    /// Says why the connection ends.
+    /// Says why the connection ends. What was said to be the last stream stays the last (RFC 9113 section 6.8).
     pub(crate) fn say(&mut self, fault: Fault) {
-        put_goaway(self.out.tail(), self.streams.highest, fault.code);
+        let last = match self.goodbye {
+            Goodbye::Said(last) => last,
+            Goodbye::No | Goodbye::Announced => self.streams.highest,
+        };
+        put_goaway(self.out.tail(), last, fault.code);
     }
 
     /// Whether the end was said, and nothing is left to do but to write.
