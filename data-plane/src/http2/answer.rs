@@ -177,31 +177,24 @@ impl Waiting {
     /// and the connection looks after that; but a window may be shut meanwhile, so it is looked at again.
     fn poll_over(&mut self, cx: &mut Context<'_>, is_shut: bool) -> Poll<()> {
         loop {
-            let at = if is_shut {
-                *self.since.get_or_insert_with(Instant::now) + self.patience.left()
-            } else {
-                self.spent();
-                Instant::now() + self.patience.left().max(LOOK)
-            };
+            let since = *self.since.get_or_insert_with(Instant::now);
+            let left = self.patience.left();
+            let at = since + if is_shut { left } else { left.max(LOOK) };
             let deadline = self.deadline.get_or_insert_with(|| Deadline::new(at));
             deadline.set(at);
             ready!(deadline.poll(cx));
             if is_shut {
                 return Poll::Ready(());
             }
-        }
-    }
-
-    /// The client's part of the wait is over.
-    fn spent(&mut self) {
-        if let Some(since) = self.since.take() {
-            self.patience.spend(since.elapsed());
+            self.since = None;
         }
     }
 
     /// It has taken so much.
     fn took(&mut self, bytes: usize) {
-        self.spent();
+        if let Some(since) = self.since.take() {
+            self.patience.spend(since.elapsed());
+        }
         self.patience.earn(bytes as u64);
     }
 }
