@@ -5,9 +5,10 @@
 
 use harness::client;
 use harness::content::{Api, http_proxy, with};
+use harness::frames::{self, Wire};
 use harness::held;
 use harness::payload::{Noise, drain, noise_body};
-use harness::slow::{asked, crowd, h2, h2_get, pause, read_slowly, upload};
+use harness::slow::{asked, crowd, h2, h2_get, narrow, pause, read_slowly, upload};
 use harness::upstream::{Upstream, hex, read_head};
 use harness::wait::{BOUND, bounded, until, until_within};
 use harness::{World, sized};
@@ -174,6 +175,17 @@ async fn an_http2_client_that_keeps_its_window_shut_loses_the_stream_and_not_the
     let (bytes, sum) = drain(taken.into_body()).await.unwrap();
     assert_eq!((bytes, sum), (8 * MIB, hash.await.unwrap()));
     assert_eq!(world.failures("client_slow").await, 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_client_that_does_not_read_its_connection_loses_it() {
+    let (world, upstream, _echo) = impatient().await;
+    let mut wire = Wire::greet(narrow(world.proxy()).await, &[(4, 1 << 30)]).await;
+    let ask = frames::request("GET", &format!("/bulk/noise/1/{}/16384/0", 64 * MIB), &[]);
+    wire.send(&[frames::window(0, 1 << 30), frames::headers(1, frames::flag::WHOLE, ask)].concat()).await;
+    world.failed("h2_client_stalled", 1.0).await;
+    until("the upstream is rid of it", async || upstream.open(), |&open| open == 0).await;
+    bounded("the end", async { while wire.next().await.is_some() {} }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -188,7 +188,7 @@ where
         let Poll::Ready(written) = transport.poll_drain(cx, pipe) else { return self.poll_blocked(cx, transport) };
         let taken = filled - pipe.filled();
         self.goes_on(taken);
-        Poll::Ready(written.map_err(SendError::Io))
+        Poll::Ready(written.map_err(|error| self.not_taken(error)))
     }
 
     /// The other side takes nothing. Ready when that lasts too long.
@@ -197,6 +197,15 @@ where
         match &mut self.taking {
             Some(taking) => taking.poll_slow(cx, since, transport.stream()).map(|()| Err(SendError::Slow)),
             None => Poll::Pending,
+        }
+    }
+
+    /// Why a write failed. The kernel has the same limit on what is not taken (TCP_USER_TIMEOUT), and its clock may begin before ours: then
+    /// it has found what we would have found.
+    fn not_taken(&self, error: io::Error) -> SendError {
+        match error.kind() {
+            io::ErrorKind::TimedOut if self.taking.is_some() => SendError::Slow,
+            _ => SendError::Io(error),
         }
     }
 
@@ -331,7 +340,7 @@ where
         let Poll::Ready(written) = transport.poll_write(cx, &slices[..count]) else {
             return self.poll_blocked(cx, transport);
         };
-        let mut written = written?;
+        let mut written = written.map_err(|error| self.not_taken(error))?;
         let taken = written;
         if written == 0 {
             return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));

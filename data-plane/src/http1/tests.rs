@@ -324,3 +324,15 @@ async fn a_large_body_that_breaks_off_in_a_pipe_is_an_error() {
     assert_eq!((arrived.len(), progress.is_over()), (BYTES, false), "what has come has gone");
     assert_eq!(progress.failure(), Some(crate::body::BodyError::Broken));
 }
+
+#[tokio::test]
+async fn who_takes_nothing_is_slow_also_when_the_kernel_finds_it_first() {
+    let (_idle, ours) = connected().await;
+    socket2::SockRef::from(&ours).set_tcp_user_timeout(Some(Duration::from_millis(300))).unwrap();
+    let transport = RefCell::new(Transport::new(ours, BytesMut::new()));
+    let body = Frames(VecDeque::from([Some(Frame::data(Bytes::from(vec![b'x'; 64 << 20])))]));
+    let limit = BodyLimit::idle(Duration::from_secs(3_600));
+    let mut sending = Sending::new(Head::new(), BodyEnd::Sized(64 << 20), body).taken_within(limit);
+    let sent = poll_fn(|cx| sending.poll(cx, &transport)).await;
+    assert!(matches!(sent, Err(SendError::Slow)), "{sent:?}");
+}

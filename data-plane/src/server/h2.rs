@@ -208,9 +208,16 @@ impl Connection<'_> {
         flushed
     }
 
+    /// The kernel has the same limit on what a client does not take (TCP_USER_TIMEOUT), and its clock may begin before ours.
+    fn found_by_the_kernel(&self, served: &io::Result<()>) -> Option<Fault> {
+        let error = served.as_ref().err().filter(|error| error.kind() == io::ErrorKind::TimedOut)?;
+        // Of a client that answers no PING the engine says the same, but that is no error of the operating system.
+        (error.raw_os_error().is_some() && self.blocked_since.is_some()).then_some(Fault::STALLED)
+    }
+
     /// Says why the connection ends, and ends it.
     async fn close(mut self, served: io::Result<()>) -> io::Result<()> {
-        let fault = self.state.borrow().fault;
+        let fault = self.state.borrow().fault.or_else(|| self.found_by_the_kernel(&served));
         if let Some(fault) = fault {
             self.state.borrow_mut().say(fault);
         }
