@@ -199,31 +199,36 @@ pub(crate) async fn play(role: &str, to: SocketAddr) {
     }
 }
 
+/// The small GET over HTTP/1.1, answered. Nothing else is on its way on the connection.
+pub(crate) async fn small(stream: &mut TcpStream) {
+    stream.write_all(b"GET /small HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
+    let mut scratch = [0; 4 * crate::backend::SMALL_BYTES];
+    let mut read = 0;
+    // The head and the body; the head ends with the first empty line.
+    let whole = loop {
+        read += match stream.read(&mut scratch[read..]).await.unwrap() {
+            0 => panic!("the answer broke off"),
+            more => more,
+        };
+        if let Some(end) = scratch[..read].windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4 + crate::backend::SMALL_BYTES;
+        }
+    };
+    assert!(scratch.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&scratch[..read]));
+    stream.read_exact(&mut scratch[read..whole]).await.unwrap();
+}
+
 /// The times of the answers on one connection, which asks at its places of the common schedule.
 async fn paced_one(to: SocketAddr, begin: Instant, place: usize, per_second: f64, requests: usize) -> Vec<Duration> {
     let mut stream = TcpStream::connect(to).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut times = Vec::with_capacity(requests);
-    let mut scratch = [0; 4 * crate::backend::SMALL_BYTES];
     for number in 0..requests {
         let due = begin + Duration::from_secs_f64((number * CONNECTIONS + place) as f64 / per_second);
         while Instant::now() < due {
             tokio::task::yield_now().await;
         }
-        stream.write_all(b"GET /small HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
-        let mut read = 0;
-        // The head and the body of the only answer on its way; the head ends with the first empty line.
-        let whole = loop {
-            read += match stream.read(&mut scratch[read..]).await.unwrap() {
-                0 => panic!("the answer broke off"),
-                more => more,
-            };
-            if let Some(end) = scratch[..read].windows(4).position(|four| four == b"\r\n\r\n") {
-                break end + 4 + crate::backend::SMALL_BYTES;
-            }
-        };
-        assert!(scratch.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&scratch[..read]));
-        stream.read_exact(&mut scratch[read..whole]).await.unwrap();
+        small(&mut stream).await;
         times.push(due.elapsed());
     }
     times

@@ -1,15 +1,14 @@
 //! Busy connections that the kernel has put on one worker: what they get second by second, and how busy the workers are, from when
 //! they begin until some have moved.
 
-use crate::backend::SMALL_BYTES;
 use crate::contestants::{Contestant, Kind, Setup};
+use crate::load;
 use harness::client;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
@@ -19,24 +18,6 @@ const TOGETHER: usize = 8;
 const PROBES: usize = 200;
 /// For how long they are watched, in seconds.
 const SECONDS: usize = 6;
-
-/// One answered request.
-async fn ask(stream: &mut TcpStream) {
-    stream.write_all(b"GET /small HTTP/1.1\r\nhost: any\r\n\r\n").await.unwrap();
-    let mut scratch = [0; 4 * SMALL_BYTES];
-    let mut read = 0;
-    let whole = loop {
-        read += match stream.read(&mut scratch[read..]).await.unwrap() {
-            0 => panic!("the answer broke off"),
-            more => more,
-        };
-        if let Some(end) = scratch[..read].windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4 + SMALL_BYTES;
-        }
-    };
-    assert!(scratch.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&scratch[..read]));
-    stream.read_exact(&mut scratch[read..whole]).await.unwrap();
-}
 
 /// Each worker's busy time so far, in seconds, and the connections that have moved.
 async fn seen(admin: SocketAddr) -> (Vec<f64>, f64) {
@@ -55,7 +36,7 @@ async fn together(to: SocketAddr, admin: SocketAddr, workers: usize) -> Vec<TcpS
         let mut stream = TcpStream::connect(to).await.unwrap();
         let before = seen(admin).await.0;
         for _ in 0..PROBES {
-            ask(&mut stream).await;
+            load::small(&mut stream).await;
         }
         let after = seen(admin).await.0;
         let more = |worker: &usize| after[*worker] - before[*worker];
@@ -87,7 +68,7 @@ async fn watched(streams: Vec<TcpStream>, admin: SocketAddr) -> Vec<Second> {
         local.spawn_local(async move {
             while !over.get() {
                 let begun = Instant::now();
-                ask(&mut stream).await;
+                load::small(&mut stream).await;
                 times.borrow_mut().push(begun.elapsed());
             }
         });

@@ -45,7 +45,7 @@ pub(crate) async fn serve(
                     let client = Client { stream, is_new: true, address, entry, open: Open::one(&open) };
                     gateway.metrics.connection_began();
                     match gateway.share.place() {
-                        Some(place) => client.move_to(place),
+                        Some(place) => client.move_to(place, &gateway),
                         None => spawn(&gateway, client, connections_drain.clone()),
                     }
                 }
@@ -120,14 +120,21 @@ struct Client {
 
 impl Client {
     /// Hands it over to another worker.
-    fn move_to(self, place: Place) {
+    fn move_to(self, place: Place, gateway: &Gateway) {
         let Self { stream, is_new, address, entry, open } = self;
         match stream.into_std() {
             Ok(stream) => drop(place.send(Moved { stream, is_new, address, entry })),
-            Err(error) => tracing::debug!(%error, %address, "a connection was lost on its way to another worker"),
+            Err(error) => lost(gateway, &error, address),
         }
         drop(open);
     }
+}
+
+/// Counts a connection that did not get from one worker to the other.
+fn lost(gateway: &Gateway, error: &io::Error, address: SocketAddr) {
+    tracing::warn!(%error, %address, "a connection was lost on its way from one worker to another");
+    gateway.metrics.failure("accept_failed");
+    gateway.metrics.connection_ended();
 }
 
 /// Goes on with a connection that another worker has handed over.
@@ -135,11 +142,7 @@ fn take_over(gateway: &Rc<Gateway>, moved: Moved, open: &Rc<Open>, drain: &watch
     let Moved { stream, is_new, address, entry } = moved;
     match TcpStream::from_std(stream) {
         Ok(stream) => spawn(gateway, Client { stream, is_new, address, entry, open: Open::one(open) }, drain.clone()),
-        Err(error) => {
-            tracing::warn!(%error, %address, "a connection that another worker handed over was lost");
-            gateway.metrics.failure("accept_failed");
-            gateway.metrics.connection_ended();
-        }
+        Err(error) => lost(gateway, &error, address),
     }
 }
 
@@ -150,7 +153,9 @@ fn spawn(gateway: &Rc<Gateway>, client: Client, drain: watch::Receiver<bool>) {
         let Client { stream, is_new, address, entry, open } = client;
         match connection(&gateway, stream, is_new, address, drain).await {
             // It is still there, at another worker.
-            Ok(Some((stream, place))) => return Client { stream, is_new: false, address, entry, open }.move_to(place),
+            Ok(Some((stream, place))) => {
+                return Client { stream, is_new: false, address, entry, open }.move_to(place, &gateway);
+            }
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, %address, "connection ended"),
         }
