@@ -51,8 +51,8 @@ pub(crate) const SHARES_LOOK_MS: u64 = 1_000;
 pub(crate) const SHARES_BUSY_MIN: f64 = 0.5;
 pub(crate) const SHARES_DIFFERENCE_MIN: f64 = 0.2;
 
-/// Connections that move from one worker to another between two comparisons.
-pub(crate) const SHARES_MOVES_MAX: u32 = 64;
+/// Open connections that move from one worker to another between two comparisons, and as many new ones.
+pub(crate) const SHARES_MOVES_MAX: u8 = 64;
 
 /// Requests under way at a time, unless the settings say otherwise: as many as connections, since HTTP/1.1 has one for each.
 pub(crate) const REQUESTS_MAX: u32 = CONNECTIONS_MAX;

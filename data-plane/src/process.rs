@@ -31,6 +31,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// What this program calls itself towards the control plane.
 const BUILD: &str = concat!("penstock-data-plane/", env!("CARGO_PKG_VERSION"));
@@ -280,25 +281,24 @@ async fn supervise(
             // The sender outlives this task; if it did not, that too would mean to stop.
             let _ = stop.wait_for(|&stop| stop).await;
         }));
-    let mut joined = tokio::task::spawn_blocking(move || join(workers));
-    let ended = tokio::select! {
-        // A worker ends before the drain only by dying.
-        ended = &mut joined => ended,
-        () = shutdown => {
-            tracing::info!("draining");
-            drain.send_replace(true);
-            joined.await
-        }
-    };
+    let mut running = JoinSet::new();
+    for worker in workers {
+        running.spawn_blocking(move || worker.join().unwrap_or(Err(RunError::Worker)));
+    }
+    let mut ended = Ok(());
+    tokio::select! {
+        // A worker ends before the drain only by dying. Then the others finish what they have, and the process ends.
+        died = running.join_next() => ended = died.map_or(Ok(()), |died| died.unwrap_or(Err(RunError::Worker))),
+        () = shutdown => tracing::info!("draining"),
+    }
     drain.send_replace(true);
+    while let Some(worker) = running.join_next().await {
+        ended = ended.and(worker.unwrap_or(Err(RunError::Worker)));
+    }
     // The subscriber says goodbye to the control plane; it must not hold up the end.
     let _ = tokio::time::timeout(Duration::from_secs(1), subscriber).await;
     admin.abort();
-    ended.unwrap_or(Err(RunError::Worker))
-}
-
-fn join(workers: Vec<JoinHandle<Result<(), RunError>>>) -> Result<(), RunError> {
-    workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Err(RunError::Worker)))
+    ended
 }
 
 /// Binds, says where, and serves until SIGTERM or SIGINT: what the programs call.

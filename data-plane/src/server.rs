@@ -17,6 +17,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
 /// Serves until `drain` says so, then lets what runs finish, at most for `drain_deadline`. Connections that are left
@@ -39,17 +40,17 @@ pub(crate) async fn serve(
     let accept = async {
         loop {
             tokio::select! {
-                // New ones first: they wait in a queue that may be full.
+                // Those first that others have begun to serve; they are few.
                 biased;
+                Some(moved) = inbox.recv() => take_over(&gateway, moved, &open, &connections_drain),
                 (stream, address, entry) = accepting.next() => {
                     let client = Client { stream, is_new: true, address, entry, open: Open::one(&open) };
                     gateway.metrics.connection_began();
-                    match gateway.share.place() {
+                    match gateway.share.place_for_new() {
                         Some(place) => client.move_to(place, &gateway),
                         None => spawn(&gateway, client, connections_drain.clone()),
                     }
                 }
-                Some(moved) = inbox.recv() => take_over(&gateway, moved, &open, &connections_drain),
             }
         }
     };
@@ -123,7 +124,10 @@ impl Client {
     fn move_to(self, place: Place, gateway: &Gateway) {
         let Self { stream, is_new, address, entry, open } = self;
         match stream.into_std() {
-            Ok(stream) => drop(place.send(Moved { stream, is_new, address, entry })),
+            Ok(stream) => {
+                place.send(Moved { stream, is_new, address, entry });
+                gateway.share.moved();
+            }
             Err(error) => lost(gateway, &error, address),
         }
         drop(open);
@@ -175,7 +179,14 @@ async fn connection(
     let mut drained = Drained::of(drain);
     let mut transport = Transport::new(stream, BytesMut::new());
     let mut held = Held::new(Part::Http1Connection);
-    let spoken = if is_new { protocol(&mut transport, &mut drained).await? } else { Protocol::Http1 };
+    let spoken = match is_new {
+        true => protocol(&mut transport, &mut drained).await?,
+        false => {
+            // Lets what has come meanwhile be seen: a worker that drains would take it for a connection that asks for nothing.
+            yield_now().await;
+            Protocol::Http1
+        }
+    };
     match spoken {
         Protocol::Http1 => http1::serve(gateway, transport, address, drained).await,
         Protocol::Http2 => {

@@ -4,9 +4,13 @@
 //! meet on one core and stay there for as long as they live. So the workers are compared once in a while, and the busiest one is told to hand some
 //! over to the idlest. Each moves between two of its requests, when nothing of it is under way (`server::http1`): no request
 //! waits for another thread, and while nothing is to be moved a request costs two looks at memory that hardly ever changes.
+//! Each connection knows how much it asks for, so that those go which make the two more even: a single busy one stays, and the others leave it.
 
-use crate::limits::{SHARES_BUSY_MIN, SHARES_DIFFERENCE_MIN, SHARES_LOOK_MS, SHARES_MOVES_MAX};
+mod order;
+
+use crate::limits::{SHARES_LOOK_MS, SHARES_MOVES_MAX};
 use crate::server::Entry;
+use order::{Load, Order};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
@@ -20,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::RuntimeMetrics;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// A connection on its way to another worker: a new one, or one of HTTP/1.1 between two requests. No byte of it was read that was
 /// not used.
@@ -41,9 +45,9 @@ pub(crate) type Place = mpsc::OwnedPermit<Moved>;
 struct Share {
     /// Since when it runs, and how busy it was; empty until it does.
     runtime: OnceLock<RuntimeMetrics>,
-    /// Connections that have asked for something since the workers were last compared.
-    active: AtomicU32,
-    /// Connections that it is to hand over, and to whom: the number in the lower half, the worker in the upper one.
+    /// Requests of HTTP/1.1 since it began, as it counts them itself; goes round.
+    requests: AtomicU32,
+    /// What it is to hand over until the next look: an [`Order`].
     wanted: AtomicU64,
     /// Connections that it has handed over since the process began.
     moved: AtomicU64,
@@ -53,7 +57,7 @@ struct Share {
 /// All workers of a process.
 #[derive(Debug)]
 pub(crate) struct Shares {
-    /// How often they were compared, so that a connection counts once each time.
+    /// How often they were compared, so that a connection counts its requests between two looks.
     round: AtomicU32,
     workers: Box<[Share]>,
 }
@@ -65,12 +69,35 @@ pub(crate) struct WorkerShare {
     worker: usize,
 }
 
-/// What a worker is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Order {
-    from: usize,
-    to: usize,
-    connections: u32,
+/// What one connection asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Asking {
+    round: Cell<u32>,
+    /// Requests in that round, and in the one before.
+    requests: Cell<(u32, u32)>,
+}
+
+impl Asking {
+    /// Goes on to this round.
+    fn enter(&self, round: u32) {
+        let rounds = round.wrapping_sub(self.round.replace(round));
+        let (this, _) = self.requests.get();
+        match rounds {
+            0 => {}
+            1 => self.requests.set((0, this)),
+            _ => self.requests.set((0, 0)),
+        }
+    }
+
+    fn note(&self) {
+        let (this, last) = self.requests.get();
+        self.requests.set((this.saturating_add(1), last));
+    }
+
+    /// Requests in the round before.
+    fn last(&self) -> u32 {
+        self.requests.get().1
+    }
 }
 
 impl Shares {
@@ -78,10 +105,10 @@ impl Shares {
     pub(crate) fn new(workers: usize) -> (Arc<Self>, Vec<mpsc::Receiver<Moved>>) {
         let (workers, inboxes) = (0..workers)
             .map(|_| {
-                let (inbox, received) = mpsc::channel(SHARES_MOVES_MAX as usize);
+                let (inbox, received) = mpsc::channel(2 * usize::from(SHARES_MOVES_MAX));
                 let share = Share {
                     runtime: OnceLock::new(),
-                    active: AtomicU32::new(0),
+                    requests: AtomicU32::new(0),
                     wanted: AtomicU64::new(0),
                     moved: AtomicU64::new(0),
                     inbox,
@@ -100,19 +127,30 @@ impl Shares {
         }
         let mut tick = interval(Duration::from_millis(SHARES_LOOK_MS));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last = (tick.tick().await, self.busy());
+        tick.tick().await;
+        let mut last = self.look();
         loop {
-            let now = tick.tick().await;
-            let busy = self.busy();
-            let loads = self.loads(&last.1, &busy, now - last.0);
-            if let Some(order) = order(&loads) {
-                tracing::debug!(?order, ?loads, "a worker is busier than another");
-                let wanted = (order.to as u64) << 32 | u64::from(order.connections);
-                self.workers[order.from].wanted.store(wanted, Ordering::Relaxed);
-            }
+            tick.tick().await;
+            let now = self.look();
+            let loads = self.loads(&last, &now);
+            // Connections count anew from here on, and the order is about what they counted until here.
             self.round.fetch_add(1, Ordering::Relaxed);
-            last = (now, busy);
+            let order = Order::of(&loads);
+            if let Some((from, order)) = &order {
+                tracing::debug!(from, ?order, ?loads, "a worker is busier than another");
+            }
+            for (worker, share) in self.workers.iter().enumerate() {
+                let wanted = order.filter(|(from, _)| *from == worker).map_or(0, |(_, order)| order.to_bits());
+                share.wanted.store(wanted, Ordering::Relaxed);
+            }
+            last = now;
         }
+    }
+
+    /// What can be seen now.
+    fn look(&self) -> Look {
+        let requests = self.workers.iter().map(|share| share.requests.load(Ordering::Relaxed));
+        Look { at: Instant::now(), busy: self.busy(), requests: requests.collect() }
     }
 
     /// For how long each worker has had something to do since it began.
@@ -122,39 +160,23 @@ impl Shares {
         self.workers.iter().map(of).collect()
     }
 
-    /// What each did between two looks. What was wanted of it before is over then.
-    fn loads(&self, before: &[Duration], now: &[Duration], between: Duration) -> Vec<Load> {
-        let of = |(share, (before, now)): (&Share, (&Duration, &Duration))| {
-            share.wanted.store(0, Ordering::Relaxed);
-            let busy = now.saturating_sub(*before).as_secs_f64() / between.as_secs_f64();
-            Load { busy: busy.min(1.0), active: share.active.swap(0, Ordering::Relaxed) }
+    /// What each did between two looks.
+    fn loads(&self, before: &Look, now: &Look) -> Vec<Load> {
+        let between = (now.at - before.at).as_secs_f64();
+        let of = |(worker, share): (usize, &Share)| Load {
+            busy: (now.busy[worker].saturating_sub(before.busy[worker]).as_secs_f64() / between).min(1.0),
+            requests: now.requests[worker].wrapping_sub(before.requests[worker]),
+            is_gone: share.inbox.is_closed(),
         };
-        self.workers.iter().zip(before.iter().zip(now)).map(of).collect()
+        self.workers.iter().enumerate().map(of).collect()
     }
 }
 
-/// What a worker did between two looks.
-#[derive(Clone, Copy, Debug)]
-struct Load {
-    /// Part of the time, from 0 to 1.
-    busy: f64,
-    /// Connections that asked for something.
-    active: u32,
-}
-
-/// What is to be done about a difference: so many connections move that the two workers are as busy as each other, if all
-/// connections of the busier one ask for as much. Nothing while no core is short of time, and never the only busy one, which would only
-/// make another core the busy one.
-fn order(loads: &[Load]) -> Option<Order> {
-    let by_busy = |(_, one): &(usize, &Load), (_, other): &(usize, &Load)| one.busy.total_cmp(&other.busy);
-    let (from, most) = loads.iter().enumerate().max_by(by_busy)?;
-    let (to, least) = loads.iter().enumerate().min_by(by_busy)?;
-    let difference = most.busy - least.busy;
-    if most.busy < SHARES_BUSY_MIN || difference < SHARES_DIFFERENCE_MIN {
-        return None;
-    }
-    let connections = (f64::from(most.active) * difference / 2.0 / most.busy) as u32;
-    (connections > 0).then(|| Order { from, to, connections: connections.min(SHARES_MOVES_MAX) })
+/// What the watcher saw of all workers.
+struct Look {
+    at: Instant,
+    busy: Vec<Duration>,
+    requests: Vec<u32>,
 }
 
 impl WorkerShare {
@@ -175,26 +197,42 @@ impl WorkerShare {
         &self.all.workers[self.worker]
     }
 
-    /// Notes that a connection asks for something. `seen` is the round in which it asked last.
-    pub(crate) fn note(&self, seen: &Cell<u32>) {
-        let round = self.all.round.load(Ordering::Relaxed);
-        if seen.replace(round) != round {
-            self.share().active.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Notes that a connection asks for something.
+    pub(crate) fn note(&self, asking: &Asking) {
+        asking.enter(self.all.round.load(Ordering::Relaxed));
+        asking.note();
+        // Nobody else writes it.
+        let requests = &self.share().requests;
+        requests.store(requests.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// A place at another worker, if a connection is to move.
-    pub(crate) fn place(&self) -> Option<Place> {
-        let share = self.share();
-        if share.wanted.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        let one_less = |wanted: u64| (wanted as u32 > 0).then(|| wanted - 1);
-        let wanted = share.wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok()?;
-        let to = self.all.workers.get((wanted >> 32) as usize)?;
-        let place = to.inbox.clone().try_reserve_owned().ok()?;
-        share.moved.fetch_add(1, Ordering::Relaxed);
-        Some(place)
+    /// Whether connections are to leave.
+    pub(crate) fn hands_over(&self) -> bool {
+        self.share().wanted.load(Ordering::Relaxed) != 0
+    }
+
+    /// A place at another worker for a new connection, if it is to go there.
+    pub(crate) fn place_for_new(&self) -> Option<Place> {
+        self.place(Order::without_new)
+    }
+
+    /// A place at another worker for one that is open, if it is to go there.
+    pub(crate) fn place_for_open(&self, asking: &Asking) -> Option<Place> {
+        asking.enter(self.all.round.load(Ordering::Relaxed));
+        self.place(|order| order.without_open(asking.last()))
+    }
+
+    fn place(&self, less: impl Fn(Order) -> Option<Order>) -> Option<Place> {
+        let wanted = &self.share().wanted;
+        let less = |bits| less(Order::from_bits(bits)).map(Order::to_bits);
+        let before = wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).ok()?;
+        let to = self.all.workers.get(Order::from_bits(before).to())?;
+        to.inbox.clone().try_reserve_owned().ok()
+    }
+
+    /// Notes that a connection has gone to another worker.
+    pub(crate) fn moved(&self) {
+        self.share().moved.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -234,82 +272,70 @@ impl Collector for ShownShares {
 mod tests {
     use super::*;
 
-    fn loads(all: &[(f64, u32)]) -> Vec<Load> {
-        all.iter().map(|&(busy, active)| Load { busy, active }).collect()
-    }
-
-    #[test]
-    fn half_of_the_difference_moves_from_the_busiest_to_the_idlest() {
-        for (all, moves) in [
-            (&[(1.0, 4), (0.0, 0)][..], Some((0, 1, 2))),
-            (&[(0.1, 3), (0.9, 9), (0.5, 5)], Some((1, 0, 4))),
-            (&[(0.0, 0), (1.0, 3)], Some((1, 0, 1))),
-            // Two of four workers are idle; one gets some now, the other one when it is the idlest.
-            (&[(0.8, 10), (0.8, 10), (0.0, 0), (0.0, 0)], Some((1, 2, 5))),
-            (&[(1.0, 1_000_000), (0.0, 0)], Some((0, 1, SHARES_MOVES_MAX))),
-        ] {
-            let (from, to, connections) = moves.expect("each of these moves");
-            assert_eq!(order(&loads(all)), Some(Order { from, to, connections }), "{all:?}");
-        }
-    }
-
-    #[test]
-    fn what_would_not_help_is_left_alone() {
-        for all in [
-            &[][..],
-            &[(1.0, 9)],
-            // Nobody is short of time.
-            &[(0.3, 9), (0.0, 0)],
-            // As busy as each other.
-            &[(1.0, 9), (0.95, 2)],
-            // The only busy one would make the other worker the busy one.
-            &[(1.0, 1), (0.0, 0)],
-            // What is busy is not connections that could move, for instance streams of HTTP/2.
-            &[(1.0, 0), (0.0, 0)],
-            &[(0.7, 2), (0.45, 1)],
-        ] {
-            assert_eq!(order(&loads(all)), None, "{all:?}");
-        }
-    }
-
     fn connected() -> (TcpStream, SocketAddr) {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         (TcpStream::connect(address).expect("it listens"), address)
     }
 
-    #[tokio::test]
-    async fn a_connection_counts_once_in_each_round_and_moves_when_it_is_told_to() {
-        let (shares, mut inboxes) = Shares::new(2);
+    fn two_workers() -> (Arc<Shares>, Vec<mpsc::Receiver<Moved>>, WorkerShare) {
+        let (shares, inboxes) = Shares::new(2);
         let one = WorkerShare { all: Arc::clone(&shares), worker: 0 };
-        let seen = [Cell::new(u32::MAX), Cell::new(u32::MAX)];
-        for _ in 0..3 {
-            seen.iter().for_each(|seen| one.note(seen));
-            assert!(one.place().is_none(), "nobody is told to");
-        }
-        let loads =
-            shares.loads(&[Duration::ZERO; 2], &[Duration::from_secs(1), Duration::ZERO], Duration::from_secs(1));
-        assert_eq!(loads[0].active, 2);
-        shares.workers[0].wanted.store(1 << 32 | 1, Ordering::Relaxed);
-        let place = one.place().expect("it is told to");
-        assert!(one.place().is_none(), "one was enough");
+        (shares, inboxes, one)
+    }
+
+    /// A second is over in which only the first worker had something to do, for so many requests.
+    fn one_was_busy(shares: &Shares, requests: u32) {
+        shares.round.fetch_add(1, Ordering::Relaxed);
+        let busy = Load { busy: 1.0, requests, is_gone: false };
+        let (from, order) = Order::of(&[busy, Load::default()]).expect("they differ");
+        shares.workers[from].wanted.store(order.to_bits(), Ordering::Relaxed);
+    }
+
+    fn on_its_way() -> (Moved, Arc<crate::server::Doors>) {
         let (stream, address) = connected();
-        let entry = crate::server::Doors::new(1, 0).enter(address.ip()).expect("there is room");
-        place.send(Moved { stream, is_new: false, address, entry });
+        let doors = crate::server::Doors::new(1, 0);
+        let entry = doors.enter(address.ip()).expect("there is room");
+        (Moved { stream, is_new: false, address, entry }, doors)
+    }
+
+    #[tokio::test]
+    async fn a_connection_moves_when_it_is_told_to_by_what_it_asked_in_the_last_second() {
+        let (shares, mut inboxes, one) = two_workers();
+        let before = shares.look();
+        let all = [Asking::default(), Asking::default(), Asking::default()];
+        for (asking, requests) in all.iter().zip([6, 2, 2]) {
+            (0..requests).for_each(|_| one.note(asking));
+            assert!(!one.hands_over() && one.place_for_open(asking).is_none(), "nobody is told to");
+        }
+        assert_eq!(shares.loads(&before, &shares.look())[0].requests, 10);
+        one_was_busy(&shares, 10);
+        assert!(one.hands_over());
+        assert!(one.place_for_open(&Asking::default()).is_none(), "it would make no difference");
+        let place = one.place_for_open(&all[0]).expect("it is told to");
+        assert!(one.place_for_open(&all[1]).is_none(), "what is left is even");
+        let (moved, _doors) = on_its_way();
+        let address = moved.address;
+        place.send(moved);
         assert_eq!(inboxes[1].recv().await.expect("it was sent").address, address);
+        // A second later nobody knows what it asked before the last one.
+        one_was_busy(&shares, 10);
+        one_was_busy(&shares, 10);
+        assert!(one.place_for_open(&all[1]).is_none());
+        assert!(one.place_for_new().is_some(), "new ones go whatever the others ask");
     }
 
     #[tokio::test]
     async fn nothing_is_lost_when_a_worker_ends_while_something_is_on_its_way_to_it() {
-        let (shares, mut inboxes) = Shares::new(2);
-        let one = WorkerShare { all: Arc::clone(&shares), worker: 0 };
-        shares.workers[0].wanted.store(1 << 32 | 2, Ordering::Relaxed);
-        let place = one.place().expect("it is told to");
+        let (shares, mut inboxes, one) = two_workers();
+        one_was_busy(&shares, 10);
+        let place = one.place_for_new().expect("it is told to");
         inboxes[1].close();
-        assert!(one.place().is_none(), "nobody is there any more");
-        let (stream, address) = connected();
-        let entry = crate::server::Doors::new(1, 0).enter(address.ip()).expect("there is room");
-        place.send(Moved { stream, is_new: false, address, entry });
+        assert!(one.place_for_new().is_none(), "nobody is there any more");
+        let now = shares.look();
+        assert!(shares.loads(&now, &shares.look())[1].is_gone);
+        let (moved, _doors) = on_its_way();
+        place.send(moved);
         assert!(inboxes[1].recv().await.is_some(), "a place that was kept before is one");
         assert!(inboxes[1].recv().await.is_none());
     }

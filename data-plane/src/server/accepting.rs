@@ -5,12 +5,14 @@ use super::doors::{Closed, Doors, Entry};
 use crate::limits::{ACCEPT_BACKOFF_MS, FULL_WAIT_MS, OVERLOAD_RETRY_AFTER_SECONDS};
 use crate::metrics::WorkerMetrics;
 use socket2::SockRef;
+use std::cell::Cell;
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout_at};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// Read of what a client has sent already that is told that there is no room, in bytes.
 const GLANCE_BYTES: usize = 8 * 1024;
@@ -24,73 +26,115 @@ pub(super) struct Accepting {
     listener: TcpListener,
     doors: Arc<Doors>,
     metrics: Rc<WorkerMetrics>,
+    /// Who waits for room. Here, so that whoever stops waiting for the next connection does not lose it.
+    waiting: Cell<Option<(TcpStream, SocketAddr)>>,
+    /// Until when nothing is accepted, and how long that pause is, in milliseconds.
+    pause: Cell<Option<(Instant, u64)>>,
 }
 
 impl Accepting {
     pub(super) fn new(listener: TcpListener, doors: Arc<Doors>, metrics: Rc<WorkerMetrics>) -> Self {
-        Self { listener, doors, metrics }
+        Self { listener, doors, metrics, waiting: Cell::new(None), pause: Cell::new(None) }
     }
 
-    /// The next connection that comes in.
+    /// The next connection that comes in. Cancel safe.
     pub(super) async fn next(&self) -> (TcpStream, SocketAddr, Entry) {
         let (first, longest) = ACCEPT_BACKOFF_MS;
-        let mut pause_ms = first;
         loop {
-            match self.listener.accept().await {
+            if let Some((until, _)) = self.pause.get() {
+                sleep_until(until).await;
+            }
+            let arrived = match self.waiting.take() {
+                Some(arrived) => Ok(arrived),
+                None => self.listener.accept().await,
+            };
+            match arrived {
                 Ok((stream, address)) => {
-                    pause_ms = first;
-                    if let Some(entry) = self.let_in(&stream, address).await {
-                        return (stream, address, entry);
+                    self.pause.set(None);
+                    if let Some(entered) = self.let_in(stream, address).await {
+                        return entered;
                     }
                 }
                 Err(error) => {
                     // Most of all "too many open files": waiting lets connections end.
+                    let pause_ms = self.pause.get().map_or(first, |(_, pause_ms)| (pause_ms * 2).min(longest));
                     tracing::warn!(%error, pause_ms, "accepting a connection failed");
                     self.metrics.failure("accept_failed");
-                    sleep(Duration::from_millis(pause_ms)).await;
-                    pause_ms = (pause_ms * 2).min(longest);
+                    self.pause.set(Some((Instant::now() + Duration::from_millis(pause_ms), pause_ms)));
                 }
             }
         }
     }
 
-    /// One that waits in the kernel already, if it comes in: what is left there when the listener is closed is reset.
+    /// One that waits in the kernel already, or for room, if it comes in: what is left there when the listener is closed is reset. Nobody
+    /// waits for room any more.
     pub(super) async fn left(&self) -> Option<(TcpStream, SocketAddr, Entry)> {
-        let (stream, address) = tokio::time::timeout(Duration::ZERO, self.listener.accept()).await.ok()?.ok()?;
-        let entry = self.doors.enter(address.ip()).ok()?;
-        Some((stream, address, entry))
+        loop {
+            let arrived = match self.waiting.take() {
+                Some(arrived) => arrived,
+                None => timeout(Duration::ZERO, self.listener.accept()).await.ok()?.ok()?,
+            };
+            let (stream, address) = arrived;
+            match self.doors.enter(address.ip()) {
+                Ok(entry) => return Some((stream, address, entry)),
+                Err(closed) => {
+                    // Lets what it has sent be seen.
+                    yield_now().await;
+                    self.turn_away(stream, address, closed);
+                }
+            }
+        }
     }
 
     /// Lets a connection in, as soon as there is room. Meanwhile further ones wait in the kernel, where they cost nothing. When
     /// the process has been full for long, each is told so instead.
-    async fn let_in(&self, stream: &TcpStream, address: SocketAddr) -> Option<Entry> {
+    async fn let_in(&self, stream: TcpStream, address: SocketAddr) -> Option<(TcpStream, SocketAddr, Entry)> {
+        let mut arrived = (stream, address);
         loop {
+            let (stream, address) = arrived;
             match self.doors.enter(address.ip()) {
-                Ok(entry) => return Some(entry),
+                Ok(entry) => return Some((stream, address, entry)),
+                // It would hold up all others if it waited, and whoever has that many does not need an answer.
                 Err(Closed::Address) => {
-                    // It would hold up all others if it waited, and whoever has that many does not need an answer.
-                    self.metrics.failure("connections_of_address");
-                    tracing::debug!(%address, "the client's address has as many connections as it may");
+                    self.turn_away(stream, address, Closed::Address);
                     return None;
                 }
                 Err(Closed::Full) => {
+                    self.waiting.set(Some((stream, address)));
                     let until = self.doors.full_until(Duration::from_millis(FULL_WAIT_MS));
-                    if timeout_at(until, self.doors.room()).await.is_err() {
-                        self.metrics.failure("connections_full");
-                        refuse(stream).await;
+                    let has_room = timeout_at(until, self.doors.room()).await.is_ok();
+                    if !has_room {
+                        // Lets what it has sent be seen; the runtime may not have looked at the connection yet.
+                        yield_now().await;
+                    }
+                    arrived = self.waiting.take()?;
+                    if !has_room {
+                        self.turn_away(arrived.0, arrived.1, Closed::Full);
                         return None;
                     }
                 }
             }
         }
     }
+
+    /// Closes the door on a connection.
+    fn turn_away(&self, stream: TcpStream, address: SocketAddr, closed: Closed) {
+        match closed {
+            Closed::Address => {
+                self.metrics.failure("connections_of_address");
+                tracing::debug!(%address, "the client's address has as many connections as it may");
+            }
+            Closed::Full => {
+                self.metrics.failure("connections_full");
+                refuse(&stream);
+            }
+        }
+    }
 }
 
 /// Tells a client that there is no room, in the protocol that it speaks. Takes no time: what cannot be done at once is not.
-async fn refuse(stream: &TcpStream) {
+fn refuse(stream: &TcpStream) {
     let mut glance = [0; GLANCE_BYTES];
-    // Lets what has come be seen; the runtime has not looked at the connection yet.
-    tokio::task::yield_now().await;
     // What is read does not make the kernel answer our end with a reset, which could destroy the answer.
     let read = stream.try_read(&mut glance).unwrap_or(0);
     let answer = match glance[..read].starts_with(H2_PREFACE) {
@@ -115,6 +159,8 @@ fn full_answer() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
+    use crate::overload::Overload;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[tokio::test]
@@ -126,11 +172,61 @@ mod tests {
             client.write_all(sent).await.expect("it is open");
             let (stream, _) = listener.accept().await.expect("one waits");
             stream.readable().await.expect("it has sent");
-            refuse(&stream).await;
+            refuse(&stream);
             drop(stream);
             let mut read = Vec::new();
             client.read_to_end(&mut read).await.expect("an orderly end");
             assert_eq!(read, told, "{}", String::from_utf8_lossy(&read));
         }
+    }
+
+    /// A listener with room for one, which somebody has.
+    async fn full() -> (Accepting, Entry) {
+        let metrics = WorkerMetrics::new(Arc::new(Metrics::new()), Arc::new(Overload::unlimited()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let doors = Doors::new(1, 0);
+        let entry = doors.enter(listener.local_addr().expect("it is bound").ip()).expect("there is room");
+        (Accepting::new(listener, doors, metrics), entry)
+    }
+
+    /// A client that waits for room, as whoever stops to wait for the next connection leaves it.
+    async fn left_waiting(accepting: &Accepting) -> TcpStream {
+        let address = accepting.listener.local_addr().expect("it is bound");
+        let mut client = TcpStream::connect(address).await.expect("it listens");
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("it is open");
+        let stopped = async {
+            loop {
+                yield_now().await;
+                let waiting = accepting.waiting.take();
+                let is_there = waiting.is_some();
+                accepting.waiting.set(waiting);
+                if is_there {
+                    break;
+                }
+            }
+        };
+        tokio::select! {
+            _ = accepting.next() => panic!("there is no room"),
+            () = stopped => client,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_is_not_lost_when_somebody_else_is_looked_after_meanwhile() {
+        let (accepting, entry) = full().await;
+        let client = left_waiting(&accepting).await;
+        drop(entry);
+        let (_, address, _entry) = accepting.next().await;
+        assert_eq!(address, client.local_addr().expect("it is open"));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_when_no_more_are_accepted_is_told_that_there_is_none() {
+        let (accepting, _entry) = full().await;
+        let mut client = left_waiting(&accepting).await;
+        assert!(accepting.left().await.is_none());
+        let mut read = Vec::new();
+        client.read_to_end(&mut read).await.expect("an orderly end");
+        assert_eq!(read, full_answer());
     }
 }

@@ -13,11 +13,11 @@ use crate::gateway::{Arrival, ClientConnection, Gateway};
 use crate::http1::{Head, SendError, Sending, Transport};
 use crate::limits::{DISCARD_BYTES_MAX, HEAD_READ_TIMEOUT_MS};
 use crate::record::Record;
-use crate::shares::Place;
+use crate::shares::{Asking, Place};
 use http::{Request, Response};
 use penstock_model::function::HeaderSpelling;
 use socket2::SockRef;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -37,8 +37,7 @@ struct Connection<'a> {
     drained: Drained,
     /// Of the wait for a head; the timer behind it is the connection's.
     head_deadline: Deadline,
-    /// When it asked last, as `shares` counts.
-    seen: Cell<u32>,
+    asking: Asking,
 }
 
 /// What comes next on a connection.
@@ -85,10 +84,10 @@ pub(super) async fn serve(
         limits: FramingLimits::default(),
         drained,
         head_deadline: Deadline::new(Instant::now() + limit),
-        seen: Cell::new(0),
+        asking: Asking::default(),
     };
     let ended = loop {
-        let next = match connection.place() {
+        let next = match connection.place().await {
             Some(place) => Next::Elsewhere(place),
             None => connection.next().await?,
         };
@@ -102,13 +101,14 @@ pub(super) async fn serve(
 
 impl Connection<'_> {
     /// A place at another worker, if the connection is to move and nothing holds it here.
-    fn place(&self) -> Option<Place> {
-        let transport = self.transport.borrow();
-        let is_at_rest = transport.unread.is_empty() && !transport.read_ended && Rc::strong_count(&self.transport) == 1;
-        if !is_at_rest || self.drained.is_draining() {
+    async fn place(&mut self) -> Option<Place> {
+        let share = &self.gateway.share;
+        if !share.hands_over() || poll_fn(|cx| Poll::Ready(self.drained.poll(cx))).await {
             return None;
         }
-        self.gateway.share.place()
+        let transport = self.transport.borrow();
+        let is_at_rest = transport.unread.is_empty() && !transport.read_ended && Rc::strong_count(&self.transport) == 1;
+        is_at_rest.then(|| share.place_for_open(&self.asking)).flatten()
     }
 
     /// Waits for the next head.
@@ -160,7 +160,7 @@ impl Connection<'_> {
             },
         };
         let gateway = self.gateway;
-        gateway.share.note(&self.seen);
+        gateway.share.note(&self.asking);
         let client = &self.client;
         let response = {
             // On the heap while it runs: a connection that waits for a request does not pay for the largest.
