@@ -1,13 +1,17 @@
 //! SIGTERM: what runs finishes, nothing new is taken, and the wait has an end.
 
+use harness::frames::{Wire, code, flag, frame, headers, kind, request, window};
 use harness::payload::noise_body;
-use harness::upstream::{Upstream, hex};
-use harness::wait::until;
+use harness::slow::narrow;
+use harness::upstream::{Upstream, hex, whole};
+use harness::wait::{bounded, until};
 use harness::world::document;
 use harness::{World, client};
-use hyper::Request;
+use hyper::{Request, Response};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_in_flight_finishes_and_the_process_ends_well() {
@@ -42,6 +46,81 @@ async fn the_deadline_ends_what_does_not_end_by_itself() {
     world.proxies[0].signal("TERM");
     assert!(world.proxies[0].wait().success());
     assert!(waiting.await.unwrap().is_err(), "a cut looks like a cut");
+}
+
+/// How an HTTP/2 client comes to the end of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Going {
+    /// It is told to go, and says that it has heard.
+    Told,
+    /// It is told to go, and says nothing.
+    Deaf,
+    /// It says that it goes.
+    Going,
+}
+
+/// A client with wide windows that reads slowly, so that most of its answer is still in the kernel when all of it was said, and which
+/// widens its windows all the while.
+async fn a_slow_http2_client_gets_all_of_its_answer(going: Going) {
+    const BYTES: usize = 2_000_000;
+    let mut world = World::start(1).await;
+    let may_answer = Arc::new(Semaphore::new(0));
+    let waited_for = Arc::clone(&may_answer);
+    let upstream = Upstream::http(move |_| {
+        let waited_for = Arc::clone(&waited_for);
+        async move {
+            waited_for.acquire().await.unwrap().forget();
+            Response::new(whole(vec![7; BYTES]))
+        }
+    })
+    .await;
+    world.register(&document("api", &[("GET", "/x", format!("http://{}/", upstream.address))])).await;
+    let mut wire = Wire::greet(narrow(world.proxy()).await, &[(4, 1 << 30)]).await;
+    wire.send(&[window(0, 1 << 30), headers(1, flag::WHOLE, request("GET", "/x", &[]))].concat()).await;
+    until("the request is at the upstream", async || upstream.open(), |&open| open == 1).await;
+    match going {
+        Going::Told | Going::Deaf => world.proxies[0].signal("TERM"),
+        Going::Going => drop(wire.send(&harness::frames::goaway(0, code::NO_ERROR)).await),
+    }
+    let mut last = u32::MAX;
+    while last != 1 {
+        let found = bounded("the end that is announced", wire.next()).await.unwrap();
+        if found.kind == kind::GOAWAY {
+            last = found.number(0);
+        }
+        if found.kind == kind::PING && going == Going::Told {
+            wire.send(&frame(kind::PING, flag::ACK, 0, &found.payload)).await;
+        }
+    }
+    may_answer.add_permits(1);
+    let (mut came, mut is_whole) = (0, false);
+    while let Some(found) = bounded("the answer", wire.next()).await {
+        if found.kind == kind::DATA {
+            came += found.payload.len();
+            is_whole = found.has(flag::END_STREAM);
+            wire.send(&[window(0, found.payload.len() as u32), window(1, found.payload.len() as u32)].concat()).await;
+        }
+    }
+    assert_eq!((came, is_whole), (BYTES, true), "{going:?}");
+    drop(wire);
+    if going != Going::Going {
+        assert!(world.proxies[0].wait().success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_http2_client_that_is_told_to_go_gets_all_of_its_answer() {
+    a_slow_http2_client_gets_all_of_its_answer(Going::Told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_http2_client_that_does_not_hear_that_it_is_to_go_gets_all_of_its_answer() {
+    a_slow_http2_client_gets_all_of_its_answer(Going::Deaf).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_http2_client_that_goes_gets_all_of_its_answer() {
+    a_slow_http2_client_gets_all_of_its_answer(Going::Going).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,12 +46,14 @@ pub(crate) enum Part {
     Http2Upload,
     /// What such a client may send before anybody takes it.
     Http2Window,
+    /// A block of fields that has begun over HTTP/2, and not ended within a frame.
+    Http2Block,
     /// A pipe in use. Kernel memory: it is shown, and not a part of the sum.
     Pipe,
 }
 
 /// How many parts there are.
-const PARTS: usize = 11;
+const PARTS: usize = 12;
 
 impl Part {
     /// All of them, in the order of their numbers.
@@ -66,6 +68,7 @@ impl Part {
         Self::FastBody,
         Self::Http2Upload,
         Self::Http2Window,
+        Self::Http2Block,
         Self::Pipe,
     ];
 
@@ -73,8 +76,8 @@ impl Part {
     pub(crate) const fn bytes(self) -> i64 {
         match self {
             Self::Http1Connection => 4 * KIB,
-            // Its streams, two tables of fields, and what small frames are gathered in.
-            Self::Http2Connection => 32 * KIB,
+            // Its streams, two tables of fields, what small frames are gathered in, and a frame that is not whole.
+            Self::Http2Connection => 40 * KIB,
             Self::PlainUpstream => 4 * KIB,
             // hyper's buffer for reading, and rustls's in both directions.
             Self::TlsUpstream => 128 * KIB,
@@ -88,6 +91,8 @@ impl Part {
             Self::Http2Upload => 48 * KIB,
             // One stream's window, in frames that share buffers with others.
             Self::Http2Window => crate::limits::H2_STREAM_WINDOW_BYTES as i64 * 5 / 4,
+            // All of its frames, and what the allocator rounds that to.
+            Self::Http2Block => 128 * KIB,
             Self::Pipe => crate::limits::PIPE_BYTES as i64,
         }
     }
@@ -110,6 +115,7 @@ impl Part {
             Self::FastBody => "fast_bodies",
             Self::Http2Upload => "http2_uploads",
             Self::Http2Window => "http2_windows",
+            Self::Http2Block => "http2_blocks",
             Self::Pipe => "pipes",
         }
     }

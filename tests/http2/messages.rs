@@ -46,6 +46,21 @@ fn exchanges() -> Vec<Case> {
             .send([post(&[]), data(1, 0, "one"), data(1, 0, "two"), data(1, LAST, "three")])
             .answers(200)
             .want(Want::Data(1, "11 bytes and 0 trailers".len())),
+        case("8.1", "a POST whose client waits until it is asked for the body")
+            .send([post(&[("expect", "100-continue")])])
+            .want(Want::Interim(1, 100))
+            .send([data(1, LAST, "test")])
+            .answers(200),
+        case("8.1", "a POST whose client might wait and does not")
+            .send([post(&[("expect", "100-continue")]), data(1, LAST, "test")])
+            .answers(200),
+        case("8.1", "a POST whose client would wait, and which is refused")
+            .send([headers(
+                1,
+                flag::END_HEADERS,
+                request("POST", "/", &[("expect", "100-continue"), ("host", "another")]),
+            )])
+            .answers(400),
         case("8.1", "a POST with an empty body").send([post(&[]), data(1, LAST, [])]).answers(200),
         case("8.1", "a POST that ends with its head")
             .send([headers(1, flag::WHOLE, request("POST", "/", &[]))])
@@ -290,8 +305,8 @@ fn trailers() -> Vec<Case> {
 
 fn lists() -> Vec<Case> {
     let long = "a".repeat(15_000);
-    let large = |names: &[&str]| {
-        let block = request("GET", "/", &names.iter().map(|name| (*name, long.as_str())).collect::<Vec<_>>());
+    let large = |path: &str, names: &[&str]| {
+        let block = request("GET", path, &names.iter().map(|name| (*name, long.as_str())).collect::<Vec<_>>());
         let mut frames = Vec::new();
         let pieces: Vec<&[u8]> = block.chunks(16_384).collect();
         for (at, piece) in pieces.iter().enumerate() {
@@ -303,14 +318,23 @@ fn lists() -> Vec<Case> {
         }
         frames
     };
+    // An upstream that takes a hundred gets what the gateway adds besides.
+    let many: Vec<String> = (0..101).map(|at| format!("x-{at}")).collect();
+    let fields =
+        |count: usize| -> Vec<(&str, &str)> { many[..count].iter().map(|name| (name.as_str(), "1")).collect() };
+    let target = format!("/{}", "a".repeat(16 * 1024));
     vec![
-        case("10.5.1", "a list below the limit").send([large(&["x-a"])]).want(Want::StreamOr(
+        case("10.5.1", "many fields").send([with(&fields(80))]).answers(200),
+        case("10.5.1", "more than a hundred fields").send([with(&fields(101))]).answers(431),
+        case("10.5.1", "a cookie in more pieces than that").send([with(&[("cookie", "a=1"); 150])]).answers(200),
+        case("10.5.1", "a target that is too long").send([large(&target, &[])]).answers(414),
+        case("10.5.1", "a list below the limit").send([large("/", &["x-a"])]).want(Want::StreamOr(
             1,
             &[code::PROTOCOL_ERROR],
             200,
         )),
         case("10.5.1", "a list above the limit")
-            .send([large(&["x-a", "x-b", "x-c", "x-d", "x-e"])])
+            .send([large("/", &["x-a", "x-b", "x-c", "x-d", "x-e"])])
             .want(Want::StreamOr(1, &[code::PROTOCOL_ERROR], 431)),
     ]
 }

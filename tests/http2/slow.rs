@@ -115,6 +115,27 @@ async fn a_silent_upload(gateway: &Gateway) {
     assert_ne!(status, 200);
 }
 
+/// A head that does not end is given up, also beside a request that is under way.
+async fn a_head_that_does_not_end(gateway: &Gateway) {
+    let begun = Instant::now();
+    let mut wire = Wire::open(gateway.world.proxy(), &[]).await;
+    wire.send(&headers(1, flag::WHOLE, request("GET", "/endless", &[]))).await;
+    wire.send(&headers(3, flag::NONE, request("GET", "/", &[]))).await;
+    let rest = frame(kind::CONTINUATION, flag::END_HEADERS, 3, [0; 1_000]);
+    let mut octets = rest.iter();
+    loop {
+        match timeout(BEAT, wire.next()).await {
+            Err(_) => drop(wire.send(&[*octets.next().unwrap()]).await),
+            Ok(Some(found)) if found.kind == kind::GOAWAY => {
+                assert_eq!(found.number(4), code::ENHANCE_YOUR_CALM);
+                return in_time("a head that does not end", Some(begun.elapsed()));
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return in_time("a head that does not end", None),
+        }
+    }
+}
+
 /// Who asks for nothing is told to go, however often it says that it lives.
 async fn nothing_but_pings(gateway: &Gateway) {
     let begun = Instant::now();
@@ -133,6 +154,7 @@ async fn whoever_does_nothing_for_a_minute_is_given_up() {
         window_of_the_connection(&gateway),
         a_slow_reader(&gateway),
         a_silent_upload(&gateway),
+        a_head_that_does_not_end(&gateway),
         nothing_but_pings(&gateway),
     );
     // The slow reader and its endless answer have gone with their connection.

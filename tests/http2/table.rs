@@ -16,8 +16,10 @@ const BARRIER: [u8; 8] = *b"barrier!";
 /// What must come.
 #[derive(Clone, Debug)]
 pub(crate) enum Want {
-    /// An answer with this status on a stream, to its end.
+    /// An answer with this status on a stream, to its end; what comes before it is no answer yet.
     Answer(u32, u16),
+    /// A head that is no answer yet, with this status on a stream (section 8.1).
+    Interim(u32, u16),
     /// The stream ends in an error with one of these codes. A connection error in its place is right too (RFC 9113 section
     /// 5.4.2), and so is the connection's end.
     Stream(u32, &'static [u32]),
@@ -182,6 +184,13 @@ impl Play {
     async fn want(&mut self, want: &Want) -> Result<(), String> {
         match want {
             Want::Answer(stream, status) => self.answer(*stream, *status).await,
+            Want::Interim(stream, status) => {
+                self.find(|frame| {
+                    let (is_head, ends) = (frame.kind == kind::HEADERS, frame.has(flag::END_STREAM));
+                    is_head && frame.stream == *stream && frame.status() == *status && !ends
+                })
+                .await
+            }
             Want::Stream(stream, codes) => self.ends(*stream, codes, None).await,
             Want::StreamOr(stream, codes, status) => self.ends(*stream, codes, Some(*status)).await,
             Want::Connection(codes) => self.breaks(codes).await,
@@ -225,6 +234,9 @@ impl Play {
             match frame.kind {
                 kind::HEADERS if frame.stream == stream && !is_right => {
                     let found = frame.status();
+                    if (100..200).contains(&found) {
+                        continue;
+                    }
                     if found != status {
                         return Err(format!("status {found}, not {status}"));
                     }

@@ -30,9 +30,14 @@ pub struct HeadLimits {
     pub header_count_max: usize,
 }
 
+impl HeadLimits {
+    /// Unless the settings say otherwise.
+    pub const DEFAULT: Self = Self { head_bytes_max: 64 * 1024, target_bytes_max: 16 * 1024, header_count_max: 100 };
+}
+
 impl Default for HeadLimits {
     fn default() -> Self {
-        Self { head_bytes_max: 64 * 1024, target_bytes_max: 16 * 1024, header_count_max: 100 }
+        Self::DEFAULT
     }
 }
 
@@ -57,7 +62,8 @@ impl Default for ChunkedLimits {
 /// kernel does not answer the client's unread bytes with a reset that destroys our answer on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LingeringLimits {
-    /// Milliseconds from the first wait for the client to the end of the connection, whatever the client does.
+    /// Milliseconds from the first wait for the client to the end of the connection. While the client has not taken all that was
+    /// sent to it, it is waited for as long again.
     pub lingering_close_ms: u64,
     /// Bytes that are thrown away before the connection ends.
     pub lingering_bytes_max: u64,

@@ -36,6 +36,11 @@ impl Taking {
         Self { patience: Patience::new(limit), looks: None, foreseen_bytes: 0 }
     }
 
+    /// Whether the other side has all that was sent to it. So it counts where the kernel does not tell.
+    pub(crate) fn is_all_taken(stream: &TcpStream) -> bool {
+        sent_queue::bytes(stream).is_none_or(|bytes| bytes == 0)
+    }
+
     /// Ready when the other side, which takes nothing visibly since then, takes too little.
     pub(crate) fn poll_slow(&mut self, cx: &mut Context<'_>, since: Instant, stream: &TcpStream) -> Poll<()> {
         self.poll_by(cx, since, || sent_queue::bytes(stream))

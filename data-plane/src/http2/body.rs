@@ -78,6 +78,10 @@ impl Body for Http2Body {
             Some(reader) => reader.clone_from(cx.waker()),
             None => inbound.reader = Some(cx.waker().clone()),
         }
+        if inbound.expects_continue {
+            drop(inbound);
+            coming.state.borrow_mut().ask_for_body(coming.id);
+        }
         Poll::Pending
     }
 

@@ -27,6 +27,8 @@ impl Fault {
     pub(crate) const RESET_FLOOD: Self = Self { code: code::ENHANCE_YOUR_CALM, reason: "h2_reset_flood" };
     /// Nothing can be said to it: it does not read its connection.
     pub(crate) const STALLED: Self = Self { code: code::ENHANCE_YOUR_CALM, reason: "h2_client_stalled" };
+    /// A block of fields has begun and does not end.
+    pub(crate) const SLOW_HEAD: Self = Self { code: code::ENHANCE_YOUR_CALM, reason: "h2_slow_head" };
     /// Nothing was asked for too long, which is nobody's fault.
     pub(crate) const IDLE: Self = Self { code: code::NO_ERROR, reason: "h2_idle" };
 

@@ -41,6 +41,8 @@ pub(super) struct Inbound {
     unreturned: u32,
     /// Whether nobody will take it any more.
     pub(super) is_dropped: bool,
+    /// Whether the client sends it only when it is asked for it.
+    pub(super) expects_continue: bool,
     pub(super) reader: Option<Waker>,
     _upload: Upload,
 }
@@ -58,6 +60,7 @@ impl Inbound {
             window: i64::from(H2_STREAM_WINDOW_BYTES),
             unreturned: 0,
             is_dropped: false,
+            expects_continue: false,
             reader: None,
             _upload: Upload::begin(uploads),
         }
@@ -80,6 +83,7 @@ impl Inbound {
     /// Adds what has come. It is copied, so that small frames hold no more memory than what is in them.
     pub(super) fn put(&mut self, data: &[u8]) {
         self.bytes += data.len();
+        self.expects_continue = false;
         let mut rest = data;
         if let Some(last) = self.pieces.back_mut() {
             let room = last.capacity() - last.len();

@@ -11,8 +11,10 @@ use super::hpack::Decoder;
 use super::request::{self, Asked, Trailers};
 use super::state::{ANNOUNCED, Shared, State};
 use super::streams::Stream;
+use crate::framing::FramingRule;
 use crate::limits::{H2_CONTINUATIONS_MAX, H2_EMPTY_FRAMES_MAX, H2_FRAME_BYTES_MAX, H2_FRAMES_PER_STREAM};
-use http::StatusCode;
+use crate::memory::{Held, Part};
+use tokio::time::Instant;
 
 /// Values that settings may have (RFC 9113 sections 6.5.2 and 6.9.1).
 const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
@@ -33,7 +35,7 @@ pub(crate) struct Receiver {
     has_settings: bool,
     /// A block of fields that has not ended.
     block: Option<Block>,
-    /// Frames of DATA without data, since the connection began.
+    /// Frames of DATA without data, one behind the other.
     empty: u32,
 }
 
@@ -41,8 +43,10 @@ pub(crate) struct Receiver {
 #[derive(Debug)]
 struct Block {
     begun: Begun,
+    since: Instant,
     bytes: Vec<u8>,
     continuations: u32,
+    _held: Held,
 }
 
 /// What the HEADERS have said with which a block begins.
@@ -93,6 +97,11 @@ impl Receiver {
         Ok(bytes.len() - rest.len())
     }
 
+    /// Since when a block of fields is under way that has not ended.
+    pub(crate) fn block_since(&self) -> Option<Instant> {
+        self.block.as_ref().map(|block| block.since)
+    }
+
     fn frame(&mut self, shared: &Shared, head: Head, payload: &[u8]) -> Result<Option<Opened>, Fault> {
         let state = &mut *shared.borrow_mut();
         match head.kind {
@@ -104,6 +113,8 @@ impl Receiver {
                 Fault::unless(head.stream != 0, Fault::PROTOCOL)?;
                 Fault::unless(payload.len() == PRIORITY_BYTES, Fault::FRAME_SIZE)?;
                 if depends_on_itself(head, payload) {
+                    // What is idle cannot be reset (RFC 9113 section 6.4).
+                    Fault::unless(!state.streams.is_idle(head.stream), Fault::PROTOCOL)?;
                     state.reset_at_fault(head.stream, code::PROTOCOL_ERROR)?;
                 }
             }
@@ -140,8 +151,11 @@ impl Receiver {
                 self.empty += 1;
                 Fault::unless(self.empty <= H2_EMPTY_FRAMES_MAX, Fault::CALM)?;
             }
-            0 => {}
-            _ => state.frames.give(1),
+            0 => self.empty = 0,
+            _ => {
+                self.empty = 0;
+                state.frames.give(1);
+            }
         }
         state.fits(head.length)?;
         let Some(stream) = state.streams.get_mut(head.stream) else {
@@ -207,7 +221,9 @@ impl Receiver {
         if head.has(flag::END_HEADERS) {
             return self.fields(shared, state, begun, fields);
         }
-        self.block = Some(Block { begun, bytes: fields.to_vec(), continuations: 0 });
+        let held = Held::new(Part::Http2Block);
+        let bytes = fields.to_vec();
+        self.block = Some(Block { begun, since: Instant::now(), bytes, continuations: 0, _held: held });
         Ok(None)
     }
 
@@ -227,7 +243,7 @@ impl Receiver {
             return Ok(None);
         }
         match self.block.take() {
-            Some(Block { begun, bytes, .. }) => self.fields(shared, state, begun, &bytes),
+            Some(block) => self.fields(shared, state, block.begun, &block.bytes),
             None => Ok(None),
         }
     }
@@ -246,7 +262,9 @@ impl Receiver {
             return Ok(None);
         }
         let mut head = request::Head::new();
-        let is_small = self.decoder.decode(block, |field| head.take(field))?;
+        if !self.decoder.decode(block, |field| head.take(field))? {
+            head.refuse(FramingRule::HeadTooLarge);
+        }
         state.streams.note(id);
         state.frames.give(H2_FRAMES_PER_STREAM);
         let refused = |state: &mut State, code| {
@@ -258,18 +276,14 @@ impl Receiver {
         if !state.takes(id) {
             return refused(state, code::REFUSED_STREAM);
         }
-        if !is_small {
-            if let Some(inbound) = state.open(id, !ends, None) {
-                inbound.borrow_mut().is_dropped = true;
-            }
-            state.refuse(id, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-            return Ok(None);
-        }
         let may_be = |asked: &Asked| !is_wrong && (!ends || asked.length.is_none_or(|bytes| bytes == 0));
         let asked = head.finish().filter(may_be);
         let Some(asked) = asked else { return refused(state, code::PROTOCOL_ERROR) };
         let body = match state.open(id, !ends, asked.length) {
-            Some(inbound) => Http2Body::coming(shared, id, inbound),
+            Some(inbound) => {
+                inbound.borrow_mut().expects_continue = asked.expects_continue();
+                Http2Body::coming(shared, id, inbound)
+            }
             None => Http2Body::nothing(),
         };
         Ok(Some(Opened { id, asked, body }))
@@ -283,8 +297,9 @@ impl Receiver {
         let Some(stream) = state.streams.get_mut(id).filter(|stream| !stream.reset_by_us) else {
             if ends {
                 state.client_ended(id);
+                return Ok(());
             }
-            return Ok(());
+            return state.costs();
         };
         let trailers = trailers.finish().filter(|_| ends && is_small && !is_wrong);
         let agrees = stream.inbound.as_ref().is_none_or(|inbound| inbound.borrow_mut().agrees(0, true));
@@ -314,6 +329,8 @@ fn settings(state: &mut State, head: Head, payload: &[u8]) -> Result<(), Fault> 
     let is_answer = head.has(flag::ACK);
     let is_whole = if is_answer { payload.is_empty() } else { payload.len().is_multiple_of(SETTING_BYTES) };
     Fault::unless(is_whole, Fault::FRAME_SIZE)?;
+    // Each change is made to all streams, so those of one frame are made at once: the largest, which may be too large, and the last.
+    let (mut largest, mut last) = (None, None);
     for pair in payload.chunks_exact(SETTING_BYTES) {
         let value = number(&pair[2..]);
         match u16::from_be_bytes([pair[0], pair[1]]) {
@@ -321,12 +338,15 @@ fn settings(state: &mut State, head: Head, payload: &[u8]) -> Result<(), Fault> 
             setting::ENABLE_PUSH => Fault::unless(value <= 1, Fault::PROTOCOL)?,
             setting::INITIAL_WINDOW_SIZE => {
                 Fault::unless(value <= WINDOW_BYTES_MAX, Fault::FLOW_CONTROL)?;
-                state.first_window(value)?;
+                (largest, last) = (largest.max(Some(value)), Some(value));
             }
             setting::MAX_FRAME_SIZE => Fault::unless(FRAME_BYTES.contains(&value), Fault::PROTOCOL)?,
             // Nothing is pushed, answers are as large as they are, and what is unknown is ignored.
             _ => {}
         }
+    }
+    for window in [largest.filter(|_| largest > last), last].into_iter().flatten() {
+        state.first_window(window)?;
     }
     if !is_answer {
         put_head(state.out.tail(), 0, kind::SETTINGS, flag::ACK, 0);

@@ -1,10 +1,13 @@
 //! Fields become a request, or what stands behind its body (RFC 9113 sections 8.1 to 8.3 and 8.5).
 
 use super::field::{Field, Malformed};
-use crate::framing::{FramingRule, FramingViolation};
-use http::header::{CONTENT_LENGTH, HOST};
+use crate::framing::{FramingRule, FramingViolation, HeadLimits};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+
+/// What a head may be, as over HTTP/1.1. Its bytes are bounded where they are decompressed.
+const LIMITS: HeadLimits = HeadLimits::DEFAULT;
 
 /// Headers for which there is room at once: those of most requests.
 const HEADERS: usize = 12;
@@ -20,6 +23,8 @@ pub(super) struct Head {
     /// What the body's length is said to be, in bytes.
     length: Option<u64>,
     headers: HeaderMap,
+    /// Fields that are no pseudo-fields, as lines of HTTP/1.1: a `Cookie` may come in pieces (RFC 9113 section 8.2.3).
+    lines: usize,
     /// Whether a field has come that is no pseudo-field.
     has_fields: bool,
     wrong: Option<Malformed>,
@@ -51,6 +56,9 @@ impl Head {
                 self.pseudo(twice);
             }
             Field::Path(path) => {
+                if path.as_str().len() > LIMITS.target_bytes_max {
+                    self.refuse(FramingRule::TargetTooLong);
+                }
                 let twice = self.path.replace(path).is_some();
                 self.pseudo(twice);
             }
@@ -73,6 +81,10 @@ impl Head {
             }
             Field::Header(name, value) => {
                 self.has_fields = true;
+                self.lines += usize::from(name != COOKIE);
+                if self.lines > LIMITS.header_count_max {
+                    return self.refuse(FramingRule::TooManyHeaders);
+                }
                 self.headers.append(name, value);
             }
             Field::Malformed(_, Malformed::Reset) => self.wrong = Some(Malformed::Reset),
@@ -87,7 +99,7 @@ impl Head {
         }
     }
 
-    fn refuse(&mut self, rule: FramingRule) {
+    pub(super) fn refuse(&mut self, rule: FramingRule) {
         self.wrong.get_or_insert(Malformed::Refused(rule));
     }
 
@@ -135,6 +147,14 @@ impl Head {
         *request.version_mut() = Version::HTTP_2;
         *request.headers_mut() = self.headers;
         Some(Asked { request, refused, length: self.length })
+    }
+}
+
+impl Asked {
+    /// Whether the client waits to be asked for the body (RFC 9110 section 10.1.1).
+    pub(super) fn expects_continue(&self) -> bool {
+        let expected = self.request.headers().get(EXPECT);
+        expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     }
 }
 

@@ -37,9 +37,12 @@ impl State {
         }
         let is_turn = wanted == 0 || turn == Turn::Granted || turn == Turn::Free && is_alone;
         if has_room && is_turn {
-            if turn == Turn::Granted {
-                stream.turn = Turn::Free;
-                self.granted -= 1;
+            stream.turn = Turn::Free;
+            match turn {
+                Turn::Free => {}
+                // It goes on without its turn, which would be lost for all others if it came later.
+                Turn::Queued => self.queue.retain(|&(queued, _)| queued != id),
+                Turn::Granted => self.granted -= 1,
             }
             let most = self.window.min(window).try_into().unwrap_or(0).min(FRAME_BYTES);
             return Poll::Ready(Some(wanted.min(most)));
@@ -102,6 +105,7 @@ impl State {
 
     /// The head of an answer. `length`: of the body that follows, in bytes, where that is known.
     pub(super) fn send_head(&mut self, id: u32, parts: &Parts, length: Option<u64>, ends: bool) {
+        self.continues(id);
         let (out, encoder) = (self.out.tail(), &mut self.encoder);
         block(out, id, ends, |out| {
             encoder.begin(out);
@@ -127,14 +131,23 @@ impl State {
         self.wake();
     }
 
-    /// Answers a request of which nothing else is looked at.
-    pub(super) fn refuse(&mut self, id: u32, status: StatusCode) {
+    /// Whether the client waits to be asked for its request's body; then it does not any more.
+    fn continues(&mut self, id: u32) -> bool {
+        let inbound =
+            self.streams.get(id).filter(|stream| !stream.reset_by_us).and_then(|stream| stream.inbound.as_ref());
+        inbound.is_some_and(|inbound| std::mem::take(&mut inbound.borrow_mut().expects_continue))
+    }
+
+    /// Asks for a request's body, if its client waits for that (RFC 9110 section 10.1.1).
+    pub(super) fn ask_for_body(&mut self, id: u32) {
+        if !self.continues(id) {
+            return;
+        }
         let (out, encoder) = (self.out.tail(), &mut self.encoder);
-        block(out, id, true, |out| {
+        block(out, id, false, |out| {
             encoder.begin(out);
-            Encoder::status(out, status);
+            Encoder::status(out, StatusCode::CONTINUE);
         });
-        self.answered(id);
         self.wake();
     }
 

@@ -64,8 +64,8 @@ pub(crate) struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goodbye {
     No,
-    /// Both sides know that there will be one.
-    Announced,
+    /// Both sides are to know that there will be one, since then.
+    Announced(Instant),
     /// What comes above this stream is not looked at.
     Said(u32),
 }
@@ -306,15 +306,23 @@ impl State {
     /// Announces that the connection ends; what is under way goes on (RFC 9113 section 6.8).
     pub(crate) fn announce_end(&mut self) {
         if self.goodbye == Goodbye::No {
-            self.goodbye = Goodbye::Announced;
+            self.goodbye = Goodbye::Announced(Instant::now());
             put_goaway(self.out.tail(), STREAM_MAX, code::NO_ERROR);
             put_ping(self.out.tail(), 0, ANNOUNCED);
         }
     }
 
-    /// The client has heard the announcement: what it has opened by now is all.
-    pub(super) fn say_end(&mut self) {
-        if self.goodbye == Goodbye::Announced {
+    /// Since when the client has not said that it has heard the announcement.
+    pub(crate) fn announced_since(&self) -> Option<Instant> {
+        match self.goodbye {
+            Goodbye::Announced(since) => Some(since),
+            Goodbye::No | Goodbye::Said(_) => None,
+        }
+    }
+
+    /// The client has heard the announcement, or had time to: what it has opened by now is all.
+    pub(crate) fn say_end(&mut self) {
+        if matches!(self.goodbye, Goodbye::Announced(_)) {
             self.goodbye = Goodbye::Said(self.streams.highest);
             put_goaway(self.out.tail(), self.streams.highest, code::NO_ERROR);
         }
@@ -323,7 +331,7 @@ impl State {
     /// The client will open no more streams.
     pub(super) fn client_says_end(&mut self) {
         if !matches!(self.goodbye, Goodbye::Said(_)) {
-            self.goodbye = Goodbye::Announced;
+            self.goodbye = Goodbye::Announced(Instant::now());
             self.say_end();
         }
     }
@@ -332,7 +340,7 @@ impl State {
     pub(crate) fn say(&mut self, fault: Fault) {
         let last = match self.goodbye {
             Goodbye::Said(last) => last,
-            Goodbye::No | Goodbye::Announced => self.streams.highest,
+            Goodbye::No | Goodbye::Announced(_) => self.streams.highest,
         };
         put_goaway(self.out.tail(), last, fault.code);
     }

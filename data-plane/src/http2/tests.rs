@@ -1,25 +1,19 @@
 //! Connections without sockets: what is read wherever it is cut, what is too much, and how an answer shares its connection.
 
+use super::exchange::Exchange;
 use super::fault::Fault;
 use super::frames::{HEAD_BYTES, Head, code, flag, kind, put_head, put_reset, put_settings, put_window};
 use super::receiver::{Opened, Receiver};
 use super::state::{Shared, State};
-use super::{answer::Answer, exchange::Exchange};
-use crate::limits::{H2_FRAMES_ALLOWED, H2_OUT_BYTES_MAX, H2_PIECE_BYTES, H2_RESETS_ALLOWED};
-use crate::metrics::{Metrics, WorkerMetrics};
-use crate::overload::Overload;
-use crate::patience::BodyLimit;
-use bytes::Bytes;
-use http::Response;
-use http_body::{Body, Frame, SizeHint};
+use crate::limits::{H2_EMPTY_FRAMES_MAX, H2_FRAMES_ALLOWED, H2_RESETS_ALLOWED};
+use futures_util::FutureExt as _;
+use http_body::Body;
 use http_body_util::BodyExt as _;
-use std::cell::{Cell, RefCell};
-use std::pin::Pin;
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 use tokio::time::Instant;
+
+mod answers;
 
 /// GET, http, `/`, and an authority.
 const GET: &[u8] = &[0x82, 0x86, 0x84, 0x01, 3, b'a', b'n', b'y'];
@@ -205,119 +199,6 @@ fn nothing_is_kept_of_what_is_over() {
     assert!(size_of::<State>() + size_of::<Receiver>() <= 768, "{}", size_of::<State>() + size_of::<Receiver>());
 }
 
-/// An answer of so many bytes, in pieces of a size.
-struct Pieces {
-    left: usize,
-    size: usize,
-    was_told: Rc<Cell<bool>>,
-}
-
-impl Body for Pieces {
-    type Data = Bytes;
-    type Error = ();
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ()>>> {
-        let bytes = self.left.min(self.size);
-        self.left -= bytes;
-        Poll::Ready((bytes > 0).then(|| Ok(Frame::data(vec![7; bytes].into()))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left == 0
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left as u64)
-    }
-}
-
-impl Answer for Pieces {
-    fn taken_slowly(&mut self) -> bool {
-        self.was_told.set(true);
-        true
-    }
-}
-
-const LIMIT: BodyLimit = BodyLimit { idle: Duration::from_secs(60), rate_min: 240 };
-
-fn answer(side: &Side, id: u32, bytes: usize, size: usize) -> (impl Future<Output = ()> + use<>, Rc<Cell<bool>>) {
-    let metrics = WorkerMetrics::new(Arc::new(Metrics::new()), Arc::new(Overload::unlimited()));
-    let (exchange, was_told) = (side.exchange(id), Rc::<Cell<bool>>::default());
-    let body = Pieces { left: bytes, size, was_told: Rc::clone(&was_told) };
-    (async move { exchange.answer(Response::new(body), LIMIT, &metrics).await }, was_told)
-}
-
-#[tokio::test]
-async fn an_answer_at_hand_is_a_head_and_one_frame() {
-    let mut side = Side::new();
-    side.take(&[get(1), get(3)].concat()).unwrap();
-    answer(&side, 1, 100, 100).0.await;
-    answer(&side, 3, 0, 1).0.await;
-    let said = side.said();
-    let kinds: Vec<_> = said.iter().map(|(head, _)| (head.kind, head.stream, head.flags)).collect();
-    let headers = |stream, flags| (kind::HEADERS, stream, flags);
-    assert_eq!(kinds, [headers(1, 4), (kind::DATA, 1, flag::END_STREAM), headers(3, 5)]);
-    assert_eq!(side.state.borrow().streams.under_way(), 0);
-}
-
-#[tokio::test]
-async fn streams_share_a_connection_frame_by_frame() {
-    let mut side = Side::new();
-    side.take(&[settings(&[(4, 1 << 20)]), window(0, 1 << 24), get(1), get(3), get(5)].concat()).unwrap();
-    side.said();
-    let answers = [1, 3, 5].map(|id| answer(&side, id, 300_000, 200_000).0);
-    let [one, two, three] = answers;
-    let reading = async {
-        let mut order = Vec::new();
-        while side.state.borrow().streams.under_way() > 0 {
-            tokio::task::yield_now().await;
-            assert!(side.state.borrow().out.bytes() <= H2_OUT_BYTES_MAX + H2_PIECE_BYTES + 100);
-            order.extend(side.said().iter().filter(|(head, _)| head.kind == kind::DATA).map(|(head, _)| head.stream));
-        }
-        order
-    };
-    let (order, ..) = tokio::join!(reading, one, two, three);
-    // When the first of them is done, the others nearly are.
-    let last = |id| order.iter().rposition(|&stream| stream == id).unwrap();
-    let first = [1, 3, 5].map(last).into_iter().min().unwrap();
-    for id in [1, 3, 5] {
-        let sent = |until: usize| order[..until].iter().filter(|&&stream| stream == id).count();
-        assert!(3 * sent(first) >= 2 * (sent(order.len()) - 4), "{id}: {order:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_client_that_takes_nothing_is_given_up_and_one_that_takes_enough_is_not() {
-    for (bytes, widened, every, is_given_up) in [
-        (100 * H2_PIECE_BYTES, 0, 10, true),
-        (100, 0, 10, true),
-        (20 * H2_PIECE_BYTES, H2_PIECE_BYTES, 65, false),
-        (20 * H2_PIECE_BYTES, H2_PIECE_BYTES, 140, true),
-        (100_000, 2_500, 10, false),
-        (100_000, 2_000, 10, true),
-    ] {
-        let mut side = Side::new();
-        side.take(&[settings(&[(4, 0)]), window(0, 1 << 24), get(1)].concat()).unwrap();
-        side.said();
-        let (answering, was_told) = answer(&side, 1, bytes, 200_000);
-        let begun = Instant::now();
-        let taking = async {
-            while side.state.borrow().streams.under_way() > 0 && begun.elapsed().as_secs() < 86_400 {
-                tokio::time::sleep(Duration::from_secs(every)).await;
-                if widened > 0 && side.state.borrow().streams.under_way() > 0 {
-                    side.take(&window(1, widened as u32)).unwrap();
-                }
-                tokio::task::yield_now().await;
-                side.said();
-            }
-        };
-        tokio::join!(answering, taking);
-        assert_eq!(was_told.get(), is_given_up, "{bytes} bytes, {widened} every {every} s");
-        let least = if is_given_up { 60 } else { bytes as u64 / 16_384 };
-        assert!(begun.elapsed().as_secs() >= least);
-    }
-}
-
 #[tokio::test]
 async fn a_body_that_nobody_wants_is_thrown_away_and_given_back() {
     let mut side = Side::new();
@@ -346,20 +227,72 @@ async fn what_is_dropped_in_the_middle_is_reset() {
     assert!(side.state.borrow().idle_since.is_some());
 }
 
+/// A POST whose client waits to be asked for the body.
+fn expecting(stream: u32) -> Vec<u8> {
+    frame(kind::HEADERS, flag::END_HEADERS, stream, &[POST, b"\x0f\x14\x0c100-continue"].concat())
+}
+
 #[tokio::test]
-async fn a_head_larger_than_a_frame_goes_out_in_several() {
+async fn a_body_that_waits_to_be_asked_for_is_asked_for_once_when_somebody_reads_it() {
+    let asked = |side: &Side| short(&side.said()).into_iter().filter(|(kind, ..)| *kind == kind::HEADERS).count();
+    let polled = |body: &mut super::body::Http2Body| body.frame().now_or_never().is_some();
+    let mut side = Side::new();
+    let mut body = side.take(&expecting(1)).unwrap().remove(0).body;
+    assert_eq!(asked(&side), 0, "nobody reads it yet");
+    assert!(!polled(&mut body));
+    let said = side.said();
+    assert_eq!((said[0].0.kind, said[0].0.flags), (kind::HEADERS, flag::END_HEADERS), "{said:?}");
+    assert!(!polled(&mut body));
+    assert_eq!(asked(&side), 0, "once is enough");
+    // Whoever has not waited is not asked, and neither is whoever has an answer already or is reset.
+    let mut body = side.take(&[expecting(3), frame(kind::DATA, 0, 3, b"x")].concat()).unwrap().remove(0).body;
+    assert!(polled(&mut body) && !polled(&mut body));
+    assert_eq!(asked(&side), 0);
+    let mut body = side.take(&expecting(5)).unwrap().remove(0).body;
+    side.state.borrow_mut().send_head(5, &http::Response::new(()).into_parts().0, None, false);
+    assert!(!polled(&mut body));
+    assert_eq!(asked(&side), 1, "the answer's own");
+    let mut body = side.take(&expecting(7)).unwrap().remove(0).body;
+    drop(side.exchange(7));
+    assert!(polled(&mut body), "it is broken");
+    assert_eq!(asked(&side), 0);
+}
+
+#[test]
+fn empty_frames_count_only_one_behind_the_other() {
+    let mut side = Side::new();
+    for at in 0..3 * H2_EMPTY_FRAMES_MAX {
+        let stream = 2 * at + 1;
+        let head = frame(kind::HEADERS, flag::END_HEADERS, stream, POST);
+        let empty = frame(kind::DATA, 0, stream, b"");
+        let last = frame(kind::DATA, flag::END_STREAM, stream, if at % 2 == 0 { b"x" } else { b"" });
+        side.take(&[head, empty, last].concat()).unwrap();
+        side.state.borrow_mut().answered(stream);
+    }
+    side.take(&frame(kind::HEADERS, flag::END_HEADERS, 2_001, POST)).unwrap();
+    let empty = frame(kind::DATA, 0, 2_001, b"");
+    let taken = (0..).take_while(|_| side.take(&empty).is_ok()).count();
+    assert_eq!(taken as u32, H2_EMPTY_FRAMES_MAX);
+}
+
+#[test]
+fn fields_for_what_was_reset_are_a_flood_like_any_other() {
+    let mut side = Side::new();
+    side.take(&frame(kind::HEADERS, flag::END_HEADERS, 1, POST)).unwrap();
+    drop(side.exchange(1));
+    let trailers = frame(kind::HEADERS, flag::END_HEADERS, 1, &[0x00, 1, b't', 1, b'u']);
+    let fault = (0..2 * H2_FRAMES_ALLOWED).find_map(|_| side.take(&trailers).err());
+    assert_eq!(fault, Some(Fault::FRAME_FLOOD));
+}
+
+#[test]
+fn windows_that_are_set_twice_in_a_frame_end_as_the_last_and_may_not_be_too_large_between() {
     let mut side = Side::new();
     side.take(&get(1)).unwrap();
-    let metrics = WorkerMetrics::new(Arc::new(Metrics::new()), Arc::new(Overload::unlimited()));
-    let body = Pieces { left: 0, size: 1, was_told: Rc::default() };
-    let response = Response::builder().header("x-large", "y".repeat(40_000)).body(body).unwrap();
-    side.exchange(1).answer(response, LIMIT, &metrics).await;
-    let said = side.said();
-    let kinds: Vec<_> = said.iter().map(|(head, _)| (head.kind, head.flags)).collect();
-    let behind = |flags| (kind::CONTINUATION, flags);
-    assert_eq!(kinds, [(kind::HEADERS, flag::END_STREAM), behind(0), behind(flag::END_HEADERS)]);
-    let block: Vec<u8> = said.into_iter().flat_map(|(_, payload)| payload).collect();
-    let mut names = Vec::new();
-    let decoded = super::hpack::Decoder::default().decode(&block, |field| names.push(field.name()));
-    assert_eq!((decoded, names.len()), (Ok(true), 3), "a status, the header and the date");
+    side.take(&settings(&[(4, 200_000), (4, 7), (4, 70_000), (4, 100)])).unwrap();
+    assert_eq!(side.state.borrow().streams.get(1).unwrap().window, 100);
+    side.take(&window(1, (1 << 31) - 1 - 200)).unwrap();
+    side.take(&settings(&[(4, 200)])).unwrap();
+    let fault = side.take(&settings(&[(4, 0), (4, 202), (4, 0)])).err();
+    assert_eq!(fault, Some(Fault::FLOW_CONTROL));
 }

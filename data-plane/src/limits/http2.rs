@@ -82,7 +82,7 @@ pub(crate) const H2_RESETS_ALLOWED: u32 = 2 * H2_STREAMS_MAX;
 /// half of what it asks for never meets this.
 pub(crate) const H2_RESETS_PER_SECOND: u32 = 32;
 
-/// Frames of DATA without data that an HTTP/2 client may send over the life of a connection, the last of a body not counted.
+/// Frames of DATA without data that an HTTP/2 client may send one behind the other, the last of a body not counted.
 pub(crate) const H2_EMPTY_FRAMES_MAX: u32 = 100;
 
 /// CONTINUATION frames of one block before its last: as many as the largest list of fields takes, and one for those who

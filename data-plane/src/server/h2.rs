@@ -12,7 +12,7 @@ use crate::http1::{Taking, Transport};
 use crate::http2::{Exchange, Fault, Opened, Receiver, Shared, State};
 use crate::limits::{H2_GOODBYE_MS, H2_OUT_DEAF_BYTES, H2_READ_BYTES, H2_READS_MAX};
 use bytes::BytesMut;
-use clock::{Clock, Due};
+use clock::{Clock, Due, Since};
 use penstock_model::function::HeaderSpelling;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -115,10 +115,17 @@ impl Connection<'_> {
         };
         loop {
             let state = &mut *self.state.borrow_mut();
-            match self.clock.poll(cx, state.idle_since, self.blocked_since.is_some()) {
+            let since = Since {
+                idle: state.idle_since,
+                block: self.receiver.block_since(),
+                announced: state.announced_since(),
+                is_blocked: self.blocked_since.is_some(),
+            };
+            match self.clock.poll(cx, since) {
                 Due::Nothing => break,
                 Due::Question => state.ask(),
                 Due::Idle => state.announce_end(),
+                Due::Unheard => state.say_end(),
                 Due::Fault(fault) => {
                     state.fail(fault);
                     break;
@@ -229,7 +236,9 @@ impl Connection<'_> {
         }
         if matches!(flushed, Ok(Ok(()))) && served.is_ok() {
             let transport = RefCell::new(Transport::new(self.stream, BytesMut::new()));
-            linger::close(&transport, LingeringLimits::default(), fault.is_some()).await;
+            // A client of HTTP/2 always sends, if only that it takes what we have sent: the kernel must not answer that with a reset
+            // while the last answers are on their way.
+            linger::close(&transport, LingeringLimits::default(), self.gateway.client_limit, true).await;
         }
         served
     }

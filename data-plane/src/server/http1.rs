@@ -287,7 +287,8 @@ impl Connection<'_> {
             Ended::Broken => {}
             Ended::Well | Ended::Last => {
                 let limits = self.limits.lingering;
-                super::linger::close(&transport, limits, self.violations.get().is_some()).await;
+                let was_refused = self.violations.get().is_some();
+                super::linger::close(&transport, limits, self.gateway.client_limit, was_refused).await;
             }
         }
         Ok(None)

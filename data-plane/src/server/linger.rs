@@ -1,23 +1,31 @@
 //! [`close`]: our side ends first, and what the client still sends is thrown away for a while, so that the kernel does not
 //! answer unread bytes with a reset that destroys our answer on its way (RFC 9112 section 9.6).
 
+use crate::deadline::Deadline;
 use crate::framing::LingeringLimits;
-use crate::http1::Transport;
+use crate::http1::{Taking, Transport};
+use crate::patience::BodyLimit;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::ReadBuf;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 /// Bytes thrown away with one read.
 const DISCARD_BYTES: usize = 16 * 1024;
 
-/// Closes a connection. It waits only for a client that is known to be sending: in the middle of a request, behind one that
-/// was refused, or when unread bytes are there.
-pub(super) async fn close(transport: &RefCell<Transport>, limits: LingeringLimits, was_refused: bool) {
-    let mut client_sends = was_refused || {
+/// Closes a connection. It waits only for a client that is known to be sending: because it always does, in the middle of a request, behind
+/// one that was refused, or when unread bytes are there. One that has not taken all of our answer yet has as long for the rest as
+/// `taken_within` gives it.
+pub(super) async fn close(
+    transport: &RefCell<Transport>,
+    limits: LingeringLimits,
+    taken_within: BodyLimit,
+    client_sends: bool,
+) {
+    let mut client_sends = client_sends || {
         let transport = transport.borrow();
         !transport.has_received() || !transport.unread.is_empty()
     };
@@ -30,8 +38,10 @@ pub(super) async fn close(transport: &RefCell<Transport>, limits: LingeringLimit
     if shut.is_err() || transport.borrow().read_ended {
         return;
     }
+    let (begun, pause) = (Instant::now(), Duration::from_millis(limits.lingering_close_ms));
+    let (mut deadline, mut taking) = (Deadline::new(begun + pause), Taking::new(taken_within));
     let mut left_bytes = limits.lingering_bytes_max;
-    let drain = poll_fn(|cx| {
+    poll_fn(|cx| {
         let mut space = [MaybeUninit::uninit(); DISCARD_BYTES];
         while left_bytes > 0 {
             let mut scratch = ReadBuf::uninit(&mut space);
@@ -40,12 +50,21 @@ pub(super) async fn close(transport: &RefCell<Transport>, limits: LingeringLimit
                     client_sends = true;
                     left_bytes = left_bytes.saturating_sub(scratch.filled().len() as u64);
                 }
-                Poll::Pending if client_sends => return Poll::Pending,
+                Poll::Pending if client_sends => break,
                 Poll::Ready(_) | Poll::Pending => return Poll::Ready(()),
             }
         }
-        Poll::Ready(())
-    });
-    // The connection ends either way.
-    let _ = timeout(Duration::from_millis(limits.lingering_close_ms), drain).await;
+        if left_bytes == 0 {
+            return Poll::Ready(());
+        }
+        let transport = transport.borrow();
+        while deadline.poll(cx).is_ready() {
+            if Taking::is_all_taken(transport.stream()) {
+                return Poll::Ready(());
+            }
+            deadline.set(Instant::now() + pause);
+        }
+        taking.poll_slow(cx, begun, transport.stream())
+    })
+    .await;
 }

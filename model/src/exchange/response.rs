@@ -89,7 +89,8 @@ pub fn proxied_head(
             from.remove(name);
         }
     }
-    let bodiless = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    // A 204 has no length whatever the method (RFC 9110 section 8.6).
+    let bodiless = *method == Method::HEAD && status != StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     // There is no body to measure; the length is a statement about the one that a GET would get.
     let length = if bodiless && body.untouched { from.get(CONTENT_LENGTH).cloned() } else { None };
     let passes_trailers = fidelity == Fidelity::Transparent && body.unsized_body && body.untouched;
