@@ -1,5 +1,7 @@
 //! SIGTERM: what runs finishes, nothing new is taken, and the wait has an end.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use harness::frames::{Wire, code, flag, frame, headers, kind, request, window};
 use harness::payload::noise_body;
 use harness::slow::narrow;
@@ -56,7 +58,7 @@ enum Going {
     /// It is told to go, and says nothing.
     Deaf,
     /// It says that it goes.
-    Going,
+    ByItself,
 }
 
 /// A client with wide windows that reads slowly, so that most of its answer is still in the kernel when all of it was said, and which
@@ -80,7 +82,7 @@ async fn a_slow_http2_client_gets_all_of_its_answer(going: Going) {
     until("the request is at the upstream", async || upstream.open(), |&open| open == 1).await;
     match going {
         Going::Told | Going::Deaf => world.proxies[0].signal("TERM"),
-        Going::Going => drop(wire.send(&harness::frames::goaway(0, code::NO_ERROR)).await),
+        Going::ByItself => drop(wire.send(&harness::frames::goaway(0, code::NO_ERROR)).await),
     }
     let mut last = u32::MAX;
     while last != 1 {
@@ -103,7 +105,7 @@ async fn a_slow_http2_client_gets_all_of_its_answer(going: Going) {
     }
     assert_eq!((came, is_whole), (BYTES, true), "{going:?}");
     drop(wire);
-    if going != Going::Going {
+    if going != Going::ByItself {
         assert!(world.proxies[0].wait().success());
     }
 }
@@ -120,7 +122,7 @@ async fn a_slow_http2_client_that_does_not_hear_that_it_is_to_go_gets_all_of_its
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_http2_client_that_goes_gets_all_of_its_answer() {
-    a_slow_http2_client_gets_all_of_its_answer(Going::Going).await;
+    a_slow_http2_client_gets_all_of_its_answer(Going::ByItself).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,14 +41,17 @@ enum Piece {
 }
 
 /// An integration URI with everything resolved that does not depend on the request.
+///
+/// What all requests look at comes first.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct UriTemplate {
+    path: Box<[Piece]>,
+    query: Box<[Piece]>,
     /// Clear text or TLS.
     pub scheme: Scheme,
     /// Host and optional port.
     pub authority: Authority,
-    path: Vec<Piece>,
-    query: Vec<Piece>,
 }
 
 /// Why a URI cannot be called.
@@ -250,7 +253,7 @@ fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> 
     head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
 }
 
-fn pieces(text: &str, parameters: &BTreeMap<String, CompiledSource>) -> Result<Vec<Piece>, UriProblem> {
+fn pieces(text: &str, parameters: &BTreeMap<String, CompiledSource>) -> Result<Box<[Piece]>, UriProblem> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('{') {
@@ -268,7 +271,7 @@ fn pieces(text: &str, parameters: &BTreeMap<String, CompiledSource>) -> Result<V
     if !rest.is_empty() {
         out.push(Piece::Literal(rest.to_owned()));
     }
-    Ok(out)
+    Ok(out.into())
 }
 
 #[cfg(test)]

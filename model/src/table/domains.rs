@@ -6,10 +6,30 @@ use foldhash::fast::FixedState;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Names that operators have chosen. What clients ask for is only looked up, so nobody can fill one with names that meet.
 pub(super) type Names<K, V> = HashMap<K, V, FixedState>;
+
+/// Which stages there are, by API, for whoever leads to them.
+pub(super) trait Directory {
+    /// Those of an API, as places in the table's list.
+    fn of_api(&self, api: &RestApiId) -> Range<usize>;
+    /// The one with this name among them.
+    fn named(&self, stages: Range<usize>, name: &StageName) -> Option<usize>;
+}
+
+/// Where a base path leads, as places in the list of a table's stages. Found when the table is put together: a request would have to go
+/// from name to name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Leads {
+    Stage(usize),
+    /// To that one of these which the path's next segment names.
+    ByName(Range<usize>),
+    /// To none that there is.
+    Nowhere,
+}
 
 /// What domain names lead to.
 #[derive(Debug, Default)]
@@ -24,8 +44,7 @@ pub(super) struct Domains {
 pub(super) struct BasePaths {
     /// By path.
     pub(super) sorted: Vec<BasePath>,
-    /// Where each of them stands: what a search would compare lies all over the memory.
-    by_path: Names<Box<str>, usize>,
+    by_path: Names<Box<str>, Leads>,
     /// Of the one with the most.
     segments_max: usize,
 }
@@ -39,7 +58,7 @@ pub(super) struct BasePath {
 }
 
 impl Domains {
-    pub(super) fn new(mappings: Arc<[BasePathMapping]>) -> Self {
+    pub(super) fn new(mappings: Arc<[BasePathMapping]>, directory: &impl Directory) -> Self {
         let mut by_name: Names<Box<str>, BasePaths> = Names::default();
         for mapping in &*mappings {
             let domain = host_name(&mapping.domain_name);
@@ -56,7 +75,7 @@ impl Domains {
         for base_paths in by_name.values_mut() {
             base_paths.sorted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
             base_paths.by_path =
-                base_paths.sorted.iter().enumerate().map(|(at, base)| (base.path.clone(), at)).collect();
+                base_paths.sorted.iter().map(|base| (base.path.clone(), base.leads(directory))).collect();
             base_paths.segments_max = base_paths.sorted.iter().map(BasePath::segments).max().unwrap_or(0);
         }
         Self { mappings, by_name }
@@ -64,15 +83,15 @@ impl Domains {
 }
 
 impl BasePaths {
-    /// The longest base path that `path` begins with, whole segments only, and what is behind it. Looked up once for each
-    /// number of segments that a base path has, however many base paths there are.
-    pub(super) fn longest<'p>(&self, path: &'p str) -> Option<(&BasePath, &'p str)> {
+    /// The longest base path that `path` begins with, whole segments only, where it leads, and what is behind it. Looked up once for
+    /// each number of segments that a base path has, however many base paths there are.
+    pub(super) fn longest<'p>(&self, path: &'p str) -> Option<(&str, &Leads, &'p str)> {
         let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
         let mut end = slashes.map(|(at, _)| at).nth(self.segments_max + 1).unwrap_or(path.len());
         loop {
             let (begin, rest) = path.split_at_checked(end)?;
-            if let Some(&at) = self.by_path.get(begin) {
-                return self.sorted.get(at).map(|base| (base, rest));
+            if let Some((base, leads)) = self.by_path.get_key_value(begin) {
+                return Some((base, leads, rest));
             }
             end = begin.rfind('/')?;
         }
@@ -87,6 +106,15 @@ impl BasePaths {
 }
 
 impl BasePath {
+    fn leads(&self, directory: &impl Directory) -> Leads {
+        let stages = directory.of_api(&self.api);
+        match &self.stage {
+            _ if stages.is_empty() => Leads::Nowhere,
+            Some(name) => directory.named(stages, name).map_or(Leads::Nowhere, Leads::Stage),
+            None => Leads::ByName(stages),
+        }
+    }
+
     fn segments(&self) -> usize {
         self.path.bytes().filter(|byte| *byte == b'/').count()
     }

@@ -1,10 +1,10 @@
 //! [`RoutingTable`]: host and base path to a stage.
 
-use super::domains::{BasePaths, Domains, Names, host_name};
+use super::domains::{BasePaths, Directory, Domains, Leads, Names, host_name};
 use super::stage::StageTable;
 use crate::bundle::{BundleKey, Hash};
 use crate::domain::{BasePathMapping, CATCH_ALL};
-use crate::id::{RestApiId, Version};
+use crate::id::{RestApiId, StageName, Version};
 use foldhash::fast::FixedState;
 use std::ops::Range;
 use std::sync::Arc;
@@ -124,9 +124,9 @@ impl RoutingTable {
             })
             .collect();
         let apis = if has_same_keys { Arc::clone(&self.apis) } else { Arc::new(ranges(&stages)) };
-        let domains = match Arc::ptr_eq(&self.domains.mappings, &base_path_mappings) {
+        let domains = match has_same_keys && Arc::ptr_eq(&self.domains.mappings, &base_path_mappings) {
             true => Arc::clone(&self.domains),
-            false => Arc::new(Domains::new(base_path_mappings)),
+            false => Arc::new(Domains::new(base_path_mappings, &Listed { stages: &stages, apis: &apis })),
         };
         let route_count = stages.iter().map(|entry| entry.route_count).sum();
         let has_events = stages.iter().any(|entry| entry.has_events);
@@ -236,18 +236,39 @@ impl RoutingTable {
         path: &'p str,
     ) -> Result<Located<'t, 'p>, LocateError> {
         let path = one_leading_slash(path);
-        let (base, rest) = base_paths.longest(path).ok_or(LocateError::UnknownStage)?;
-        let stages = self.of_api(base.api.as_str()).ok_or(LocateError::UnknownStage)?;
-        let located = match &base.stage {
-            Some(name) => stages.named(name.as_str()).map(|stage| Located {
+        let (base_path, leads, rest) = base_paths.longest(path).ok_or(LocateError::UnknownStage)?;
+        let located = match leads {
+            Leads::Stage(at) => self.stages.get(*at).map(|entry| Located {
                 door,
-                stage,
+                stage: &entry.stage,
                 route_path: one_leading_slash(rest),
-                base_path: "",
+                base_path,
             }),
-            None => stages.by_first_segment(door, rest),
+            Leads::ByName(range) => {
+                let stages = self.stages.get(range.clone()).map(Stages);
+                let found = stages.and_then(|stages| stages.by_first_segment(door, rest));
+                found.map(|found| Located { base_path, ..found })
+            }
+            Leads::Nowhere => None,
         };
-        located.map(|found| Located { base_path: &base.path, ..found }).ok_or(LocateError::UnknownStage)
+        located.ok_or(LocateError::UnknownStage)
+    }
+}
+
+/// The stages of a table that is put together.
+struct Listed<'t> {
+    stages: &'t [Entry],
+    apis: &'t Names<RestApiId, Range<usize>>,
+}
+
+impl Directory for Listed<'_> {
+    fn of_api(&self, api: &RestApiId) -> Range<usize> {
+        self.apis.get(api).cloned().unwrap_or_default()
+    }
+
+    fn named(&self, stages: Range<usize>, name: &StageName) -> Option<usize> {
+        let from = stages.start;
+        Stages(self.stages.get(stages)?).at(name.as_str()).map(|at| from + at)
     }
 }
 
@@ -267,8 +288,11 @@ impl<'t> Stages<'t> {
     }
 
     fn named(self, name: &str) -> Option<&'t Arc<StageTable>> {
-        let at = self.0.binary_search_by(|entry| entry.stage.key().stage_name.as_str().cmp(name)).ok()?;
-        self.0.get(at).map(|entry| &entry.stage)
+        self.0.get(self.at(name)?).map(|entry| &entry.stage)
+    }
+
+    fn at(self, name: &str) -> Option<usize> {
+        self.0.binary_search_by(|entry| entry.stage.key().stage_name.as_str().cmp(name)).ok()
     }
 
     /// Takes the stage from the first segment. Extra slashes before it are ignored, and those behind it do not count for

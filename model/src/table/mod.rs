@@ -15,6 +15,7 @@ mod service_plan;
 mod settings;
 mod stage;
 mod target;
+mod text;
 mod trace;
 mod tree;
 

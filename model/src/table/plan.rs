@@ -26,29 +26,30 @@ pub enum HttpStyle {
     Custom,
 }
 
-/// A compiled `HTTP` or `HTTP_PROXY` integration.
+/// A compiled `HTTP` or `HTTP_PROXY` integration. In this order, like [`Route`](super::Route).
 #[derive(Debug)]
+#[repr(C)]
 pub struct HttpPlan {
     /// Which of the two.
     pub style: HttpStyle,
-    /// The upstream's address.
-    pub uri: UriTemplate,
-    /// What connections to it are found by. The routes of a stage that lead to the same upstream share it.
-    pub target: Arc<TargetKey>,
-    /// The method towards it; `None` forwards the client's.
-    pub method: Option<http::Method>,
-    /// Query parameters that are added, in order of their names.
-    pub query: Vec<(String, CompiledSource)>,
-    /// Headers that are set, in order of their names.
-    pub headers: Vec<(HeaderName, CompiledSource)>,
-    /// The upstream's `Host`, ready as a header.
-    pub host: HeaderValue,
     /// What happens to the request body.
     pub request: RequestPlan,
+    /// What requests are signed for; `None` for those that carry no signature of ours.
+    pub service: Option<Box<ServiceScope>>,
+    /// The method towards the upstream; `None` forwards the client's.
+    pub method: Option<http::Method>,
+    /// Query parameters that are added, in order of their names.
+    pub query: Box<[(String, CompiledSource)]>,
+    /// Headers that are set, in order of their names.
+    pub headers: Box<[(HeaderName, CompiledSource)]>,
+    /// The upstream's `Host`, ready as a header.
+    pub host: HeaderValue,
+    /// What connections to the upstream are found by. The routes of a stage that lead to the same one share it.
+    pub target: Arc<TargetKey>,
+    /// The upstream's address.
+    pub uri: UriTemplate,
     /// How answers are turned into the client's; unused by [`HttpStyle::Proxy`].
     pub responses: Responses,
-    /// What requests are signed for; `None` for those that carry no signature of ours.
-    pub service: Option<ServiceScope>,
 }
 
 /// Where an HTTP integration leads, and what belongs to being called there.
@@ -104,7 +105,7 @@ impl HttpPlan {
                 mappings.headers.push(header);
             }
         }
-        Ok(Plan::Http(Box::new(Self {
+        Ok(Plan::Http(Self {
             style,
             target: Arc::new(TargetKey {
                 scheme: uri.scheme,
@@ -114,13 +115,13 @@ impl HttpPlan {
             }),
             uri,
             method: integration.http_method.and_then(Verb::to_method),
-            query: mappings.query,
-            headers: mappings.headers,
+            query: mappings.query.into(),
+            headers: mappings.headers.into(),
             host,
             request,
             responses,
-            service: target.service,
-        })))
+            service: target.service.map(Box::new),
+        }))
     }
 }
 

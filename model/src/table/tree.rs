@@ -2,6 +2,7 @@
 //! lack the method (section d.1).
 
 use super::domains::Names;
+use super::text::Text;
 use crate::limits::LOOKUP_STEPS_MAX;
 use crate::method::Verb;
 use crate::resource::{PathPart, segments};
@@ -33,8 +34,8 @@ struct Node {
 #[derive(Debug)]
 enum Literals {
     /// In the order in which they came.
-    Few(Vec<(Box<str>, u32)>),
-    Many(Box<Names<Box<str>, u32>>),
+    Few(Vec<(Text, u32)>),
+    Many(Box<Names<Text, u32>>),
 }
 
 /// What a lookup looks at.
@@ -246,8 +247,8 @@ impl Default for Literals {
 impl Literals {
     fn get(&self, text: &str) -> Option<u32> {
         match self {
-            Self::Few(few) => few.iter().find(|(have, _)| **have == *text).map(|&(_, child)| child),
-            Self::Many(many) => many.get(text).copied(),
+            Self::Few(few) => few.iter().find(|(have, _)| have.bytes() == text.as_bytes()).map(|&(_, child)| child),
+            Self::Many(many) => many.get(text.as_bytes()).copied(),
         }
     }
 
