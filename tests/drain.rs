@@ -12,7 +12,7 @@ use harness::{World, client};
 use hyper::{Request, Response};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,6 +50,9 @@ async fn the_deadline_ends_what_does_not_end_by_itself() {
     assert!(waiting.await.unwrap().is_err(), "a cut looks like a cut");
 }
 
+/// What a client's kernel holds for it, if it may: as much as most systems allow without being told otherwise.
+const WIDE_BYTES: u32 = 1024 * 1024;
+
 /// How an HTTP/2 client comes to the end of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Going {
@@ -61,10 +64,11 @@ enum Going {
     ByItself,
 }
 
-/// A client with wide windows that reads slowly, so that most of its answer is still in the kernel when all of it was said, and which
-/// widens its windows all the while.
-async fn a_slow_http2_client_gets_all_of_its_answer(going: Going) {
-    const BYTES: usize = 2_000_000;
+/// A client with wide windows that takes its time, so that most of its answer is still in a kernel when all of it was said: the proxy's, or,
+/// with a `pause` between two frames, its own. It widens its windows all the while.
+async fn a_slow_http2_client_gets_all_of_its_answer(going: Going, pause: Option<Duration>) {
+    // With pauses so few that the client's kernel has room for all of them.
+    let bytes = if pause.is_some() { 400_000 } else { 3_000_000 };
     let mut world = World::start(1).await;
     let may_answer = Arc::new(Semaphore::new(0));
     let waited_for = Arc::clone(&may_answer);
@@ -72,12 +76,20 @@ async fn a_slow_http2_client_gets_all_of_its_answer(going: Going) {
         let waited_for = Arc::clone(&waited_for);
         async move {
             waited_for.acquire().await.unwrap().forget();
-            Response::new(whole(vec![7; BYTES]))
+            Response::new(whole(vec![7; bytes]))
         }
     })
     .await;
     world.register(&document("api", &[("GET", "/x", format!("http://{}/", upstream.address))])).await;
-    let mut wire = Wire::greet(narrow(world.proxy()).await, &[(4, 1 << 30)]).await;
+    let stream = match pause {
+        Some(_) => {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(WIDE_BYTES).unwrap();
+            socket.connect(world.proxy()).await.unwrap()
+        }
+        None => narrow(world.proxy()).await,
+    };
+    let mut wire = Wire::greet(stream, &[(4, 1 << 30)]).await;
     wire.send(&[window(0, 1 << 30), headers(1, flag::WHOLE, request("GET", "/x", &[]))].concat()).await;
     until("the request is at the upstream", async || upstream.open(), |&open| open == 1).await;
     match going {
@@ -100,10 +112,15 @@ async fn a_slow_http2_client_gets_all_of_its_answer(going: Going) {
         if found.kind == kind::DATA {
             came += found.payload.len();
             is_whole = found.has(flag::END_STREAM);
-            wire.send(&[window(0, found.payload.len() as u32), window(1, found.payload.len() as u32)].concat()).await;
+            let taken = found.payload.len() as u32;
+            assert!(
+                wire.send(&[window(0, taken), window(1, taken)].concat()).await,
+                "{going:?}: reset behind {came} bytes"
+            );
+            harness::slow::pause(pause.unwrap_or_default()).await;
         }
     }
-    assert_eq!((came, is_whole), (BYTES, true), "{going:?}");
+    assert_eq!((came, is_whole), (bytes, true), "{going:?}");
     drop(wire);
     if going != Going::ByItself {
         assert!(world.proxies[0].wait().success());
@@ -112,17 +129,23 @@ async fn a_slow_http2_client_gets_all_of_its_answer(going: Going) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_http2_client_that_is_told_to_go_gets_all_of_its_answer() {
-    a_slow_http2_client_gets_all_of_its_answer(Going::Told).await;
+    a_slow_http2_client_gets_all_of_its_answer(Going::Told, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_http2_client_whose_kernel_has_all_of_its_answer_is_not_reset_while_it_reads() {
+    // Five seconds, of which the proxy hears.
+    a_slow_http2_client_gets_all_of_its_answer(Going::Told, Some(Duration::from_millis(200))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_http2_client_that_does_not_hear_that_it_is_to_go_gets_all_of_its_answer() {
-    a_slow_http2_client_gets_all_of_its_answer(Going::Deaf).await;
+    a_slow_http2_client_gets_all_of_its_answer(Going::Deaf, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_http2_client_that_goes_gets_all_of_its_answer() {
-    a_slow_http2_client_gets_all_of_its_answer(Going::ByItself).await;
+    a_slow_http2_client_gets_all_of_its_answer(Going::ByItself, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use harness::content::{Api, http, http_proxy, with};
+use harness::frames::{PREFACE, continuation, flag, headers, settings};
 use harness::memory::resident_bytes;
 use harness::payload::noise_body;
 use harness::slow::{crowd, h2, h2_get};
@@ -211,6 +212,20 @@ async fn http2_uploads_that_nobody_takes_hold_what_the_windows_allow() {
     }
     scales.settled("requests", (connections as u64 * streams) as f64 * 16.0 * KIB).await;
     scales.check(&format!("{connections} connections of {streams} uploads to nobody")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_heads_that_do_not_end_hold_what_the_law_says() {
+    let count = sized(60, 400);
+    let scales = Scales::new().await;
+    // As many frames as may come without the last one, and most of that.
+    let mut begin = [PREFACE, &settings(&[]), &headers(1, flag::NONE, [0; 16_384])].concat();
+    (0..4).for_each(|_| begin.extend(continuation(1, flag::NONE, [0; 16_384])));
+    let last = continuation(1, flag::END_HEADERS, [0; 16_384]);
+    begin.extend_from_slice(&last[..last.len() - 1]);
+    let _crowd = crowd(scales.world.proxy(), count, &begin).await;
+    scales.settled("http2_blocks", count as f64 * 128.0 * KIB).await;
+    scales.check(&format!("{count} heads that do not end")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

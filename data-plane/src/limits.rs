@@ -51,6 +51,9 @@ pub(crate) const SHARES_LOOK_MS: u64 = 1_000;
 pub(crate) const SHARES_BUSY_MIN: f64 = 0.5;
 pub(crate) const SHARES_DIFFERENCE_MIN: f64 = 0.2;
 
+/// Threads of the control runtime for what waits, besides one for each worker: resolving, files, the state directory.
+pub(crate) const CONTROL_BLOCKING_THREADS_MAX: usize = 512;
+
 /// Open connections that move from one worker to another between two comparisons, and as many new ones.
 pub(crate) const SHARES_MOVES_MAX: u8 = 64;
 

@@ -4,7 +4,7 @@ mod state;
 mod worker;
 
 use crate::access_log::AccessLog;
-use crate::limits::{BODY_IDLE_TIMEOUT_MS, LISTEN_BACKLOG};
+use crate::limits::{BODY_IDLE_TIMEOUT_MS, CONTROL_BLOCKING_THREADS_MAX, LISTEN_BACKLOG};
 use crate::live_table::LiveTable;
 use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
@@ -179,6 +179,8 @@ impl Bound {
         let control = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("control")
+            // One waits for each worker; the rest is what the runtime has for everything else unless it is told otherwise.
+            .max_blocking_threads(CONTROL_BLOCKING_THREADS_MAX + self.listeners.len())
             .enable_all()
             .build()
             .map_err(|error| RunError::Start("the control runtime", error))?;
@@ -288,7 +290,10 @@ async fn supervise(
     let mut ended = Ok(());
     tokio::select! {
         // A worker ends before the drain only by dying. Then the others finish what they have, and the process ends.
-        died = running.join_next() => ended = died.map_or(Ok(()), |died| died.unwrap_or(Err(RunError::Worker))),
+        died = running.join_next() => {
+            tracing::error!("a worker died: draining");
+            ended = died.and_then(Result::ok).unwrap_or(Ok(())).and(Err(RunError::Worker));
+        }
         () = shutdown => tracing::info!("draining"),
     }
     drain.send_replace(true);

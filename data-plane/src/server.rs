@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::yield_now;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 /// Serves until `drain` says so, then lets what runs finish, at most for `drain_deadline`. Connections that are left
 /// then are cut when the worker's runtime ends.
@@ -59,6 +59,7 @@ pub(crate) async fn serve(
         // An error means that the sender is gone, which is a reason to stop as well.
         _ = drain.wait_for(|&draining| draining) => {}
     }
+    let deadline = Instant::now() + drain_deadline;
     // The kernel has completed these connections already; closing the listener would reset them.
     while let Some((stream, address, entry)) = accepting.left().await {
         gateway.metrics.connection_began();
@@ -71,7 +72,7 @@ pub(crate) async fn serve(
     while let Some(moved) = inbox.recv().await {
         take_over(&gateway, moved, &open, &drain);
     }
-    if timeout(drain_deadline, open.none()).await.is_err() {
+    if timeout_at(deadline, open.none()).await.is_err() {
         let connections = open.count.get();
         tracing::warn!(connections, "the drain deadline is over: cutting the connections that are left");
     }

@@ -2,10 +2,11 @@
 
 use super::H2_PREFACE;
 use super::doors::{Closed, Doors, Entry};
-use crate::limits::{ACCEPT_BACKOFF_MS, FULL_WAIT_MS, OVERLOAD_RETRY_AFTER_SECONDS};
+use crate::limits::{ACCEPT_BACKOFF_MS, FULL_WAIT_MS, LISTEN_BACKLOG, OVERLOAD_RETRY_AFTER_SECONDS};
 use crate::metrics::WorkerMetrics;
 use socket2::SockRef;
 use std::cell::Cell;
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// Read of what a client has sent already that is told that there is no room, in bytes.
 const GLANCE_BYTES: usize = 8 * 1024;
+
+/// Connections that may wait when a worker begins to drain: those that the kernel holds, and the one that waits for room.
+const LEFT_MAX: u32 = LISTEN_BACKLOG as u32 + 1;
 
 /// The empty SETTINGS that an HTTP/2 server begins with, and a GOAWAY that says that no request was looked at and nothing is
 /// wrong with the client (RFC 9113 sections 3.4 and 6.8).
@@ -30,11 +34,13 @@ pub(super) struct Accepting {
     waiting: Cell<Option<(TcpStream, SocketAddr)>>,
     /// Until when nothing is accepted, and how long that pause is, in milliseconds.
     pause: Cell<Option<(Instant, u64)>>,
+    /// How many more may have waited in the kernel when no more were accepted: whoever comes later finds another listener, or none.
+    left: Cell<u32>,
 }
 
 impl Accepting {
     pub(super) fn new(listener: TcpListener, doors: Arc<Doors>, metrics: Rc<WorkerMetrics>) -> Self {
-        Self { listener, doors, metrics, waiting: Cell::new(None), pause: Cell::new(None) }
+        Self { listener, doors, metrics, waiting: Cell::new(None), pause: Cell::new(None), left: Cell::new(LEFT_MAX) }
     }
 
     /// The next connection that comes in. Cancel safe.
@@ -70,11 +76,17 @@ impl Accepting {
     /// waits for room any more.
     pub(super) async fn left(&self) -> Option<(TcpStream, SocketAddr, Entry)> {
         loop {
+            self.left.set(self.left.get().checked_sub(1)?);
             let arrived = match self.waiting.take() {
-                Some(arrived) => arrived,
-                None => timeout(Duration::ZERO, self.listener.accept()).await.ok()?.ok()?,
+                Some(arrived) => Ok(arrived),
+                None => timeout(Duration::ZERO, self.listener.accept()).await.ok()?,
             };
-            let (stream, address) = arrived;
+            let (stream, address) = match arrived {
+                Ok(arrived) => arrived,
+                // It has gone; others may wait behind it.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(_) => return None,
+            };
             match self.doors.enter(address.ip()) {
                 Ok(entry) => return Some((stream, address, entry)),
                 Err(closed) => {

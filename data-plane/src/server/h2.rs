@@ -4,7 +4,7 @@
 mod clock;
 
 use super::drained::Drained;
-use super::linger;
+use super::linger::{self, Sends};
 use crate::body::Incoming;
 use crate::framing::LingeringLimits;
 use crate::gateway::{Arrival, ClientConnection, Gateway};
@@ -238,7 +238,8 @@ impl Connection<'_> {
             let transport = RefCell::new(Transport::new(self.stream, BytesMut::new()));
             // A client of HTTP/2 always sends, if only that it takes what we have sent: the kernel must not answer that with a reset
             // while the last answers are on their way.
-            linger::close(&transport, LingeringLimits::default(), self.gateway.client_limit, true).await;
+            let sends = if fault.is_some() { Sends::Rest } else { Sends::Windows };
+            linger::close(&transport, LingeringLimits::default(), self.gateway.client_limit, sends).await;
         }
         served
     }

@@ -5,6 +5,7 @@
 
 use super::answer::{Terms, write_head};
 use super::drained::Drained;
+use super::linger::{self, Sends};
 use super::request::{Asked, stand_in, take_request};
 use crate::body::{Incoming, ResponseBody};
 use crate::deadline::Deadline;
@@ -287,8 +288,8 @@ impl Connection<'_> {
             Ended::Broken => {}
             Ended::Well | Ended::Last => {
                 let limits = self.limits.lingering;
-                let was_refused = self.violations.get().is_some();
-                super::linger::close(&transport, limits, self.gateway.client_limit, was_refused).await;
+                let sends = if self.violations.get().is_some() { Sends::Rest } else { Sends::Nothing };
+                linger::close(&transport, limits, self.gateway.client_limit, sends).await;
             }
         }
         Ok(None)

@@ -16,16 +16,27 @@ use tokio::time::Instant;
 /// Bytes thrown away with one read.
 const DISCARD_BYTES: usize = 16 * 1024;
 
-/// Closes a connection. It waits only for a client that is known to be sending: because it always does, in the middle of a request, behind
-/// one that was refused, or when unread bytes are there. One that has not taken all of our answer yet has as long for the rest as
-/// `taken_within` gives it.
+/// What a client sends when we have said our last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sends {
+    /// Nothing, as far as is known.
+    Nothing,
+    /// The rest of a request that was refused.
+    Rest,
+    /// That it takes what we have sent, as clients of HTTP/2 do. While it does so it has not read all of that, although its kernel may have
+    /// it.
+    Windows,
+}
+
+/// Closes a connection. It waits only for a client that is known to be sending, also in the middle of a request, or when unread bytes are
+/// there. One that has not taken all of our answer yet has as long for the rest as `taken_within` gives it.
 pub(super) async fn close(
     transport: &RefCell<Transport>,
     limits: LingeringLimits,
     taken_within: BodyLimit,
-    client_sends: bool,
+    sends: Sends,
 ) {
-    let mut client_sends = client_sends || {
+    let mut client_sends = sends != Sends::Nothing || {
         let transport = transport.borrow();
         !transport.has_received() || !transport.unread.is_empty()
     };
@@ -40,14 +51,14 @@ pub(super) async fn close(
     }
     let (begun, pause) = (Instant::now(), Duration::from_millis(limits.lingering_close_ms));
     let (mut deadline, mut taking) = (Deadline::new(begun + pause), Taking::new(taken_within));
-    let mut left_bytes = limits.lingering_bytes_max;
+    let (mut left_bytes, mut was_heard) = (limits.lingering_bytes_max, false);
     poll_fn(|cx| {
         let mut space = [MaybeUninit::uninit(); DISCARD_BYTES];
         while left_bytes > 0 {
             let mut scratch = ReadBuf::uninit(&mut space);
             match transport.borrow_mut().poll_discard(cx, &mut scratch) {
                 Poll::Ready(Ok(())) if !scratch.filled().is_empty() => {
-                    client_sends = true;
+                    (client_sends, was_heard) = (true, true);
                     left_bytes = left_bytes.saturating_sub(scratch.filled().len() as u64);
                 }
                 Poll::Pending if client_sends => break,
@@ -59,7 +70,9 @@ pub(super) async fn close(
         }
         let transport = transport.borrow();
         while deadline.poll(cx).is_ready() {
-            if Taking::is_all_taken(transport.stream()) {
+            let is_reading = sends == Sends::Windows && std::mem::take(&mut was_heard);
+            let is_reading = is_reading && begun.elapsed() < taken_within.idle;
+            if !is_reading && Taking::is_all_taken(transport.stream()) {
                 return Poll::Ready(());
             }
             deadline.set(Instant::now() + pause);
