@@ -12,14 +12,6 @@ use std::sync::Arc;
 /// Names that operators have chosen. What clients ask for is only looked up, so nobody can fill one with names that meet.
 pub(super) type Names<K, V> = HashMap<K, V, FixedState>;
 
-/// Which stages there are, by API, for whoever leads to them.
-pub(super) trait Directory {
-    /// Those of an API, as places in the table's list.
-    fn of_api(&self, api: &RestApiId) -> Range<usize>;
-    /// The one with this name among them.
-    fn named(&self, stages: Range<usize>, name: &StageName) -> Option<usize>;
-}
-
 /// Where a base path leads, as places in the list of a table's stages. Found when the table is put together: a request would have to go
 /// from name to name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +50,8 @@ pub(super) struct BasePath {
 }
 
 impl Domains {
-    pub(super) fn new(mappings: Arc<[BasePathMapping]>, directory: &impl Directory) -> Self {
+    /// `leads` says where a base path leads.
+    pub(super) fn new(mappings: Arc<[BasePathMapping]>, leads: impl Fn(&BasePath) -> Leads) -> Self {
         let mut by_name: Names<Box<str>, BasePaths> = Names::default();
         for mapping in &*mappings {
             let domain = host_name(&mapping.domain_name);
@@ -74,8 +67,7 @@ impl Domains {
         }
         for base_paths in by_name.values_mut() {
             base_paths.sorted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-            base_paths.by_path =
-                base_paths.sorted.iter().map(|base| (base.path.clone(), base.leads(directory))).collect();
+            base_paths.by_path = base_paths.sorted.iter().map(|base| (base.path.clone(), leads(base))).collect();
             base_paths.segments_max = base_paths.sorted.iter().map(BasePath::segments).max().unwrap_or(0);
         }
         Self { mappings, by_name }
@@ -106,15 +98,6 @@ impl BasePaths {
 }
 
 impl BasePath {
-    fn leads(&self, directory: &impl Directory) -> Leads {
-        let stages = directory.of_api(&self.api);
-        match &self.stage {
-            _ if stages.is_empty() => Leads::Nowhere,
-            Some(name) => directory.named(stages, name).map_or(Leads::Nowhere, Leads::Stage),
-            None => Leads::ByName(stages),
-        }
-    }
-
     fn segments(&self) -> usize {
         self.path.bytes().filter(|byte| *byte == b'/').count()
     }

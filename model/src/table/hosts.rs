@@ -1,10 +1,10 @@
 //! [`RoutingTable`]: host and base path to a stage.
 
-use super::domains::{BasePaths, Directory, Domains, Leads, Names, host_name};
+use super::domains::{BasePath, BasePaths, Domains, Leads, Names, host_name};
 use super::stage::StageTable;
 use crate::bundle::{BundleKey, Hash};
 use crate::domain::{BasePathMapping, CATCH_ALL};
-use crate::id::{RestApiId, StageName, Version};
+use crate::id::{RestApiId, Version};
 use foldhash::fast::FixedState;
 use std::ops::Range;
 use std::sync::Arc;
@@ -126,7 +126,7 @@ impl RoutingTable {
         let apis = if has_same_keys { Arc::clone(&self.apis) } else { Arc::new(ranges(&stages)) };
         let domains = match has_same_keys && Arc::ptr_eq(&self.domains.mappings, &base_path_mappings) {
             true => Arc::clone(&self.domains),
-            false => Arc::new(Domains::new(base_path_mappings, &Listed { stages: &stages, apis: &apis })),
+            false => Arc::new(Domains::new(base_path_mappings, |base| leads(base, &stages, &apis))),
         };
         let route_count = stages.iter().map(|entry| entry.route_count).sum();
         let has_events = stages.iter().any(|entry| entry.has_events);
@@ -255,21 +255,12 @@ impl RoutingTable {
     }
 }
 
-/// The stages of a table that is put together.
-struct Listed<'t> {
-    stages: &'t [Entry],
-    apis: &'t Names<RestApiId, Range<usize>>,
-}
-
-impl Directory for Listed<'_> {
-    fn of_api(&self, api: &RestApiId) -> Range<usize> {
-        self.apis.get(api).cloned().unwrap_or_default()
-    }
-
-    fn named(&self, stages: Range<usize>, name: &StageName) -> Option<usize> {
-        let from = stages.start;
-        Stages(self.stages.get(stages)?).at(name.as_str()).map(|at| from + at)
-    }
+/// Where a base path leads, of these stages.
+fn leads(base: &BasePath, stages: &[Entry], apis: &Names<RestApiId, Range<usize>>) -> Leads {
+    let Some(range) = apis.get(&base.api).cloned() else { return Leads::Nowhere };
+    let Some(name) = &base.stage else { return Leads::ByName(range) };
+    let at = stages.get(range.clone()).and_then(|of_api| Stages(of_api).at(name.as_str()));
+    at.map_or(Leads::Nowhere, |at| Leads::Stage(range.start + at))
 }
 
 /// Where the stages of each API are, of stages in the order of their keys.
