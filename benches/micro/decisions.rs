@@ -2,10 +2,11 @@
 
 use crate::apis::{Shape, bundle};
 use criterion::{BatchSize, Criterion};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
 use penstock_model::bundle::Bundle;
 use penstock_model::exchange::{BodyLength, Inbound, RequestBody, ResponseBody, proxied_head, upstream_head};
+use penstock_model::header_list::HeaderList;
 use penstock_model::integration::{ContentHandling, IntegrationType};
 use penstock_model::response::IntegrationResponse;
 use penstock_model::rest_api::Fidelity;
@@ -39,7 +40,7 @@ const ANSWER: &str = "Server: nginx\n\
     Vary: Accept-Encoding\n\
     Connection: keep-alive";
 
-fn headers(lines: &str) -> HeaderMap {
+fn headers(lines: &str) -> HeaderList {
     let lines = lines.lines().filter_map(|line| line.split_once(": "));
     lines
         .map(|(name, value)| {

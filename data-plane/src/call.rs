@@ -8,21 +8,21 @@ use crate::framing::{ViolationCell, is_host_and_port};
 use crate::function::signed_by;
 use crate::gateway::{ClientConnection, Gateway};
 use crate::limits::STREAM_IDLE_TIMEOUT_MS;
-use crate::outgoing::OutgoingBody;
+use crate::message::{RequestParts, Response};
 use crate::patience::BodyLimit;
 use crate::record::Record;
 use crate::request_side::{BodyText, Holding, Intake, RequestSide, throw_away};
 use crate::response_side::{Answer, Outlet, UpstreamAnswer};
 use crate::settings::StalePolicy;
 use crate::transform::collect::CollectError;
-use crate::upstream::{Lease, TargetKey};
+use crate::upstream::{Lease, TargetKey, UpstreamRequest};
 use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
-use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode, Version};
 use penstock_model::content::mock;
-use penstock_model::exchange::{Inbound, X_AMZN_TRACE_ID, effective_method, upstream_head};
+use penstock_model::exchange::{Inbound, UpstreamHead, X_AMZN_TRACE_ID, effective_method, upstream_head};
 use penstock_model::function::HeaderSpelling;
 use penstock_model::gateway_response::{GatewayError, GatewayResponse, is_signature};
 use penstock_model::integration::ResponseTransferMode;
@@ -40,7 +40,7 @@ use tokio::time::Instant;
 pub(crate) struct Call<'a> {
     pub(crate) gateway: &'a Gateway,
     pub(crate) connection: &'a ClientConnection,
-    pub(crate) head: &'a Parts,
+    pub(crate) head: &'a RequestParts,
     /// That the head names; `None` when it names none.
     pub(crate) host: Option<&'a str>,
     pub(crate) request_id: &'a str,
@@ -247,11 +247,10 @@ impl Call<'_> {
         let head = upstream_head(route, plan, &reading, &self.gateway.forwarded_port, &trace_id, about)?;
         // Only the head is mapped from the body, and the right to hold the bytes ends when they are sent.
         drop(text);
+        let UpstreamHead { method, target, headers } = head;
+        let target = PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|_| ProxyError::Unsendable)?;
         // On the heap, since it goes through several hands.
-        let mut request = Box::new(Request::new(body));
-        *request.uri_mut() = Uri::from_maybe_shared(Bytes::from(head.target)).map_err(|_| ProxyError::Unsendable)?;
-        *request.method_mut() = head.method;
-        *request.headers_mut() = head.headers;
+        let mut request = Box::new(UpstreamRequest { method, target, headers, body });
         let sent_at = Instant::now();
         let of_service;
         let target = match &plan.service {
@@ -264,12 +263,12 @@ impl Call<'_> {
             }
         };
         let (response, lease) = self.send(target, sent_at, route.timeout, request, &record.request).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if response.head.status == StatusCode::SWITCHING_PROTOCOLS {
             // `Upgrade` never passes, so nobody asked for it, and what follows is no HTTP.
             return Err(ProxyError::UnaskedUpgrade);
         }
-        record.answered(response.status().as_u16(), sent_at, lease);
-        let (parts, incoming) = response.into_parts();
+        let Response { head: parts, body: incoming } = response;
+        record.answered(parts.status.as_u16(), sent_at, lease);
         if plan.service.is_some() {
             self.note_expiry(parts.status, &parts.headers);
         }
@@ -320,7 +319,7 @@ impl Call<'_> {
         key: &TargetKey,
         now: Instant,
         limit: Duration,
-        request: Box<Request<OutgoingBody>>,
+        request: Box<UpstreamRequest>,
         progress: &Progress,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let sent = pin!(self.gateway.upstreams.send(key, request));
@@ -370,7 +369,7 @@ async fn within<T>(
 
 /// The host that a request names: its target's, or its header's (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1). `None`
 /// as well when it is none; the grammar of HTTP/1 has looked at it before.
-pub(crate) fn host(head: &Parts) -> Option<&str> {
+pub(crate) fn host(head: &RequestParts) -> Option<&str> {
     let host = match head.uri.authority() {
         Some(authority) => authority.as_str(),
         None => head.headers.get(HOST)?.to_str().ok()?,

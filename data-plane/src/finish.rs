@@ -11,10 +11,11 @@ use crate::transform::compress::{Compress, CompressPermit};
 use crate::transform::digest::{CONTENT_DIGEST, REPR_DIGEST, content_digest};
 use crate::transform::integrity::AddDigest;
 use crate::transform::lookahead::look_ahead;
-use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderMap, HeaderValue, TRAILER, VARY};
+use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderValue, TRAILER, VARY};
 use http::{Method, StatusCode, Version};
 use penstock_model::content::coding::{Coding, negotiate};
 use penstock_model::exchange::accepts_trailers;
+use penstock_model::header_list::HeaderList;
 use penstock_model::rest_api::Integrity;
 use penstock_model::table::{Compression, Route};
 use sha2::{Digest as _, Sha256};
@@ -26,7 +27,7 @@ pub(crate) struct Finish<'a> {
     pub(crate) route: &'a Route,
     pub(crate) method: &'a Method,
     pub(crate) version: Version,
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) headers: &'a HeaderList,
     pub(crate) holding: &'a Holding,
 }
 
@@ -147,7 +148,7 @@ impl Finish<'_> {
 }
 
 /// Says the coding, and takes back what was said about the bytes before.
-fn coded_head(headers: &mut HeaderMap, coding: Coding) {
+fn coded_head(headers: &mut HeaderList, coding: Coding) {
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
     for name in [CONTENT_LENGTH, ACCEPT_RANGES, CONTENT_DIGEST, REPR_DIGEST] {
         headers.remove(name);

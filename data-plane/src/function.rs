@@ -14,15 +14,17 @@ mod streamed;
 use crate::body::{Incoming, Progress, StreamBody};
 use crate::call::{Call, Found};
 use crate::error::{ProxyError, ServiceError};
+use crate::message::{Response, ResponseParts};
 use crate::outgoing::OutgoingBody;
 use crate::record::Record;
 use crate::request_side::BodyText;
 use crate::response_side::Answer;
 use crate::services::{Invocation, NoCredentials};
+use crate::upstream::UpstreamRequest;
 use http::header::HOST;
-use http::response::Parts;
-use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 use penstock_model::exchange::{Inbound, invocation_headers};
+use penstock_model::header_list::HeaderList;
 use penstock_model::table::{FunctionPlan, FunctionStyle, Route};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +35,7 @@ const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype"
 
 /// What the service has answered so far.
 struct Invoked {
-    head: Parts,
+    head: ResponseParts,
     body: Incoming,
     /// Until when all of it must have come.
     deadline: Instant,
@@ -42,7 +44,7 @@ struct Invoked {
 impl Invoked {
     /// Whether the function has failed, as opposed to the service.
     fn has_failed(&self) -> bool {
-        self.head.headers.contains_key(X_AMZ_FUNCTION_ERROR)
+        self.head.headers.contains(X_AMZ_FUNCTION_ERROR)
     }
 }
 
@@ -87,7 +89,7 @@ impl Call<'_> {
         &self,
         route: &Route,
         plan: &FunctionPlan,
-        mut headers: HeaderMap,
+        mut headers: HeaderList,
         event: OutgoingBody,
         record: &mut Record,
     ) -> Result<Invoked, ProxyError> {
@@ -101,21 +103,18 @@ impl Call<'_> {
             let signed = services.sign_invocation(plan, &target, &mut headers, payload);
             signed_by(deadline, signed).await?;
         }
-        let mut request = Box::new(Request::new(event));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = target;
-        *request.headers_mut() = headers;
+        let request = Box::new(UpstreamRequest { method: Method::POST, target, headers, body: event });
         // The event is at hand, so its way to the service is no progress of the client's.
         let now = Instant::now();
         let limit = deadline.saturating_duration_since(now);
         let (response, lease) = self.send(&key, now, limit, request, &Progress::begun(now)).await?;
-        record.answered(response.status().as_u16(), sent_at, lease);
-        let (head, body) = response.into_parts();
+        let Response { head, body } = response;
+        record.answered(head.status.as_u16(), sent_at, lease);
         Ok(Invoked { head, body, deadline })
     }
 
     /// Has credentials loaded anew that a service calls expired.
-    pub(crate) fn note_expiry(&self, status: StatusCode, headers: &HeaderMap) {
+    pub(crate) fn note_expiry(&self, status: StatusCode, headers: &HeaderList) {
         let refuses = matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         if refuses && error_type(headers).starts_with(b"ExpiredToken") {
             self.gateway.services.credentials_refused();
@@ -123,7 +122,7 @@ impl Call<'_> {
     }
 
     /// What the service itself says no to.
-    fn refused_by_service(&self, head: &Parts) -> Option<ProxyError> {
+    fn refused_by_service(&self, head: &ResponseParts) -> Option<ProxyError> {
         if head.status.is_success() {
             return None;
         }
@@ -142,7 +141,7 @@ pub(crate) async fn signed_by(
 }
 
 /// What kind of error the service names.
-fn error_type(headers: &HeaderMap) -> &[u8] {
+fn error_type(headers: &HeaderList) -> &[u8] {
     headers.get(X_AMZN_ERROR_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default()
 }
 

@@ -8,6 +8,7 @@ use crate::framing::{FramingViolation, ViolationCell};
 use crate::identity::IdSource;
 use crate::ledger::WorkerLedger;
 use crate::live_table::LiveTable;
+use crate::message::{RequestParts, Response, ResponseParts};
 use crate::metrics::WorkerMetrics;
 use crate::patience::BodyLimit;
 use crate::recent::WorkerRecent;
@@ -21,9 +22,10 @@ use crate::transform::BoxedBody;
 use crate::upstream::Upstreams;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, StatusCode};
 use http_body::Body as _;
 use penstock_model::function::HeaderSpelling;
+use penstock_model::header_list::HeaderList;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -35,6 +37,9 @@ const X_AMZN_ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype"
 /// Of answers under a stale configuration. Not 110 or another code of one hundred and something: these speak of a cached
 /// answer, and only a cache may make them (RFC 7234 section 5.5). 299 is for people and logs, and nobody acts on it.
 const STALE_WARNING: HeaderValue = HeaderValue::from_static(r#"299 - "Configuration Not Confirmed""#);
+
+/// Headers of the gateway's own answers, as a rule: type, kind of error, ids.
+const GATEWAY_HEADERS: usize = 8;
 
 /// What every request of a worker uses. Nothing in it is shared with another thread but the live table, the metrics,
 /// the log's queue, the budget of bytes in memory and the credentials for services.
@@ -68,7 +73,8 @@ pub(crate) struct ClientConnection {
 
 /// A request as it has come.
 pub(crate) struct Arrival {
-    pub(crate) request: Request<Incoming>,
+    pub(crate) head: RequestParts,
+    pub(crate) body: Incoming,
     /// How the client spelled the names of its headers, where somebody wants to know: HTTP/2 has them in lower case only.
     pub(crate) spelling: HeaderSpelling,
     /// Why it is none, if so.
@@ -82,8 +88,7 @@ impl Gateway {
         connection: &ClientConnection,
         arrival: Arrival,
     ) -> Response<ResponseBody<Record>> {
-        let Arrival { request, spelling, refused } = arrival;
-        let (head, body) = request.into_parts();
+        let Arrival { head, body, spelling, refused } = arrival;
         let time_ms = now_ms();
         let request_id = self.ids.request_id(head.headers.get(&X_AMZN_REQUEST_ID).map(HeaderValue::as_bytes));
         let (address, cell) = (connection.address, connection.violations.clone());
@@ -115,7 +120,7 @@ impl Gateway {
             }
             Err(error) => self.refuse(&error, record, &call, &found),
         };
-        let headers = response.headers_mut();
+        let headers = &mut response.head.headers;
         // An id is hexadecimal digits and dashes, or base64: both are header values.
         let ids = [
             (X_AMZN_REQUEST_ID, HeaderValue::from_str(request_id).ok()),
@@ -153,9 +158,7 @@ impl Gateway {
             true => ResponseBody::nothing(record),
             false => ResponseBody::whole(body, record),
         };
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
+        let mut headers = HeaderList::with_capacity(GATEWAY_HEADERS + answer.headers.len());
         headers.extend(length);
         headers.insert(CONTENT_TYPE, answer.content_type);
         if let Some(kind) = answer.error_type {
@@ -170,7 +173,7 @@ impl Gateway {
         if is_last && head.version != http::Version::HTTP_2 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response
+        Response { head: ResponseParts { status, headers }, body }
     }
 }
 
@@ -212,10 +215,7 @@ fn respond(answer: Answer, record: Record, method: &Method) -> Response<Response
             staged @ (AnswerBody::Staged(_) | AnswerBody::Collected(_)) => ResponseBody::staged(staged.boxed(), record),
         }
     };
-    let mut response = Response::new(body);
-    *response.status_mut() = head.status;
-    *response.headers_mut() = headers;
-    response
+    Response { head: ResponseParts { status: head.status, headers }, body }
 }
 
 fn now_ms() -> u64 {

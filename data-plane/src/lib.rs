@@ -26,6 +26,7 @@ pub mod live_table;
 mod local;
 pub mod measuring;
 mod memory;
+mod message;
 mod metrics;
 mod ops;
 mod outgoing;

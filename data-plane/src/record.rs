@@ -9,9 +9,9 @@ use crate::error::{Origin, ProxyError};
 use crate::framing::ViolationCell;
 use crate::ledger::{Entry as Pinned, WorkerLedger};
 use crate::measuring::Counters;
+use crate::message::RequestParts;
 use crate::metrics::WorkerMetrics;
 use crate::upstream::Lease;
-use http::request::Parts;
 use penstock_model::exchange::protocol;
 use penstock_model::id::Version;
 use penstock_model::table::{Route, StageSettings};
@@ -70,7 +70,7 @@ impl Record {
     pub(crate) fn begin(
         log: &AccessLog,
         metrics: &Rc<WorkerMetrics>,
-        head: &Parts,
+        head: &RequestParts,
         request_id: uuid::Uuid,
         client: SocketAddr,
         time_ms: u64,

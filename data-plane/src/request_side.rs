@@ -18,7 +18,6 @@ use crate::transform::lookahead::look_ahead;
 use crate::transform::lossy::Lossy;
 use crate::transform::{BoxedBody, whole};
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, EXPECT};
 use http_body::Body;
 use http_body_util::BodyExt as _;
@@ -26,6 +25,7 @@ use penstock_model::content::coding::Coding;
 use penstock_model::content::conversion::Conversion;
 use penstock_model::content::media_type::missing_in_request;
 use penstock_model::exchange::{BodyLength, RequestBody};
+use penstock_model::header_list::HeaderList;
 use penstock_model::rest_api::{Integrity, MissingContentType};
 use penstock_model::table::{BodyWay, Outcome, Passage, RequestPlan, ServiceScope, StageSettings};
 use std::borrow::Cow;
@@ -109,7 +109,7 @@ impl BodyText {
 
 /// What decides about a request body.
 pub(crate) struct Intake<'a> {
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) headers: &'a HeaderList,
     pub(crate) stage: &'a StageSettings,
     pub(crate) plan: &'a RequestPlan,
     /// Whether the body is read although no mapping does: a `MOCK` looks for its status in it.
@@ -231,7 +231,7 @@ impl Intake<'_> {
             return Ok(Flow::Direct(body));
         }
         let expected = Expected::content(self.headers);
-        let expected = match self.headers.contains_key(CONTENT_RANGE) {
+        let expected = match self.headers.contains(CONTENT_RANGE) {
             true => expected,
             false => expected.and_then(|content| content.and_representation(self.headers)),
         };
@@ -295,11 +295,11 @@ fn converted(flow: Flow, conversion: Conversion) -> Flow {
 }
 
 /// Reads a body away that nobody needs. One that its client sends only when it is asked for is not asked for.
-pub(crate) async fn throw_away<B>(body: B, headers: &HeaderMap, progress: &Progress)
+pub(crate) async fn throw_away<B>(body: B, headers: &HeaderList, progress: &Progress)
 where
     B: Body<Data = Bytes, Error = BodyError> + Unpin,
 {
-    if !headers.contains_key(EXPECT) {
+    if !headers.contains(EXPECT) {
         discard(body, Duration::from_millis(DISCARD_WAIT_MS)).await;
     }
     progress.abandon();

@@ -19,13 +19,14 @@ use crate::transform::lookahead::look_ahead;
 use crate::transform::lossy::Lossy;
 use crate::transform::{BoxedBody, whole};
 use bytes::Bytes;
-use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use http_body::Body as _;
 use penstock_model::content::coding::content_codings;
 use penstock_model::content::conversion::Conversion;
 use penstock_model::content::media_type::{content_type_or, missing_in_response};
 use penstock_model::exchange::{ClientHead, Inbound, ResponseBody, Upstream, client_head, proxied_head};
+use penstock_model::header_list::HeaderList;
 use penstock_model::rest_api::{Fidelity, Integrity, MissingContentType};
 use penstock_model::table::{AnswerType, Outcome, ResponsePlan, Responses, Route, proxied};
 use std::time::Duration;
@@ -33,7 +34,7 @@ use std::time::Duration;
 /// What an integration said.
 pub(crate) struct UpstreamAnswer {
     pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: HeaderList,
     pub(crate) body: StreamBody,
 }
 
@@ -157,7 +158,7 @@ impl Outlet<'_> {
     pub(crate) async fn shaped(
         &self,
         plan: &ResponsePlan,
-        headers: HeaderMap,
+        headers: HeaderList,
         body: AnswerBody,
     ) -> Result<Answer, ProxyError> {
         let unsized_body = body.exact_bytes().is_none();
@@ -192,7 +193,7 @@ impl Outlet<'_> {
         let plan = responses.select(status).ok_or(ProxyError::NoIntegrationResponse)?;
         let outcome = plan.decide(&self.route.stage, AnswerType::Nothing, self.inbound.headers)?;
         let bytes = outcome.template.map(|index| plan.templates[index].render()).unwrap_or_default();
-        let nothing = HeaderMap::new();
+        let nothing = HeaderList::new();
         let upstream = Upstream { inbound: self.inbound, headers: &nothing, body: Some("") };
         let about = ResponseBody { untouched: false, unsized_body: false };
         let head = client_head(self.route.stage.fidelity, plan, &upstream, None, about);
@@ -202,7 +203,7 @@ impl Outlet<'_> {
     fn custom_head(
         &self,
         plan: &ResponsePlan,
-        headers: &HeaderMap,
+        headers: &HeaderList,
         text: Option<&str>,
         about: ResponseBody,
     ) -> Result<ClientHead, ProxyError> {
@@ -215,14 +216,14 @@ impl Outlet<'_> {
     async fn verified(
         &self,
         status: StatusCode,
-        headers: &HeaderMap,
+        headers: &HeaderList,
         body: StreamBody,
     ) -> Result<AnswerBody, ProxyError> {
         let bodiless = *self.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
         if self.route.stage.integrity == Integrity::Off || bodiless {
             return Ok(AnswerBody::Stream(body));
         }
-        let is_part = status == StatusCode::PARTIAL_CONTENT || headers.contains_key(CONTENT_RANGE);
+        let is_part = status == StatusCode::PARTIAL_CONTENT || headers.contains(CONTENT_RANGE);
         let expected = Expected::content(headers);
         let expected = if is_part { expected } else { expected.and_then(|all| all.and_representation(headers)) };
         let expected = expected.map_err(ProxyError::ResponseDigestField)?;
@@ -243,7 +244,7 @@ impl Outlet<'_> {
     }
 
     /// Whether what an answer without `Content-Type` counts as is seen in its first bytes.
-    fn waits_for_type(&self, headers: &HeaderMap) -> bool {
+    fn waits_for_type(&self, headers: &HeaderList) -> bool {
         let declared = headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
         !declared && self.route.stage.missing_content_type == MissingContentType::Sniff
     }
@@ -251,7 +252,7 @@ impl Outlet<'_> {
     /// What an answer without `Content-Type` counts as.
     async fn typed(
         &self,
-        headers: &HeaderMap,
+        headers: &HeaderList,
         body: AnswerBody,
     ) -> Result<(AnswerBody, Option<&'static str>), ProxyError> {
         let policy = self.route.stage.missing_content_type;
@@ -269,7 +270,7 @@ impl Outlet<'_> {
     /// those. In an unknown coding it is read as it is, and what was encoded is read as base64.
     async fn read(
         &self,
-        headers: &HeaderMap,
+        headers: &HeaderList,
         body: AnswerBody,
         conversion: Conversion,
     ) -> Result<(AnswerBody, BodyText), ProxyError> {
@@ -311,6 +312,6 @@ impl Outlet<'_> {
 }
 
 /// The essence of a declared content type, or what stands in for a missing one.
-fn declared_or<'a>(headers: &'a HeaderMap, missing: Option<&'a str>) -> Option<&'a [u8]> {
+fn declared_or<'a>(headers: &'a HeaderList, missing: Option<&'a str>) -> Option<&'a [u8]> {
     content_type_or(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes), missing)
 }

@@ -11,15 +11,16 @@ pub(crate) use endpoint::service_endpoint;
 pub(crate) use sign::SignError;
 
 use crate::error::{ProxyError, ServiceError};
-use crate::outgoing::OutgoingBody;
 use crate::request_side::Holding;
 use crate::settings::{AwsSigning, LambdaInvokeBy};
+use crate::upstream::UpstreamRequest;
 use http::header::HOST;
-use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderValue, Method};
 use penstock_model::aws_uri::object_path;
 use penstock_model::endpoint::Endpoint;
 use penstock_model::exchange::HeadProblem;
+use penstock_model::header_list::HeaderList;
 use penstock_model::integration::TlsConfig;
 use penstock_model::table::{FunctionPlan, ServiceScope, TargetKey};
 use penstock_model::uri_template::{Scheme, TargetProblem};
@@ -49,7 +50,7 @@ pub(crate) struct Services {
 pub(crate) struct Invocation {
     pub(crate) key: TargetKey,
     pub(crate) host: HeaderValue,
-    pub(crate) target: Uri,
+    pub(crate) target: PathAndQuery,
     pub(crate) signed: bool,
 }
 
@@ -81,7 +82,7 @@ impl Services {
         Ok(Invocation {
             key: TargetKey { scheme, authority: authority.clone(), tls, http2: true },
             host: host_of(authority)?,
-            target: target.into(),
+            target,
             signed,
         })
     }
@@ -93,8 +94,8 @@ impl Services {
     pub(crate) async fn sign_invocation(
         &self,
         plan: &FunctionPlan,
-        target: &Uri,
-        headers: &mut HeaderMap,
+        target: &PathAndQuery,
+        headers: &mut HeaderList,
         event: &[u8],
     ) -> Result<(), ServiceError> {
         let keys = self.credentials.get().await.map_err(ServiceError::Credentials)?;
@@ -112,7 +113,7 @@ impl Services {
         &self,
         service: &ServiceScope,
         usual: &TargetKey,
-        request: &mut Request<OutgoingBody>,
+        request: &mut UpstreamRequest,
     ) -> Result<TargetKey, ProxyError> {
         let at = |scheme, authority: &Authority| TargetKey {
             scheme,
@@ -121,20 +122,20 @@ impl Services {
             http2: true,
         };
         if service.service == S3 {
-            let target = request.uri();
+            let target = &request.target;
             let path = object_path(target.path());
             // A slash that was escaped is one now, so there may be segments that nobody has seen.
             if path.split('/').any(|segment| matches!(segment, "." | "..")) {
                 return Err(HeadProblem::Target(TargetProblem::DotSegment).into());
             }
             let target = target.query().map_or(path.clone(), |query| format!("{path}?{query}"));
-            *request.uri_mut() = target.parse().map_err(|_| ProxyError::Unsendable)?;
+            request.target = target.parse().map_err(|_| ProxyError::Unsendable)?;
         }
         let Some(told) = self.endpoints.get(&service.service) else { return Ok(at(usual.scheme, &usual.authority)) };
-        request.headers_mut().insert(HOST, host_of(&told.authority)?);
+        request.headers.insert(HOST, host_of(&told.authority)?);
         if !told.prefix.is_empty() {
-            let target = format!("{}{}", told.prefix, request.uri());
-            *request.uri_mut() = target.parse().map_err(|_| ProxyError::Unsendable)?;
+            let target = format!("{}{}", told.prefix, request.target);
+            request.target = target.parse().map_err(|_| ProxyError::Unsendable)?;
         }
         Ok(at(told.scheme, &told.authority))
     }
@@ -146,24 +147,21 @@ impl Services {
     pub(crate) async fn sign_request(
         &self,
         service: &ServiceScope,
-        request: &mut Request<OutgoingBody>,
+        request: &mut UpstreamRequest,
     ) -> Result<(), ServiceError> {
         if self.signing == AwsSigning::None {
             return Ok(());
         }
         let keys = self.credentials.get().await.map_err(ServiceError::Credentials)?;
         let scope = Scope { service: &service.service, region: &service.region };
-        let (method, target) = (request.method().clone(), request.uri().clone());
-        let mut headers = std::mem::take(request.headers_mut());
-        let payload = match request.body().whole_bytes() {
+        let UpstreamRequest { method, target, headers, body } = request;
+        let payload = match body.whole_bytes() {
             Some(bytes) => Payload::Whole(bytes),
             None if service.streams_bodies => Payload::Unsigned,
             // Nothing is sent: what has a body was collected.
             None => Payload::Whole(&[]),
         };
-        let signed = add_signature(&method, &target, &mut headers, &keys, scope, payload, SystemTime::now());
-        *request.headers_mut() = headers;
-        signed.map_err(ServiceError::Sign)
+        add_signature(method, target, headers, &keys, scope, payload, SystemTime::now()).map_err(ServiceError::Sign)
     }
 
     /// Notes that a service has called the credentials expired.

@@ -5,12 +5,13 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Uri, Version};
 use penstock_model::bundle::Bundle;
 use penstock_model::definition::ApiDefinition;
 use penstock_model::deployment::Stage;
 use penstock_model::exchange::Inbound;
 use penstock_model::function::{EventFacts, FunctionEventPlan, HeaderSpelling, PayloadFormat, push_text, read_answer};
+use penstock_model::header_list::HeaderList;
 use penstock_model::mapping::{ResourceFacts, StageFacts};
 use penstock_model::method::Verb;
 use penstock_model::table::StageTable;
@@ -35,7 +36,7 @@ const HEAD: &str = "GET /prod/images/7/thumbnail?width=300&height=200&format=web
     X-Request-Source: gallery\r\n\r\n";
 
 fn event(criterion: &mut Criterion) {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderList::new();
     for (name, value) in HEAD.lines().skip(1).filter_map(|line| line.split_once(": ")) {
         headers.append(name.parse::<HeaderName>().expect("a name"), HeaderValue::from_str(value).expect("a value"));
     }

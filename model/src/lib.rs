@@ -12,7 +12,7 @@
 //! | [`content`] | what happens to bytes: conversions, templates, selection, codings |
 //! | [`bundle`] | what travels to the nodes |
 //! | [`table`] | the compiled routing table |
-//! | [`headers`], [`exchange`], [`gateway_response`] | what happens to heads, and the gateway's own answers |
+//! | [`header_list`], [`headers`], [`exchange`], [`gateway_response`] | what happens to heads, and the gateway's own answers |
 //! | [`function`] | events for functions, and what they return |
 //! | [`explain`] | what a request would meet, told without sending it |
 //! | [`impact`] | what a change would mean for requests, told without making it |
@@ -35,6 +35,7 @@ pub mod figures;
 pub mod fragment;
 pub mod function;
 pub mod gateway_response;
+pub mod header_list;
 pub mod headers;
 pub mod id;
 pub mod impact;

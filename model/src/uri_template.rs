@@ -277,10 +277,11 @@ fn pieces(text: &str, parameters: &BTreeMap<String, CompiledSource>) -> Result<B
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header_list::HeaderList;
     use crate::mapping::ContextField;
     use std::borrow::Cow;
 
-    struct Facts(&'static str, Option<&'static str>, http::HeaderMap);
+    struct Facts(&'static str, Option<&'static str>, HeaderList);
 
     impl RequestFacts for Facts {
         fn route_path(&self) -> &str {
@@ -289,7 +290,7 @@ mod tests {
         fn query(&self) -> Option<&str> {
             self.1
         }
-        fn headers(&self) -> &http::HeaderMap {
+        fn headers(&self) -> &HeaderList {
             &self.2
         }
         fn context(&self, _: ContextField) -> Option<Cow<'_, str>> {
@@ -311,7 +312,7 @@ mod tests {
     fn target(uri: &str, path: &'static str, query: Option<&'static str>) -> Result<String, TargetProblem> {
         let mapped = [("m".to_owned(), CompiledSource::Fixed("a b".to_owned()))];
         let mapped = if query.is_some() { &mapped[..] } else { &[] };
-        compile(uri).expect("compiles").request_target(&Facts(path, query, http::HeaderMap::new()), query, mapped)
+        compile(uri).expect("compiles").request_target(&Facts(path, query, HeaderList::new()), query, mapped)
     }
 
     #[test]
@@ -320,7 +321,7 @@ mod tests {
             compile("http://${stageVariables.host}/${stageVariables.v}/x?y=${stageVariables.v}").expect("compiles");
         assert_eq!(template.authority.as_str(), "up.test:81");
         assert_eq!(template.port(), 81);
-        let facts = Facts("/", None, http::HeaderMap::new());
+        let facts = Facts("/", None, HeaderList::new());
         assert_eq!(template.request_target(&facts, None, &[]), Ok("/v2/x?y=v2".to_owned()));
         assert_eq!(compile("https://a").expect("compiles").port(), 443);
     }

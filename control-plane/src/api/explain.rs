@@ -2,9 +2,10 @@
 
 use super::{Answer, Management, wire};
 use crate::app::{Error, ExplainRequest, Explained};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
 use penstock_model::exchange::BodyLength;
+use penstock_model::header_list::HeaderList;
 use tonic::{Request, Response};
 use wire::explain_request::Body;
 use wire::explain_service_server::ExplainService;
@@ -58,11 +59,11 @@ fn url(text: &str) -> Result<Uri, Error> {
     uri.ok_or_else(|| wrong("must be http://host/path, https://host/path or a path that begins with a slash"))
 }
 
-fn headers(field: &str, lines: &[wire::HeaderLine]) -> Result<HeaderMap, Error> {
+fn headers(field: &str, lines: &[wire::HeaderLine]) -> Result<HeaderList, Error> {
     if lines.len() > HEADER_LINES_MAX {
         return Err(Error::invalid(field, format!("must be at most {HEADER_LINES_MAX} lines")));
     }
-    let mut map = HeaderMap::with_capacity(lines.len());
+    let mut map = HeaderList::with_capacity(lines.len());
     for (at, line) in lines.iter().enumerate() {
         let place = || format!("{field}[{at}]");
         let name = HeaderName::from_bytes(line.name.as_bytes());

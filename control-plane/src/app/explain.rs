@@ -4,12 +4,13 @@ use super::App;
 use super::error::{Error, Result};
 use crate::publication::Publication;
 use base64::Engine as _;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri};
 use penstock_model::bundle::BundleKey;
 use penstock_model::exchange::BodyLength;
 use penstock_model::explain::{Ask, Explanation, explain};
+use penstock_model::header_list::HeaderList;
 use penstock_model::table::RoutingTable;
 use penstock_proto::convert::decode_bundle;
 use sha2::{Digest as _, Sha256};
@@ -28,13 +29,13 @@ pub struct ExplainRequest {
     /// `http` or `https` with a host, or a path alone.
     pub url: Uri,
     /// As the client would send them.
-    pub headers: HeaderMap,
+    pub headers: HeaderList,
     /// Of the body; `None`: what the headers say.
     pub body: Option<BodyLength>,
     /// That the upstream is assumed to answer.
     pub answer_status: StatusCode,
     /// That the upstream is assumed to answer.
-    pub answer_headers: HeaderMap,
+    pub answer_headers: HeaderList,
     /// Whether to follow the canary's side.
     pub canary: bool,
     /// Of the proxy; `None`: the URL's, else 8080.
@@ -103,7 +104,7 @@ fn tell(publication: &Publication, request: ExplainRequest) -> Result<Explained>
 }
 
 /// Whom the request names: its `Host` header, as with clients that let one be set, else its URL.
-fn authority(url: &Uri, headers: &HeaderMap) -> Result<Authority> {
+fn authority(url: &Uri, headers: &HeaderList) -> Result<Authority> {
     match headers.get(HOST) {
         Some(host) => {
             let authority = Authority::try_from(host.as_bytes()).ok().filter(|host| !host.as_str().contains('@'));
@@ -114,8 +115,8 @@ fn authority(url: &Uri, headers: &HeaderMap) -> Result<Authority> {
 }
 
 /// What the headers say about the body.
-fn announced(headers: &HeaderMap) -> Result<BodyLength> {
-    if headers.contains_key(TRANSFER_ENCODING) {
+fn announced(headers: &HeaderList) -> Result<BodyLength> {
+    if headers.contains(TRANSFER_ENCODING) {
         return Ok(BodyLength::Unknown);
     }
     let Some(value) = headers.get(CONTENT_LENGTH) else { return Ok(BodyLength::Empty) };
@@ -127,7 +128,7 @@ fn announced(headers: &HeaderMap) -> Result<BodyLength> {
 }
 
 /// The headers with those that every client sends: mappings may read them.
-fn as_sent(mut headers: HeaderMap, authority: &Authority, body: BodyLength) -> Result<HeaderMap> {
+fn as_sent(mut headers: HeaderList, authority: &Authority, body: BodyLength) -> Result<HeaderList> {
     let host = HeaderValue::from_str(authority.as_str());
     headers.insert(HOST, host.map_err(|_| Error::invalid("url", "must name a host"))?);
     match body {

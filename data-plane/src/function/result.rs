@@ -41,7 +41,7 @@ impl Call<'_> {
         let FunctionAnswer { status, headers, body, is_base64 } = read_answer(format, &bytes)
             .or_else(|problem| streamed_but_whole(&bytes).ok_or(problem))
             .map_err(|problem| ProxyError::Service(ServiceError::Answer(format, problem)))?;
-        let head = function_head(route.stage.fidelity, status, &headers, trace_id);
+        let head = function_head(route.stage.fidelity, status, headers, trace_id);
         // What was unescaped is beside the document, what was not is in it.
         let place = match body {
             Cow::Borrowed(text) => Ok(place_of(&bytes, text)),

@@ -44,7 +44,7 @@ impl Call<'_> {
         let mut chunks = Chunks::new(body, &self.gateway.services.holding.budget);
         let begun = timeout(left(invoked.deadline), beginning(&mut chunks)).await;
         let (head, rest) = begun.unwrap_or(Err(ProxyError::ResponseTimeout))?;
-        let head = function_head(route.stage.fidelity, head.status, &head.headers, trace_id);
+        let head = function_head(route.stage.fidelity, head.status, head.headers, trace_id);
         let body = Box::pin(Continued { first: Some(rest).filter(|rest| !rest.is_empty()), rest: chunks });
         Ok(Answer { head, body: AnswerBody::Staged(body) })
     }

@@ -3,7 +3,8 @@
 use super::transport::Receiving;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
+use penstock_model::header_list::HeaderList;
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,7 +19,7 @@ const ANSWER_HEADERS_MAX: usize = 100;
 pub(crate) struct AnswerHead {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: HeaderList,
     /// Whether another request can follow on its connection, as far as the head says.
     pub(crate) keep_alive: bool,
     said: Said,
@@ -77,7 +78,7 @@ pub(crate) fn parse_answer(unread: &mut BytesMut) -> Result<Option<AnswerHead>, 
     };
     let places: Vec<_> = answer.headers.iter().map(|line| (within(line.name.as_bytes()), within(line.value))).collect();
     let bytes: Bytes = unread.split_to(head_bytes).freeze();
-    let mut headers = HeaderMap::with_capacity(places.len());
+    let mut headers = HeaderList::with_capacity(places.len());
     let mut said = Said::default();
     for (name, value) in places {
         let name = HeaderName::from_bytes(&bytes[name]).map_err(|_| HeadError::Header)?;
@@ -113,7 +114,7 @@ impl AnswerHead {
                 // Whoever says both may mean either, so nothing is believed behind it.
                 self.keep_alive = false;
             }
-            let mut codings = self.headers.get_all(TRANSFER_ENCODING).iter().map(|line| line.as_bytes().trim_ascii());
+            let mut codings = self.headers.get_all(TRANSFER_ENCODING).map(|line| line.as_bytes().trim_ascii());
             // Whatever else is in them nobody has asked for (RFC 9112 section 7.4), and the client would take the coded bytes for
             // the body's: only the framing is written anew.
             return match (codings.next(), codings.next()) {
@@ -136,8 +137,8 @@ impl AnswerHead {
 }
 
 /// The length that all lines of a head agree on, if there are any.
-fn stated_length(headers: &HeaderMap) -> Result<Option<u64>, HeadError> {
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter().map(length);
+fn stated_length(headers: &HeaderList) -> Result<Option<u64>, HeadError> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).map(length);
     let Some(first) = lengths.next() else { return Ok(None) };
     match lengths.all(|other| other == first) {
         true => first.map(Some).ok_or(HeadError::Length),
@@ -157,9 +158,9 @@ fn length(value: &HeaderValue) -> Option<u64> {
 }
 
 /// Whether another message can follow (RFC 9112 section 9.3).
-pub(crate) fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+pub(crate) fn keeps_alive(version: Version, headers: &HeaderList) -> bool {
     let has = |option: &[u8]| {
-        let lines = headers.get_all(CONNECTION).iter();
+        let lines = headers.get_all(CONNECTION);
         let mut options = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
         options.any(|found| found.trim_ascii().eq_ignore_ascii_case(option))
     };
@@ -170,7 +171,7 @@ pub(crate) fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
 }
 
 /// Writes the lines of a head.
-pub(crate) fn write_headers(out: &mut Vec<u8>, headers: &HeaderMap) {
+pub(crate) fn write_headers(out: &mut Vec<u8>, headers: &HeaderList) {
     for (name, value) in headers {
         write_header(out, name, value);
     }

@@ -8,12 +8,12 @@ use super::frames::code;
 use crate::body::{EndOfBody, ResponseBody};
 use crate::deadline::Deadline;
 use crate::limits::H2_PIECE_BYTES;
+use crate::message::{Response, ResponseParts};
 use crate::metrics::WorkerMetrics;
 use crate::patience::{BodyLimit, Patience};
 use bytes::Bytes;
-use http::response::Parts;
-use http::{HeaderMap, Response};
 use http_body::Body;
+use penstock_model::header_list::HeaderList;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -36,11 +36,11 @@ impl<T: EndOfBody + Unpin> Answer for ResponseBody<T> {
 struct Outgoing<'a, B> {
     exchange: &'a Exchange,
     /// Until it is sent.
-    head: Option<Parts>,
+    head: Option<ResponseParts>,
     body: B,
     /// What has come of the body and was not sent.
     rest: Bytes,
-    trailers: Option<HeaderMap>,
+    trailers: Option<HeaderList>,
     /// Whether nothing comes behind that.
     is_whole: bool,
     waiting: Waiting,
@@ -65,7 +65,7 @@ enum Failed {
 impl Exchange {
     /// Sends an answer, whose client must keep to `limit`.
     pub(crate) async fn answer<B: Answer>(self, response: Response<B>, limit: BodyLimit, metrics: &WorkerMetrics) {
-        let (parts, body) = response.into_parts();
+        let Response { head: parts, body } = response;
         let waiting = Waiting::new(limit);
         let (rest, trailers, is_whole) = (Bytes::new(), None, body.is_end_stream());
         let mut outgoing = Outgoing { exchange: &self, head: Some(parts), body, rest, trailers, is_whole, waiting };
@@ -103,7 +103,7 @@ impl<B: Answer> Outgoing<'_, B> {
                             self.is_whole = self.body.is_end_stream();
                         }
                         Err(frame) => {
-                            self.trailers = frame.into_trailers().ok();
+                            self.trailers = frame.into_trailers().ok().map(HeaderList::from);
                             self.is_whole = true;
                         }
                     },

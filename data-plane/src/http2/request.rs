@@ -1,10 +1,12 @@
-//! Fields become a request, or what stands behind its body (RFC 9113 sections 8.1 to 8.3 and 8.5).
+//! HeaderList become a request, or what stands behind its body (RFC 9113 sections 8.1 to 8.3 and 8.5).
 
 use super::field::{Field, Malformed};
 use crate::framing::{FramingRule, FramingViolation, HeadLimits};
+use crate::message::RequestParts;
 use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use penstock_model::header_list::HeaderList;
 
 /// What a head may be, as over HTTP/1.1. Its bytes are bounded where they are decompressed.
 const LIMITS: HeadLimits = HeadLimits::DEFAULT;
@@ -22,8 +24,8 @@ pub(super) struct Head {
     host: Option<HeaderValue>,
     /// What the body's length is said to be, in bytes.
     length: Option<u64>,
-    headers: HeaderMap,
-    /// Fields that are no pseudo-fields, as lines of HTTP/1.1: a `Cookie` may come in pieces (RFC 9113 section 8.2.3).
+    headers: HeaderList,
+    /// HeaderList that are no pseudo-fields, as lines of HTTP/1.1: a `Cookie` may come in pieces (RFC 9113 section 8.2.3).
     lines: usize,
     /// Whether a field has come that is no pseudo-field.
     has_fields: bool,
@@ -33,7 +35,7 @@ pub(super) struct Head {
 /// A request that has come.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    pub(crate) request: Request<()>,
+    pub(crate) head: RequestParts,
     /// Why it is refused, if it is.
     pub(crate) refused: Option<FramingViolation>,
     /// What its body's length is said to be, in bytes.
@@ -42,7 +44,7 @@ pub(crate) struct Asked {
 
 impl Head {
     pub(super) fn new() -> Self {
-        Self { headers: HeaderMap::with_capacity(HEADERS), ..Self::default() }
+        Self { headers: HeaderList::with_capacity(HEADERS), ..Self::default() }
     }
 
     pub(super) fn take(&mut self, field: Field) {
@@ -75,7 +77,7 @@ impl Head {
             Field::Length(bytes, value) => {
                 self.has_fields = true;
                 match self.length.replace(bytes) {
-                    None => drop(self.headers.append(CONTENT_LENGTH, value)),
+                    None => self.headers.append(CONTENT_LENGTH, value),
                     Some(_) => self.refuse(FramingRule::ContentLengthRepeated),
                 }
             }
@@ -138,22 +140,19 @@ impl Head {
         parts.scheme = self.scheme.filter(|_| self.authority.is_some());
         parts.authority = self.authority;
         parts.path_and_query = self.path;
-        let mut request = Request::new(());
-        *request.method_mut() = method;
-        *request.uri_mut() = match parts.authority.is_none() && parts.path_and_query.is_none() {
+        let uri = match parts.authority.is_none() && parts.path_and_query.is_none() {
             true => Uri::from_static("*"),
             false => Uri::from_parts(parts).ok()?,
         };
-        *request.version_mut() = Version::HTTP_2;
-        *request.headers_mut() = self.headers;
-        Some(Asked { request, refused, length: self.length })
+        let head = RequestParts { method, uri, version: Version::HTTP_2, headers: self.headers };
+        Some(Asked { head, refused, length: self.length })
     }
 }
 
 impl Asked {
     /// Whether the client waits to be asked for the body (RFC 9110 section 10.1.1).
     pub(super) fn expects_continue(&self) -> bool {
-        let expected = self.request.headers().get(EXPECT);
+        let expected = self.head.headers.get(EXPECT);
         expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     }
 }

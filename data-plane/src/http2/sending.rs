@@ -8,9 +8,10 @@ use super::state::{State, WINDOW_MAX};
 use super::streams::Turn;
 use crate::http1::with_date;
 use crate::limits::{H2_FRAMES_PER_ANSWER_FRAME, H2_OUT_BYTES_MAX, H2_PIECE_BYTES, H2_SMALL_FRAME_BYTES};
+use crate::message::ResponseParts;
 use bytes::Bytes;
-use http::response::Parts;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use penstock_model::header_list::HeaderList;
 use std::task::{Context, Poll};
 
 /// Largest frame that everybody takes, in octets of payload.
@@ -104,7 +105,7 @@ impl State {
     }
 
     /// The head of an answer. `length`: of the body that follows, in bytes, where that is known.
-    pub(super) fn send_head(&mut self, id: u32, parts: &Parts, length: Option<u64>, ends: bool) {
+    pub(super) fn send_head(&mut self, id: u32, parts: &ResponseParts, length: Option<u64>, ends: bool) {
         self.continues(id);
         let (out, encoder) = (self.out.tail(), &mut self.encoder);
         block(out, id, ends, |out| {
@@ -122,7 +123,7 @@ impl State {
     }
 
     /// What stands behind an answer's body, and its end.
-    pub(super) fn send_trailers(&mut self, id: u32, trailers: &HeaderMap) {
+    pub(super) fn send_trailers(&mut self, id: u32, trailers: &HeaderList) {
         let (out, encoder) = (self.out.tail(), &mut self.encoder);
         block(out, id, true, |out| {
             encoder.begin(out);

@@ -3,10 +3,11 @@
 
 use super::request::Asked;
 use crate::http1::{BodyEnd, Head, write_date, write_header, write_length};
+use crate::message::ResponseParts;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRAILER, TRANSFER_ENCODING};
-use http::response::Parts;
 use http::{HeaderName, StatusCode, Version};
 use http_body::Body;
+use penstock_model::header_list::HeaderList;
 
 /// What the head has promised.
 pub(super) struct Terms {
@@ -15,7 +16,7 @@ pub(super) struct Terms {
 }
 
 /// Writes the head of an answer. `over`: nothing more is wanted on the connection.
-pub(super) fn write_head(out: &mut Head, parts: &Parts, body: &impl Body, asked: &Asked, over: bool) -> Terms {
+pub(super) fn write_head(out: &mut Head, parts: &ResponseParts, body: &impl Body, asked: &Asked, over: bool) -> Terms {
     let end = body_end(parts.status, body, asked, || announced(&parts.headers));
     // A length is stated by whoever frames the body; where there is none for other reasons, it may be about another one.
     let is_empty = matches!(end, BodyEnd::Nothing) && states_nothing(parts.status, asked);
@@ -83,7 +84,7 @@ fn states_nothing(status: StatusCode, asked: &Asked) -> bool {
 }
 
 /// The trailers that the head announces.
-fn announced(headers: &http::HeaderMap) -> Vec<HeaderName> {
-    let names = headers.get_all(TRAILER).iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+fn announced(headers: &HeaderList) -> Vec<HeaderName> {
+    let names = headers.get_all(TRAILER).flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
     names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }

@@ -248,8 +248,8 @@ impl Connection<'_> {
 /// Answers a request, in a task of its own.
 fn begin(gateway: &Rc<Gateway>, client: &Rc<ClientConnection>, state: &Shared, opened: Opened) {
     let Opened { id, asked, body } = opened;
-    let request = asked.request.map(|()| Incoming::Http2(body));
-    let arrival = Arrival { request, spelling: HeaderSpelling::default(), refused: asked.refused };
+    let body = Incoming::Http2(body);
+    let arrival = Arrival { head: asked.head, body, spelling: HeaderSpelling::default(), refused: asked.refused };
     let exchange = Exchange::of(state, id);
     let (gateway, client) = (Rc::clone(gateway), Rc::clone(client));
     // On the heap at once: what is spawned is moved, and this is several kilobytes.

@@ -11,11 +11,11 @@ use crate::body::{Incoming, ResponseBody};
 use crate::deadline::Deadline;
 use crate::framing::{FramingLimits, FramingRule, FramingViolation, HeadScan, HeadScanner, RequestHead, ViolationCell};
 use crate::gateway::{Arrival, ClientConnection, Gateway};
-use crate::http1::{Head, SendError, Sending, Transport};
+use crate::http1::{Head, Http1Body, SendError, Sending, Transport};
 use crate::limits::{DISCARD_BYTES_MAX, HEAD_READ_TIMEOUT_MS};
+use crate::message::Response;
 use crate::record::Record;
 use crate::shares::{Asking, Place};
-use http::{Request, Response};
 use penstock_model::function::HeaderSpelling;
 use socket2::SockRef;
 use std::cell::RefCell;
@@ -185,18 +185,19 @@ impl Connection<'_> {
             true => HeaderSpelling::of_head(&transport.unread[..head.head_len]),
             false => HeaderSpelling::default(),
         };
-        let (request, asked) = take_request(&mut transport, head)?;
+        let (head, asked) = take_request(&mut transport, head)?;
         drop(transport);
-        let body = Incoming::Http1(crate::http1::Http1Body::of(&self.transport));
-        Ok((Arrival { request: request.map(|()| body), spelling, refused: None }, asked))
+        let body = Incoming::Http1(Http1Body::of(&self.transport));
+        Ok((Arrival { head, body, spelling, refused: None }, asked))
     }
 
     /// What takes the place of a request that is none: its answer is the last.
     fn refused(&self, violation: FramingViolation) -> (Arrival, Asked) {
         self.violations.note(violation);
-        let request: Request<Incoming> = stand_in();
-        let asked = Asked::last(&request);
-        (Arrival { request, spelling: HeaderSpelling::default(), refused: Some(violation) }, asked)
+        let head = stand_in();
+        let asked = Asked::last(&head);
+        let body = Incoming::Http1(Http1Body::nothing());
+        (Arrival { head, body, spelling: HeaderSpelling::default(), refused: Some(violation) }, asked)
     }
 
     /// Ready when the client has broken off. What it sends meanwhile is the beginning of its next request.
@@ -215,7 +216,7 @@ impl Connection<'_> {
 
     /// Sends an answer.
     async fn answer(&mut self, response: Response<ResponseBody<Record>>, asked: Asked) -> Ended {
-        let (parts, body) = response.into_parts();
+        let Response { head: parts, body } = response;
         // Asked anew: a drain may have begun while the request ran.
         let drains = poll_fn(|cx| Poll::Ready(self.drained.poll(cx))).await;
         let over = drains || {

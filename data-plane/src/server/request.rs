@@ -1,13 +1,14 @@
 //! A request as it is taken off a connection: from the bytes that the grammar let through to a `Request`.
 
-use crate::body::Incoming;
 use crate::framing::{BodyFraming, FramingRule, FramingViolation, HttpVersion, RequestHead};
-use crate::http1::{Http1Body, Receiving, Transport, keeps_alive};
+use crate::http1::{Receiving, Transport, keeps_alive};
+use crate::message::RequestParts;
 use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT, TE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Uri, Version};
 use penstock_model::exchange::accepts_trailers;
+use penstock_model::header_list::HeaderList;
 
 /// What takes the place of a request that was refused. No client can send it: the grammar allows the target `*` with
 /// OPTIONS only.
@@ -39,22 +40,22 @@ impl Said {
 }
 
 impl Asked {
-    fn of<B>(request: &Request<B>, said: Said) -> Self {
-        let version = request.version();
+    fn of(head: &RequestParts, said: Said) -> Self {
+        let version = head.version;
         Self {
-            is_head: request.method() == Method::HEAD,
+            is_head: head.method == Method::HEAD,
             version,
             keep_alive: match said.connection {
-                true => keeps_alive(version, request.headers()),
+                true => keeps_alive(version, &head.headers),
                 false => version == Version::HTTP_11,
             },
-            accepts_trailers: said.te && accepts_trailers(request.headers()),
+            accepts_trailers: said.te && accepts_trailers(&head.headers),
         }
     }
 
     /// Of a request of which nothing is known, behind whose answer nothing follows.
-    pub(super) fn last<B>(request: &Request<B>) -> Self {
-        Self { keep_alive: false, ..Self::of(request, Said::default()) }
+    pub(super) fn last(head: &RequestParts) -> Self {
+        Self { keep_alive: false, ..Self::of(head, Said::default()) }
     }
 }
 
@@ -65,14 +66,14 @@ impl Asked {
 pub(super) fn take_request(
     transport: &mut Transport,
     head: &RequestHead,
-) -> Result<(Request<()>, Asked), FramingViolation> {
+) -> Result<(RequestParts, Asked), FramingViolation> {
     let bytes = transport.unread.split_to(head.head_len).freeze();
     let odd = |rule, at| FramingViolation::head(rule, at);
     let method =
         Method::from_bytes(&bytes[head.method.clone()]).map_err(|_| odd(FramingRule::MethodByte, head.method.start))?;
     let target = bytes.slice(head.target.clone());
     let uri = uri(target).ok_or(odd(FramingRule::TargetByte, head.target.start))?;
-    let mut headers = HeaderMap::with_capacity(head.header_count);
+    let mut headers = HeaderList::with_capacity(head.header_count);
     let mut at = head.header_lines.start;
     let mut said = Said::default();
     while at < head.header_lines.end {
@@ -87,26 +88,23 @@ pub(super) fn take_request(
         headers.append(name, value.map_err(|_| odd(FramingRule::HeaderValue, at))?);
         at += end + 2;
     }
-    let mut request = Request::new(());
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.version_mut() = match head.version {
+    let version = match head.version {
         HttpVersion::Http10 => Version::HTTP_10,
         HttpVersion::Http11 => Version::HTTP_11,
     };
-    *request.headers_mut() = headers;
+    let parts = RequestParts { method, uri, version, headers };
     transport.receive(match head.framing {
         BodyFraming::None => Receiving::Nothing,
         BodyFraming::Sized(bytes) => Receiving::Sized(bytes),
         BodyFraming::Chunked => Receiving::chunked_request(),
     });
-    let asked = Asked::of(&request, said);
+    let asked = Asked::of(&parts, said);
     let expects = said.expect
-        && request.headers().get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        && parts.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if expects && head.version == HttpVersion::Http11 {
         transport.expect_continue();
     }
-    Ok((request, asked))
+    Ok((parts, asked))
 }
 
 /// A path is by far the most common.
@@ -118,12 +116,7 @@ fn uri(target: Bytes) -> Option<Uri> {
 }
 
 /// The request of which only the violation is known.
-pub(super) fn stand_in() -> Request<Incoming> {
-    let mut request = Request::new(Incoming::Http1(Http1Body::nothing()));
-    if let Ok(method) = Method::from_bytes(STAND_IN_METHOD) {
-        *request.method_mut() = method;
-    }
-    *request.uri_mut() = Uri::from_static("*");
-    *request.version_mut() = Version::HTTP_10;
-    request
+pub(super) fn stand_in() -> RequestParts {
+    let method = Method::from_bytes(STAND_IN_METHOD).unwrap_or_default();
+    RequestParts { method, uri: Uri::from_static("*"), version: Version::HTTP_10, headers: HeaderList::new() }
 }

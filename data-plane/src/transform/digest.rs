@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use http::header::{HeaderName, TRAILER};
 use http::{HeaderMap, HeaderValue};
+use penstock_model::header_list::HeaderList;
 use sfv::{BareItem, Dictionary, ListEntry, Parser};
 
 /// `Content-Digest`, about the bytes of this message.
@@ -44,20 +45,20 @@ impl Expected {
     ///
     /// **Errors** when the field is malformed: what it says cannot be held then, so the message must not pass for one
     /// that was verified.
-    pub(crate) fn content(head: &HeaderMap) -> Result<Self, DigestFieldError> {
-        let announced = head.get_all(TRAILER).iter().filter_map(|value| value.to_str().ok());
+    pub(crate) fn content(head: &HeaderList) -> Result<Self, DigestFieldError> {
+        let announced = head.get_all(TRAILER).filter_map(|value| value.to_str().ok());
         let in_trailers = announced
             .flat_map(|names| names.split(','))
             .any(|name| CONTENT_DIGEST == *name.trim().to_ascii_lowercase());
-        Ok(Self { digests: digests(head, &CONTENT_DIGEST)?, in_trailers })
+        Ok(Self { digests: digests(head.get_all(CONTENT_DIGEST))?, in_trailers })
     }
 
     /// Adds the `Repr-Digest` of a message's head. Only for a message whose content is the whole representation in its
     /// own coding: not for a partial answer, an answer to HEAD, or a request that changes a part.
     ///
     /// **Errors** as of [`Expected::content`].
-    pub(crate) fn and_representation(mut self, head: &HeaderMap) -> Result<Self, DigestFieldError> {
-        self.digests.extend(digests(head, &REPR_DIGEST)?);
+    pub(crate) fn and_representation(mut self, head: &HeaderList) -> Result<Self, DigestFieldError> {
+        self.digests.extend(digests(head.get_all(REPR_DIGEST))?);
         Ok(self)
     }
 
@@ -73,7 +74,7 @@ impl Expected {
 
     /// Adds what trailers say.
     pub(super) fn and_trailers(&mut self, trailers: &HeaderMap) -> Result<(), DigestFieldError> {
-        self.digests.extend(digests(trailers, &CONTENT_DIGEST)?);
+        self.digests.extend(digests(trailers.get_all(CONTENT_DIGEST).iter())?);
         Ok(())
     }
 
@@ -87,9 +88,9 @@ impl Expected {
 }
 
 /// The digests of all lines of one field.
-fn digests(fields: &HeaderMap, name: &HeaderName) -> Result<Vec<Digest>, DigestFieldError> {
+fn digests<'a>(lines: impl Iterator<Item = &'a HeaderValue>) -> Result<Vec<Digest>, DigestFieldError> {
     // The lines of a dictionary are one dictionary (RFC 9651 section 4.2).
-    let lines: Vec<&[u8]> = fields.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
     if lines.is_empty() {
         return Ok(Vec::new());
     }

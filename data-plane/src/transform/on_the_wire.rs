@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use penstock_model::header_list::HeaderList;
 use sha2::{Digest as _, Sha256};
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -44,7 +45,7 @@ fn framing(head: &HeaderMap) -> (Option<&[u8]>, bool) {
 }
 
 fn expecting(bytes: &[u8]) -> Expected {
-    let head = HeaderMap::from_iter([(CONTENT_DIGEST, content_digest(&Sha256::digest(bytes).into()))]);
+    let head = HeaderList::from_iter([(CONTENT_DIGEST, content_digest(&Sha256::digest(bytes).into()))]);
     Expected::content(&head).expect("a well-formed field")
 }
 

@@ -3,17 +3,20 @@
 //! Nobody works on it while it is idle. The task that has the request writes it and reads the answer; only what is left of a
 //! request whose answer has begun already gets a task of its own.
 
+use super::request::UpstreamRequest;
 use crate::body::Incoming;
 use crate::http1::{
     BodyEnd, Head, HeadError, Http1Body, ReceiveError, SendError, Sending, Transport, parse_answer, write_headers,
     write_length,
 };
 use crate::memory::{Held, Part};
+use crate::message::{Response, ResponseParts};
 use crate::outgoing::OutgoingBody;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
+use http::{HeaderName, Method, StatusCode};
 use http_body::Body as _;
+use penstock_model::header_list::HeaderList;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -90,15 +93,15 @@ impl<P> Connection<P> {
     /// Either failed; with the request, where its body can be sent once more.
     pub(super) async fn exchange(
         &mut self,
-        mut request: Box<Request<OutgoingBody>>,
-    ) -> Result<Response<Incoming>, (ExchangeError, Option<Box<Request<OutgoingBody>>>)> {
-        let again = request.body().repeated();
-        let body = std::mem::replace(request.body_mut(), OutgoingBody::rendered(Bytes::new()));
+        mut request: Box<UpstreamRequest>,
+    ) -> Result<Response<Incoming>, (ExchangeError, Option<Box<UpstreamRequest>>)> {
+        let again = request.body.repeated();
+        let body = std::mem::replace(&mut request.body, OutgoingBody::rendered(Bytes::new()));
         match self.send(&request, body).await {
             Ok(response) => Ok(response),
             Err(error) => {
                 let again = again.map(|body| {
-                    *request.body_mut() = body;
+                    request.body = body;
                     request
                 });
                 Err((error, again))
@@ -106,12 +109,8 @@ impl<P> Connection<P> {
         }
     }
 
-    async fn send(
-        &mut self,
-        asked: &Request<OutgoingBody>,
-        body: OutgoingBody,
-    ) -> Result<Response<Incoming>, ExchangeError> {
-        let end = body_end(asked.method(), asked.headers(), &body);
+    async fn send(&mut self, asked: &UpstreamRequest, body: OutgoingBody) -> Result<Response<Incoming>, ExchangeError> {
+        let end = body_end(&asked.method, &asked.headers, &body);
         let head = write_head(asked, &end);
         let mut sending = Some(Sending::new(head, end, body));
         let mut failed = None;
@@ -127,7 +126,7 @@ impl<P> Connection<P> {
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 }
             }
-            self.poll_head(cx, asked.method())
+            self.poll_head(cx, &asked.method)
         })
         .await;
         match (answer, failed) {
@@ -157,10 +156,8 @@ impl<P> Connection<P> {
                 transport.receive(receiving);
                 drop(transport);
                 self.keep_alive.set(head.keep_alive && head.status != StatusCode::SWITCHING_PROTOCOLS);
-                let mut response = Response::new(Incoming::Http1(Http1Body::of(&self.transport)));
-                (*response.status_mut(), *response.version_mut()) = (head.status, head.version);
-                *response.headers_mut() = head.headers;
-                return Poll::Ready(Ok(response));
+                let head = ResponseParts { status: head.status, headers: head.headers };
+                return Poll::Ready(Ok(Response { head, body: Incoming::Http1(Http1Body::of(&self.transport)) }));
             }
             match transport.poll_fill(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -229,24 +226,23 @@ impl Drop for AbortOnDrop {
     }
 }
 
-fn write_head(request: &Request<OutgoingBody>, end: &BodyEnd) -> Head {
+fn write_head(request: &UpstreamRequest, end: &BodyEnd) -> Head {
     let mut head = Head::new();
     let out = head.bytes();
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
-    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(request.target.as_str().as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    write_headers(out, request.headers());
-    write_body_end(out, request.headers(), end);
+    write_headers(out, &request.headers);
+    write_body_end(out, &request.headers, end);
     out.extend_from_slice(b"\r\n");
     head
 }
 
 /// How the upstream learns where the body ends: as the head says already, or as the body knows.
-fn body_end(method: &Method, headers: &HeaderMap, body: &OutgoingBody) -> BodyEnd {
-    if headers.contains_key(TRANSFER_ENCODING) {
-        let trailers = headers.get_all(TRAILER).iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+fn body_end(method: &Method, headers: &HeaderList, body: &OutgoingBody) -> BodyEnd {
+    if headers.contains(TRANSFER_ENCODING) {
+        let trailers = headers.get_all(TRAILER).flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
         return BodyEnd::Chunked(trailers.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect());
     }
     match body.size_hint().exact() {
@@ -258,12 +254,12 @@ fn body_end(method: &Method, headers: &HeaderMap, body: &OutgoingBody) -> BodyEn
 }
 
 /// Says it in the head, where that does not yet.
-fn write_body_end(out: &mut Vec<u8>, headers: &HeaderMap, end: &BodyEnd) {
+fn write_body_end(out: &mut Vec<u8>, headers: &HeaderList, end: &BodyEnd) {
     match end {
-        BodyEnd::Sized(bytes) if !headers.contains_key(CONTENT_LENGTH) => {
+        BodyEnd::Sized(bytes) if !headers.contains(CONTENT_LENGTH) => {
             write_length(out, *bytes);
         }
-        BodyEnd::Chunked(_) if !headers.contains_key(TRANSFER_ENCODING) => {
+        BodyEnd::Chunked(_) if !headers.contains(TRANSFER_ENCODING) => {
             out.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }
         BodyEnd::Sized(_) | BodyEnd::Chunked(_) | BodyEnd::Nothing | BodyEnd::Close => {}

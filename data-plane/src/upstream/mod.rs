@@ -15,6 +15,7 @@ mod ejection;
 mod http1;
 mod names;
 mod pool;
+mod request;
 mod retry;
 mod sender;
 mod shared;
@@ -26,6 +27,7 @@ pub(crate) use http1::ExchangeError;
 pub(crate) use names::{Names, ResolveError};
 pub(crate) use penstock_model::table::TargetKey;
 pub(crate) use pool::{Common, Upstreams};
+pub(crate) use request::UpstreamRequest;
 pub(crate) use retry::RetrySettings;
 pub(crate) use tls::TlsClients;
 

@@ -4,7 +4,8 @@ use super::address::{Address, Busy, Lease, Opening, Permit};
 use super::balance::Random;
 use super::connect::{Dialing, connect};
 use super::names::Names;
-use super::retry::{RetrySettings, repeated};
+use super::request::UpstreamRequest;
+use super::retry::RetrySettings;
 use super::sender::{Line, Opened};
 use super::target::Target;
 use super::{TargetHasher, TargetKey, TlsClients};
@@ -14,9 +15,8 @@ use crate::limits::{
     CONNECT_TIMEOUT_MS, UPSTREAM_ATTEMPTS_MAX, UPSTREAM_CONNECT_SHARE_PERCENT, UPSTREAM_CONNECTION_WAIT_MS,
     UPSTREAM_IDLE_MS, UPSTREAM_SWEEP_MS,
 };
+use crate::message::Response;
 use crate::metrics::{Cause, UpstreamFigures, WorkerUpstreams};
-use crate::outgoing::OutgoingBody;
-use http::{Request, Response};
 use penstock_model::uri_template::Scheme;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -143,12 +143,12 @@ impl Upstreams {
     pub(crate) async fn send(
         &self,
         key: &TargetKey,
-        request: Box<Request<OutgoingBody>>,
+        request: Box<UpstreamRequest>,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let target = self.target(key);
         if self.retries.attempts > 0 {
             self.count_request(&target);
-            if request.method().is_idempotent() {
+            if request.method.is_idempotent() {
                 // On the heap: what is off by default would be part of every request otherwise.
                 return Box::pin(self.send_repeatedly(key, &target, request)).await;
             }
@@ -168,7 +168,7 @@ impl Upstreams {
         &self,
         key: &TargetKey,
         target: &Rc<Target>,
-        mut request: Box<Request<OutgoingBody>>,
+        mut request: Box<UpstreamRequest>,
         avoid: &mut Vec<SocketAddr>,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let mut left = UPSTREAM_ATTEMPTS_MAX;
@@ -177,16 +177,15 @@ impl Upstreams {
             // The last attempt never reuses a connection, so that a burst of closed ones cannot fail a request.
             let want = if left > 0 { Want::Any } else { Want::New };
             let (mut line, busy, age) = self.checkout(key, target, want, avoid).await?;
-            line.prepare(&mut request)?;
-            let means_the_same_twice = age == Age::Used && request.method().is_idempotent();
+            let means_the_same_twice = age == Age::Used && request.method.is_idempotent();
             let may_be_refused = matches!(line, Line::Http2(..));
             // Our own side gives the request back by itself.
             let loses_request = !matches!(line, Line::Plain(_));
             let again =
-                if loses_request && (means_the_same_twice || may_be_refused) { repeated(&request) } else { None };
+                if loses_request && (means_the_same_twice || may_be_refused) { request.repeated() } else { None };
             let mut failed = match line.try_send(request).await {
                 Ok(response) => {
-                    target.answered(busy.address(), response.status(), &self.figures);
+                    target.answered(busy.address(), response.head.status, &self.figures);
                     return Ok((response, Lease { line, busy }));
                 }
                 Err(failed) => failed,

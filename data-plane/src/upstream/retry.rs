@@ -4,14 +4,14 @@
 use super::TargetKey;
 use super::address::Lease;
 use super::pool::Upstreams;
+use super::request::UpstreamRequest;
 use super::sender::is_lost_upstream;
 use super::target::{Target, is_gateway_error};
 use crate::body::Incoming;
 use crate::error::ProxyError;
 use crate::limits::{UPSTREAM_RETRIES_MIN, UPSTREAM_RETRY_WINDOW_S};
+use crate::message::Response;
 use crate::metrics::Cause;
-use crate::outgoing::OutgoingBody;
-use http::{Request, Response};
 use std::rc::Rc;
 use tokio::time::Instant;
 
@@ -70,19 +70,10 @@ impl Budget {
     }
 }
 
-/// The same request once more, as far as its body can be sent twice.
-pub(super) fn repeated(request: &Request<OutgoingBody>) -> Option<Box<Request<OutgoingBody>>> {
-    let mut again = Box::new(Request::new(request.body().repeated()?));
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.headers_mut() = request.headers().clone();
-    Some(again)
-}
-
 /// Why the request may be sent again, if it may: the upstream has said nothing, or that it cannot answer for now.
 fn cause(sent: &Result<(Response<Incoming>, Lease), ProxyError>) -> Option<Cause> {
     match sent {
-        Ok((response, _)) => is_gateway_error(response.status()).then_some(Cause::Status),
+        Ok((response, _)) => is_gateway_error(response.head.status).then_some(Cause::Status),
         Err(error) => is_lost_upstream(error).then_some(Cause::Lost),
     }
 }
@@ -97,12 +88,12 @@ impl Upstreams {
         &self,
         key: &TargetKey,
         target: &Rc<Target>,
-        mut request: Box<Request<OutgoingBody>>,
+        mut request: Box<UpstreamRequest>,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let mut avoided = Vec::new();
         let mut left = self.retries.attempts;
         loop {
-            let again = if left > 0 { repeated(&request) } else { None };
+            let again = if left > 0 { request.repeated() } else { None };
             let sent = self.attempt(key, target, request, &mut avoided).await;
             let (Some(cause), Some(again)) = (cause(&sent), again) else { return sent };
             if !self.may_retry(target) {

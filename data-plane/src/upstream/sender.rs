@@ -1,13 +1,12 @@
 //! [`Line`]: what a request has of a connection, whatever that speaks.
 
 use super::http1::{Connection, ExchangeError};
+use super::request::UpstreamRequest;
 use super::shared::Stream;
 use crate::body::Incoming;
 use crate::error::ProxyError;
+use crate::message::Response;
 use crate::outgoing::OutgoingBody;
-use http::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri};
 use hyper::client::conn::{TrySendError, http1, http2};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -34,19 +33,21 @@ pub(super) enum Line<P> {
 
 /// Why a request was not answered, and the request if not one byte of it was sent.
 pub(super) enum Unanswered {
-    Hyper(Box<TrySendError<Request<OutgoingBody>>>),
+    Hyper(Box<TrySendError<http::Request<OutgoingBody>>>),
     /// With the request, as far as it can be sent twice.
-    Plain(ExchangeError, Option<Box<Request<OutgoingBody>>>),
+    Plain(ExchangeError, Option<Box<UpstreamRequest>>),
+    /// Its host is none.
+    Unsendable(ProxyError),
 }
 
 impl Unanswered {
     /// The request, if it can be sent again: not one byte of it was sent, or it `means_the_same_twice` and the connection was
     /// lost.
-    pub(super) fn take_message(&mut self, means_the_same_twice: bool) -> Option<Box<Request<OutgoingBody>>> {
+    pub(super) fn take_message(&mut self, means_the_same_twice: bool) -> Option<Box<UpstreamRequest>> {
         match self {
-            Self::Hyper(failed) => failed.take_message().map(Box::new),
+            Self::Hyper(failed) => failed.take_message().and_then(UpstreamRequest::given_back),
             Self::Plain(error, request) if means_the_same_twice && error.is_lost_connection() => request.take(),
-            Self::Plain(..) => None,
+            Self::Plain(..) | Self::Unsendable(_) => None,
         }
     }
 
@@ -55,6 +56,7 @@ impl Unanswered {
         match self {
             Self::Hyper(failed) => says_lost_connection(failed.error()),
             Self::Plain(error, _) => error.is_lost_connection(),
+            Self::Unsendable(_) => false,
         }
     }
 
@@ -95,68 +97,31 @@ impl From<Unanswered> for ProxyError {
         match failed {
             Unanswered::Hyper(failed) => Self::Exchange(failed.into_error()),
             Unanswered::Plain(error, _) => Self::PlainExchange(error),
+            Unanswered::Unsendable(error) => error,
         }
     }
 }
 
 impl<P> Line<P> {
-    /// Puts a request, whose target is a path, into the form of the line's protocol.
-    ///
-    /// # Errors
-    /// Its host is none.
-    pub(super) fn prepare(&self, request: &mut Request<OutgoingBody>) -> Result<(), ProxyError> {
-        match self {
-            Self::Plain(_) | Self::Http1(_) => for_http1(request),
-            Self::Http2(..) => for_http2(request),
-        }
-    }
-
-    /// Sends a prepared request and waits for the head of the response.
-    pub(super) async fn try_send(
-        &mut self,
-        request: Box<Request<OutgoingBody>>,
-    ) -> Result<Response<Incoming>, Unanswered> {
+    /// Sends a request and waits for the head of the response.
+    pub(super) async fn try_send(&mut self, request: Box<UpstreamRequest>) -> Result<Response<Incoming>, Unanswered> {
         let answered = match self {
             Self::Plain(connection) => {
                 let failed = |(error, request)| Unanswered::Plain(error, request);
                 return connection.exchange(request).await.map_err(failed);
             }
-            Self::Http1(sender) => sender.try_send_request(*request).await,
+            Self::Http1(sender) => sender.try_send_request(request.into_http1()).await,
             Self::Http2(sender, stream) => {
-                let answered = sender.try_send_request(*request).await;
+                let request = request.into_http2().map_err(Unanswered::Unsendable)?;
+                let answered = sender.try_send_request(request).await;
                 if answered.is_ok() {
                     stream.answered();
                 }
                 answered
             }
         };
-        answered.map(|response| response.map(Incoming::Hyper)).map_err(|failed| Unanswered::Hyper(Box::new(failed)))
+        answered
+            .map(|response| response.map(Incoming::Hyper).into())
+            .map_err(|failed| Unanswered::Hyper(Box::new(failed)))
     }
-}
-
-/// The request as HTTP/1.1 has it, if an attempt before had it otherwise.
-fn for_http1(request: &mut Request<OutgoingBody>) -> Result<(), ProxyError> {
-    let Some(authority) = request.uri().authority() else { return Ok(()) };
-    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| ProxyError::Unsendable)?;
-    let target = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    *request.uri_mut() = Uri::from(target);
-    request.headers_mut().insert(HOST, host);
-    Ok(())
-}
-
-/// The request as HTTP/2 has it: the host in the target, and nothing that belongs to a connection (RFC 9113 section 8.2.2
-/// and 8.3.1). Does nothing to one that is so already, because it is sent for the second time.
-///
-/// # Errors
-/// The host is none.
-fn for_http2(request: &mut Request<OutgoingBody>) -> Result<(), ProxyError> {
-    let headers = request.headers_mut();
-    headers.remove(CONNECTION);
-    headers.remove(TRANSFER_ENCODING);
-    let Some(host) = headers.remove(HOST) else { return Ok(()) };
-    let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(Scheme::HTTPS);
-    parts.authority = Some(Authority::try_from(host.as_bytes()).map_err(|_| ProxyError::Unsendable)?);
-    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| ProxyError::Unsendable)?;
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Content codings (section h.8): which a message has, which one a client gets, and for which media types one is worth it.
 
 use super::field;
+use crate::header_list::HeaderList;
 use crate::limits::CONTENT_CODINGS_MAX;
-use http::HeaderMap;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 
 /// A content coding (RFC 9110, section 8.4.1; RFC 7932; RFC 8878).
@@ -61,7 +61,7 @@ pub enum CodingsError {
 ///
 /// # Errors
 /// One that is not ours, or too many.
-pub fn content_codings(head: &HeaderMap) -> Result<Vec<Coding>, CodingsError> {
+pub fn content_codings(head: &HeaderList) -> Result<Vec<Coding>, CodingsError> {
     let mut codings = Vec::new();
     for line in head.get_all(CONTENT_ENCODING) {
         for token in line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
@@ -81,11 +81,10 @@ pub fn content_codings(head: &HeaderMap) -> Result<Vec<Coding>, CodingsError> {
 /// among equal weights the first in that order. `None` sends the bytes as they are: without `Accept-Encoding`, when
 /// nothing available is accepted, and when the client gives `identity` a higher weight than the best coding. A coding
 /// that the header does not name has the weight of `*`. Elements with a malformed weight do not count.
-pub fn negotiate(headers: &HeaderMap, available: &[Coding]) -> Option<Coding> {
+pub fn negotiate(headers: &HeaderList, available: &[Coding]) -> Option<Coding> {
     let weight_of = |is_wanted: &dyn Fn(&[u8]) -> bool| {
         headers
             .get_all(ACCEPT_ENCODING)
-            .iter()
             .flat_map(|line| field::elements(line.as_bytes()))
             .filter(|element| is_wanted(field::essence(element)))
             .find_map(field::weight)
@@ -180,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn codings(lines: &[&'static str]) -> Result<Vec<Coding>, CodingsError> {
-        let mut head = HeaderMap::new();
+        let mut head = HeaderList::new();
         for line in lines {
             head.append(CONTENT_ENCODING, HeaderValue::from_static(line));
         }
@@ -210,7 +209,7 @@ mod tests {
         assert_eq!(codings(&["gzip, br", "gzip"]), Err(CodingsError::TooMany));
     }
 
-    fn accept(lines: &[&str]) -> HeaderMap {
+    fn accept(lines: &[&str]) -> HeaderList {
         lines.iter().map(|line| (ACCEPT_ENCODING, line.parse().expect("a header value"))).collect()
     }
 

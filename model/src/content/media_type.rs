@@ -4,8 +4,8 @@
 //! wildcard is a string like any other, only the entries of the list are patterns.
 
 use super::field;
+use crate::header_list::HeaderList;
 use crate::rest_api::{AcceptPolicy, MissingContentType};
-use http::HeaderMap;
 use http::header::ACCEPT;
 use std::fmt;
 
@@ -93,18 +93,17 @@ impl MediaTypes {
     }
 
     /// Whether the client asks for bytes: by its first `Accept` element, or by any that it does not refuse (`q=0`).
-    pub fn matches_accept(&self, headers: &HeaderMap, policy: AcceptPolicy) -> bool {
+    pub fn matches_accept(&self, headers: &HeaderList, policy: AcceptPolicy) -> bool {
         self.accept_entry(headers, policy).is_some()
     }
 
     /// The entry by which the client asks for bytes; as [`MediaTypes::matches_accept`].
-    pub fn accept_entry(&self, headers: &HeaderMap, policy: AcceptPolicy) -> Option<Entry<'_>> {
+    pub fn accept_entry(&self, headers: &HeaderList, policy: AcceptPolicy) -> Option<Entry<'_>> {
         match policy {
             AcceptPolicy::First => self.entry(first_accept(headers)),
             AcceptPolicy::All if self.everything => Some(Entry::Everything),
             AcceptPolicy::All => headers
                 .get_all(ACCEPT)
-                .iter()
                 .flat_map(|line| field::elements(line.as_bytes()))
                 .filter(|element| field::weight(element) != Some(0))
                 .find_map(|element| self.entry(Some(essence(element)))),
@@ -129,7 +128,7 @@ pub fn content_type_or<'a>(content_type: Option<&'a [u8]>, missing: Option<&'a s
 }
 
 /// The essence of the first `Accept` element: the text before the first comma of the first line. `None` without header.
-pub fn first_accept(headers: &HeaderMap) -> Option<&[u8]> {
+pub fn first_accept(headers: &HeaderList) -> Option<&[u8]> {
     let line = headers.get(ACCEPT)?.as_bytes();
     let end = line.iter().position(|&byte| byte == b',').unwrap_or(line.len());
     Some(essence(&line[..end]))
@@ -162,7 +161,7 @@ mod tests {
         MediaTypes::compile(&entries.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>())
     }
 
-    fn accept(lines: &[&str]) -> HeaderMap {
+    fn accept(lines: &[&str]) -> HeaderList {
         lines.iter().map(|line| (ACCEPT, line.parse().expect("a header value"))).collect()
     }
 

@@ -1,12 +1,13 @@
 //! What a `Connection` header says, and lists in headers generally.
 
-use http::header::{self, CONNECTION, HeaderMap, HeaderName, TE};
+use crate::header_list::HeaderList;
+use http::header::{self, CONNECTION, HeaderName, TE};
 
 /// The header names that a `Connection` header makes hop-by-hop (RFC 9110 section 7.6.1).
-pub(crate) struct ConnectionNames<'a>(Option<&'a HeaderMap>);
+pub(crate) struct ConnectionNames<'a>(Option<&'a HeaderList>);
 
 impl<'a> ConnectionNames<'a> {
-    pub(crate) fn of(headers: &'a HeaderMap) -> Self {
+    pub(crate) fn of(headers: &'a HeaderList) -> Self {
         // Most say only whether the connection goes on, and no header is called like that.
         let names_any = list(headers, &CONNECTION)
             .any(|option| !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close"));
@@ -14,9 +15,9 @@ impl<'a> ConnectionNames<'a> {
     }
 
     /// Those of these headers that it names.
-    pub(crate) fn within(&self, headers: &HeaderMap) -> Vec<HeaderName> {
+    pub(crate) fn within(&self, headers: &HeaderList) -> Vec<HeaderName> {
         match self.0 {
-            Some(_) => headers.keys().filter(|name| self.names(name)).cloned().collect(),
+            Some(_) => headers.iter().map(|(name, _)| name).filter(|name| self.names(name)).cloned().collect(),
             None => Vec::new(),
         }
     }
@@ -31,7 +32,7 @@ impl<'a> ConnectionNames<'a> {
 }
 
 /// Whether the sender of these headers takes trailers (RFC 9110 section 6.5.1).
-pub fn accepts_trailers(headers: &HeaderMap) -> bool {
+pub fn accepts_trailers(headers: &HeaderList) -> bool {
     list(headers, &TE).any(|coding| {
         let name = coding.split(|&byte| byte == b';').next().unwrap_or_default();
         name.trim_ascii().eq_ignore_ascii_case(b"trailers")
@@ -40,10 +41,9 @@ pub fn accepts_trailers(headers: &HeaderMap) -> bool {
 
 /// The elements of a comma-separated header, over all its lines. Bytes, because one that is not text must not hide the
 /// others.
-fn list<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
+fn list<'a>(headers: &'a HeaderList, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(name)
-        .iter()
         .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|element| !element.is_empty())

@@ -1,8 +1,9 @@
 //! What a request says about itself that replaces what its head says otherwise: its method, its trace.
 
+use crate::header_list::HeaderList;
 use crate::mapping::percent_decode;
 use crate::method::Verb;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderName, Method};
 
 /// As long as an id is that is made here, in bytes.
 const TRACE_ID_BYTES: usize = 40;
@@ -10,7 +11,7 @@ const TRACE_ID_BYTES: usize = 40;
 const X_HTTP_METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 
 /// The method that routing sees (section c.1): `X-HTTP-Method-Override` replaces the request's own.
-pub fn effective_method(method: &Method, headers: &HeaderMap) -> Method {
+pub fn effective_method(method: &Method, headers: &HeaderList) -> Method {
     let Some(value) = headers.get(&X_HTTP_METHOD_OVERRIDE) else { return method.clone() };
     let text = value.to_str().unwrap_or_default();
     match Method::from_bytes(percent_decode(text).trim().as_bytes()) {
@@ -69,11 +70,11 @@ mod tests {
 
     #[test]
     fn the_override_header_names_a_verb_or_is_ignored() {
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderList::new();
         assert_eq!(effective_method(&Method::POST, &headers), Method::POST);
-        headers.insert("x-http-method-override", http::HeaderValue::from_static("PUT"));
+        headers.insert(X_HTTP_METHOD_OVERRIDE, http::HeaderValue::from_static("PUT"));
         assert_eq!(effective_method(&Method::POST, &headers), Method::PUT);
-        headers.insert("x-http-method-override", http::HeaderValue::from_static("CONNECT"));
+        headers.insert(X_HTTP_METHOD_OVERRIDE, http::HeaderValue::from_static("CONNECT"));
         assert_eq!(effective_method(&Method::POST, &headers), Method::POST);
     }
 }

@@ -1,6 +1,7 @@
 //! [`Inbound`]: what is known about a request from its head and its connection, as mappings and the log ask for it.
 
 use super::X_FORWARDED_FOR;
+use crate::header_list::HeaderList;
 use crate::mapping::{ContextField, RequestFacts};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +21,7 @@ pub struct Inbound<'a> {
     /// As received.
     pub version: http::Version,
     /// As received.
-    pub headers: &'a http::HeaderMap,
+    pub headers: &'a HeaderList,
     /// As routing saw it: `X-HTTP-Method-Override` has replaced the head's (section c.1).
     pub method: &'a http::Method,
     /// That the request names, with a port if it names one.
@@ -59,7 +60,7 @@ impl RequestFacts for Inbound<'_> {
         self.uri.query()
     }
 
-    fn headers(&self) -> &http::HeaderMap {
+    fn headers(&self) -> &HeaderList {
         self.headers
     }
 
@@ -107,7 +108,7 @@ impl Inbound<'_> {
     /// `X-Forwarded-For` towards who is called: what the client says about itself, and then its address.
     pub(crate) fn forwarded_for(&self) -> Vec<u8> {
         let mut chain = Vec::with_capacity(ADDRESS_BYTES_MAX);
-        for value in self.headers.get_all(&X_FORWARDED_FOR) {
+        for value in self.headers.get_all(X_FORWARDED_FOR) {
             chain.extend_from_slice(value.as_bytes());
             chain.extend_from_slice(b", ");
         }
@@ -154,10 +155,11 @@ mod tests {
             .body(())
             .expect("a request")
             .into_parts();
+        let headers = HeaderList::from(head.headers);
         let inbound = Inbound {
             uri: &head.uri,
             version: head.version,
-            headers: &head.headers,
+            headers: &headers,
             method: &head.method,
             host: "abc.execute-api.test:8080",
             base_path: "",

@@ -2,8 +2,9 @@
 
 use super::request::mapped_headers;
 use super::{HeadProblem, Inbound, X_AMZN_TRACE_ID};
+use crate::header_list::HeaderList;
 use crate::table::{FunctionPlan, Route};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 
 const EVENT_TYPE: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -17,8 +18,8 @@ pub fn invocation_headers(
     plan: &FunctionPlan,
     inbound: &Inbound<'_>,
     trace_id: &str,
-) -> Result<HeaderMap, HeadProblem> {
-    let mut headers = HeaderMap::with_capacity(plan.headers.len() + 10);
+) -> Result<HeaderList, HeadProblem> {
+    let mut headers = HeaderList::with_capacity(plan.headers.len() + 10);
     headers.insert(CONTENT_TYPE, EVENT_TYPE);
     headers.insert(USER_AGENT, route.stage.user_agent.clone());
     if let Ok(value) = HeaderValue::from_str(trace_id) {

@@ -5,6 +5,7 @@ use super::{
     BodyLength, DEFAULT_CONTENT_TYPE, FORWARDED_PROTO, Inbound, X_AMZN_TRACE_ID, X_FORWARDED_FOR, X_FORWARDED_PORT,
     X_FORWARDED_PROTO,
 };
+use crate::header_list::HeaderList;
 use crate::headers::{HeaderRule, request_to_http, request_to_http_proxy};
 use crate::limits::MAPPED_HEADER_BYTES_MAX;
 use crate::mapping::{CompiledSource, SourceProblem};
@@ -14,7 +15,7 @@ use crate::uri_template::TargetProblem;
 use bytes::Bytes;
 use http::Method;
 use http::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, TE, TRAILER,
     TRANSFER_ENCODING, USER_AGENT,
 };
 
@@ -28,7 +29,7 @@ pub struct UpstreamHead {
     /// Path and query.
     pub target: String,
     /// All of them but those that the HTTP library writes: `Content-Length` of a body that has one.
-    pub headers: HeaderMap,
+    pub headers: HeaderList,
 }
 
 /// What the head must know about the body behind it.
@@ -108,8 +109,8 @@ pub fn upstream_head(
 }
 
 /// What an `HTTP_PROXY` upstream gets of the client's headers.
-fn passed_headers(from: &HeaderMap, fidelity: Fidelity, body: RequestBody) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(from.len() + 6);
+fn passed_headers(from: &HeaderList, fidelity: Fidelity, body: RequestBody) -> HeaderList {
+    let mut headers = HeaderList::with_capacity(from.len() + 6);
     let (mut names_any, mut cookies) = (false, 0);
     for (name, value) in from {
         names_any |= *name == CONNECTION;
@@ -130,8 +131,8 @@ fn passed_headers(from: &HeaderMap, fidelity: Fidelity, body: RequestBody) -> He
 }
 
 /// What the upstream of a custom integration gets: the description of the body, and names for who calls (section c.2).
-fn own_headers(from: &HeaderMap, route: &Route, body: RequestBody) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
+fn own_headers(from: &HeaderList, route: &Route, body: RequestBody) -> HeaderList {
+    let mut headers = HeaderList::with_capacity(8);
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, route.stage.user_agent.clone());
     if body.length == BodyLength::Empty {
@@ -142,20 +143,22 @@ fn own_headers(from: &HeaderMap, route: &Route, body: RequestBody) -> HeaderMap 
             headers.append(name, value.clone());
         }
     }
-    headers.entry(CONTENT_TYPE).or_insert(DEFAULT_CONTENT_TYPE);
+    if !headers.contains(CONTENT_TYPE) {
+        headers.append(CONTENT_TYPE, DEFAULT_CONTENT_TYPE);
+    }
     headers
 }
 
 /// HTTP/2 clients may send a `Cookie` in pieces, which HTTP/1.1 knows as one line only (RFC 9113 section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    let pieces: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+fn join_cookies(headers: &mut HeaderList) {
+    let pieces: Vec<_> = headers.get_all(COOKIE).map(HeaderValue::as_bytes).collect();
     if let Ok(joined) = HeaderValue::from_bytes(&pieces.join(&b"; "[..])) {
         headers.insert(COOKIE, joined);
     }
 }
 
 /// Port and protocol are those of our listener.
-fn forwarding_headers(headers: &mut HeaderMap, inbound: &Inbound<'_>, listener_port: &HeaderValue) {
+fn forwarding_headers(headers: &mut HeaderList, inbound: &Inbound<'_>, listener_port: &HeaderValue) {
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(inbound.forwarded_for())) {
         headers.insert(X_FORWARDED_FOR, value);
     }
@@ -165,7 +168,7 @@ fn forwarding_headers(headers: &mut HeaderMap, inbound: &Inbound<'_>, listener_p
 
 /// A mapped header replaces one that was passed (section c.3); an absent source leaves the target out (section e.5).
 pub(super) fn mapped_headers(
-    headers: &mut HeaderMap,
+    headers: &mut HeaderList,
     mapped: &[(HeaderName, CompiledSource)],
     inbound: &Inbound<'_>,
 ) -> Result<(), HeadProblem> {
@@ -189,7 +192,7 @@ pub(super) fn mapped_headers(
 }
 
 /// Trailers travel only where both neighbours announce them, so the announcements are made anew for the next hop.
-fn announce_trailers(headers: &mut HeaderMap, from: &HeaderMap, unsized_body: bool) {
+fn announce_trailers(headers: &mut HeaderList, from: &HeaderList, unsized_body: bool) {
     if accepts_trailers(from) {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));

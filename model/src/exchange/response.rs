@@ -2,14 +2,13 @@
 
 use super::connection::ConnectionNames;
 use super::{DEFAULT_CONTENT_TYPE, Inbound, X_AMZN_TRACE_ID};
+use crate::header_list::HeaderList;
 use crate::headers::{HeaderRule, response_from_http_proxy};
 use crate::limits::MAPPED_HEADER_BYTES_MAX;
 use crate::mapping::{ContextField, RequestFacts, ResponseFacts};
 use crate::rest_api::Fidelity;
 use crate::table::ResponsePlan;
-use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRAILER,
-};
+use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRAILER};
 use http::{Method, StatusCode};
 use std::borrow::Cow;
 
@@ -19,7 +18,7 @@ pub struct ClientHead {
     /// Towards the client.
     pub status: StatusCode,
     /// All of them but those that every answer gets: ids, date, framing.
-    pub headers: HeaderMap,
+    pub headers: HeaderList,
 }
 
 /// What the head must know about the body behind it.
@@ -38,7 +37,7 @@ pub struct Upstream<'a> {
     /// Of the request.
     pub inbound: Inbound<'a>,
     /// As received.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a HeaderList,
     /// The body as text, behind the content conversion; `None` when it was not collected.
     pub body: Option<&'a str>,
 }
@@ -52,7 +51,7 @@ impl RequestFacts for Upstream<'_> {
         self.inbound.query()
     }
 
-    fn headers(&self) -> &HeaderMap {
+    fn headers(&self) -> &HeaderList {
         self.inbound.headers()
     }
 
@@ -66,7 +65,7 @@ impl RequestFacts for Upstream<'_> {
 }
 
 impl ResponseFacts for Upstream<'_> {
-    fn response_headers(&self) -> &HeaderMap {
+    fn response_headers(&self) -> &HeaderList {
         self.headers
     }
 
@@ -80,10 +79,10 @@ pub fn proxied_head(
     fidelity: Fidelity,
     method: &Method,
     status: StatusCode,
-    mut from: HeaderMap,
+    mut from: HeaderList,
     body: ResponseBody,
 ) -> ClientHead {
-    if from.contains_key(CONNECTION) {
+    if from.contains(CONNECTION) {
         let named = ConnectionNames::of(&from).within(&from);
         for name in named {
             from.remove(name);
@@ -94,41 +93,29 @@ pub fn proxied_head(
     // There is no body to measure; the length is a statement about the one that a GET would get.
     let length = if bodiless && body.untouched { from.get(CONTENT_LENGTH).cloned() } else { None };
     let passes_trailers = fidelity == Fidelity::Transparent && body.unsized_body && body.untouched;
-    let trailers: Vec<HeaderValue> = match passes_trailers {
-        true => from.get_all(TRAILER).iter().cloned().collect(),
-        false => Vec::new(),
-    };
-    let mut headers = HeaderMap::with_capacity(from.len() + 4);
-    let mut repeated = None;
-    for (name, value) in from {
-        // A line that has no name here is called like the one before.
-        let Some(name) = name.or_else(|| repeated.clone()) else { continue };
-        pass_header(&mut headers, &name, value, body.untouched);
-        repeated = Some(name);
-    }
+    let mut headers = from;
+    headers.retain(|name, _| passes_trailers && *name == TRAILER || passes(name, body.untouched));
     headers.extend(length.map(|length| (CONTENT_LENGTH, length)));
-    for names in trailers {
-        headers.append(TRAILER, names);
-    }
     default_content_type(&mut headers, fidelity, status);
     ClientHead { status, headers }
 }
 
-/// Writes a header as the answers of proxied integrations have it (section c.4), if they have it.
-fn pass_header(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue, untouched: bool) {
+/// Names a header as the answers of proxied integrations have it (section c.4), and whether they have it.
+fn passes(name: &mut HeaderName, untouched: bool) -> bool {
     match response_from_http_proxy(name, untouched) {
-        HeaderRule::Pass => drop(headers.append(name, value)),
-        HeaderRule::Remap(to) => drop(headers.append(to, value)),
-        HeaderRule::Drop => {}
+        HeaderRule::Pass => true,
+        HeaderRule::Remap(to) => {
+            *name = to.clone();
+            true
+        }
+        HeaderRule::Drop => false,
     }
 }
 
 /// Writes the head of a function's answer (sections b.3 and c.4): its headers go by the rules of a proxy's upstream.
-pub fn function_head(fidelity: Fidelity, status: StatusCode, from: &HeaderMap, trace_id: &str) -> ClientHead {
-    let mut headers = HeaderMap::with_capacity(from.len() + 5);
-    for (name, value) in from {
-        pass_header(&mut headers, name, value.clone(), true);
-    }
+pub fn function_head(fidelity: Fidelity, status: StatusCode, from: HeaderList, trace_id: &str) -> ClientHead {
+    let mut headers = from;
+    headers.retain(|name, _| passes(name, true));
     if let Ok(value) = HeaderValue::from_str(trace_id) {
         headers.insert(X_AMZN_TRACE_ID, value);
     }
@@ -146,7 +133,7 @@ pub fn client_head(
     trace_id: Option<&str>,
     body: ResponseBody,
 ) -> Option<ClientHead> {
-    let mut headers = HeaderMap::with_capacity(plan.headers.len() + 6);
+    let mut headers = HeaderList::with_capacity(plan.headers.len() + 6);
     if let Some(value) = trace_id.and_then(|id| HeaderValue::from_str(id).ok()) {
         headers.insert(X_AMZN_TRACE_ID, value);
     }
@@ -169,9 +156,9 @@ pub fn client_head(
 
 /// Every answer has a type, also one without a body (section c.4). A 304 has none of ours in the transparent fidelity:
 /// caches would put it in place of the type that they have stored (RFC 9111 section 3.2).
-fn default_content_type(headers: &mut HeaderMap, fidelity: Fidelity, status: StatusCode) {
+fn default_content_type(headers: &mut HeaderList, fidelity: Fidelity, status: StatusCode) {
     let stays_out = status == StatusCode::NOT_MODIFIED && fidelity == Fidelity::Transparent;
-    if !stays_out && !headers.contains_key(CONTENT_TYPE) {
+    if !stays_out && !headers.contains(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, DEFAULT_CONTENT_TYPE);
     }
 }

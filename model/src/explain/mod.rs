@@ -17,11 +17,12 @@ pub use facts::{
 
 use crate::exchange::{BodyLength, Inbound, effective_method};
 use crate::gateway_response::{GatewayError, is_signature};
+use crate::header_list::HeaderList;
 use crate::mapping::CompiledSource;
 use crate::resource::{PathPart, segments};
 use crate::rest_api::Fidelity;
 use crate::table::{Door, LocateError, Located, Plan, Route, RoutingTable, StageSettings, StageTable};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -44,7 +45,7 @@ pub struct Ask<'a> {
     /// Host and optional port.
     pub host: &'a str,
     /// As the client would send them, `Host` and framing included.
-    pub headers: &'a HeaderMap,
+    pub headers: &'a HeaderList,
     /// Of its body.
     pub body: BodyLength,
     /// Whether to follow the canary's side where a part of the requests goes there.
@@ -56,7 +57,7 @@ pub struct Ask<'a> {
     /// The upstream's status.
     pub answer_status: StatusCode,
     /// The upstream's headers.
-    pub answer_headers: &'a HeaderMap,
+    pub answer_headers: &'a HeaderList,
 }
 
 /// A request that goes no further.
@@ -190,7 +191,7 @@ fn refusal(stage: Option<&StageSettings>, inbound: &Inbound<'_>, refused: &Refus
         Some(stage) => stage.gateway_responses.answer(&refused.error, inbound),
         None => refused.error.default_response(),
     };
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderList::new();
     headers.insert(CONTENT_TYPE, answer.content_type);
     if let Some(kind) = answer.error_type {
         headers.insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(kind));

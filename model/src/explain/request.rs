@@ -95,7 +95,7 @@ pub(super) fn decide(
     if sniffs(ask, route) {
         told.notes.push(format!("The request has no Content-Type: its first bytes decide; {missing} is assumed."));
     }
-    let announced = ["content-digest", "repr-digest"].into_iter().find(|name| ask.headers.contains_key(*name));
+    let announced = ["content-digest", "repr-digest"].into_iter().find(|name| ask.headers.contains(*name));
     if let Some(name) = announced.filter(|_| stage.integrity != Integrity::Off) {
         told.notes.push(format!("The {name} is checked while the body passes; a wrong one ends the exchange."));
     }

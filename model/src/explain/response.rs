@@ -7,9 +7,10 @@ use crate::content::conversion::{Conversion, Decision};
 use crate::content::media_type::{content_type_or, missing_in_response};
 use crate::exchange::{ClientHead, Inbound, ResponseBody, Upstream, client_head, proxied_head};
 use crate::gateway_response::GatewayError;
+use crate::header_list::HeaderList;
 use crate::rest_api::{Integrity, MissingContentType};
 use crate::table::{AnswerType, FunctionPlan, HttpPlan, HttpStyle, MockPlan, ResponsePlan, Responses, Route, proxied};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
 use http::{Method, StatusCode};
 
 /// What the client would get of the assumed answer.
@@ -28,7 +29,7 @@ pub(super) fn http(
     if stage.missing_content_type == MissingContentType::Sniff && content_type_or(declared, None).is_none() {
         told.notes.push("The assumed answer has no Content-Type: its first bytes would decide.".to_owned());
     }
-    let unsized_body = !ask.answer_headers.contains_key(CONTENT_LENGTH);
+    let unsized_body = !ask.answer_headers.contains(CONTENT_LENGTH);
     let mut response = ResponseFacts {
         integration_status: ask.answer_status.as_u16().into(),
         content_type: content_type.map(words::text).unwrap_or_default(),
@@ -74,7 +75,7 @@ pub(super) fn function(
         return Err(Refused::new(reason, GatewayError::configuration()));
     };
     response.selected = Some(SelectedFacts { status: chosen.status.as_u16(), pattern: None });
-    let nothing = HeaderMap::new();
+    let nothing = HeaderList::new();
     let upstream = Upstream { inbound: *inbound, headers: &nothing, body: None };
     let answer = AnswerType::Of(Some(RESULT_TYPE.as_bytes()));
     shaped(ask, route, chosen, answer, &upstream, false, trace_id, response, told)
@@ -121,7 +122,7 @@ pub(super) fn mock(
     let chosen = select(&plan.responses, status, &mut response)?;
     let outcome = chosen.decide(&route.stage, AnswerType::Nothing, ask.headers);
     let outcome = outcome.map_err(|refusal| Refused::new(refusal, refusal))?;
-    let nothing = HeaderMap::new();
+    let nothing = HeaderList::new();
     let upstream = Upstream { inbound: *inbound, headers: &nothing, body: Some("") };
     let about = ResponseBody { untouched: false, unsized_body: false };
     let head = client_head(route.stage.fidelity, chosen, &upstream, None, about).ok_or_else(unsendable)?;

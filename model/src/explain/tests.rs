@@ -5,6 +5,7 @@ use crate::bundle::{Bundle, Hash};
 use crate::definition::ApiDefinition;
 use crate::deployment::{CanarySettings, Stage};
 use crate::domain::BasePathMapping;
+use crate::header_list::HeaderList;
 use crate::id::Version as TableVersion;
 use crate::integration::{ContentHandling, Integration, IntegrationType, PassthroughBehavior};
 use crate::method::{Method as ApiMethod, Verb};
@@ -94,9 +95,9 @@ struct Question<'a> {
 const PLAIN: Question<'_> =
     Question { host: "gw.test", headers: &[], body: BodyLength::Empty, canary: false, answer: (200, &[]) };
 
-fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+fn map(lines: &[(&'static str, &'static str)]) -> HeaderList {
     let pairs = lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-    let mut map = HeaderMap::new();
+    let mut map = HeaderList::new();
     pairs.for_each(|(name, value)| {
         map.append(name, value);
     });

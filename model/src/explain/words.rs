@@ -4,9 +4,9 @@ use super::facts::{BodyFacts, Header, Mapped};
 use crate::content::coding::Coding;
 use crate::content::conversion::{Conversion, Decision};
 use crate::exchange::BodyLength;
+use crate::header_list::HeaderList;
 use crate::mapping::{CompiledSource, RequestFacts};
 use crate::table::{BodyWay, Passage};
-use http::HeaderMap;
 
 /// The length of the body that is sent, as far as it is known without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub(super) fn text(bytes: &[u8]) -> String {
 }
 
 /// Every line, ordered by name; lines of one name keep their order.
-pub(super) fn headers(map: &HeaderMap) -> Vec<Header> {
+pub(super) fn headers(map: &HeaderList) -> Vec<Header> {
     let mut all: Vec<Header> =
         map.iter().map(|(name, value)| Header { name: name.to_string(), value: text(value.as_bytes()) }).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));

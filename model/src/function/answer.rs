@@ -3,10 +3,11 @@
 use super::PayloadFormat;
 use super::document::{Document, Root, Value, read};
 use crate::exchange::DEFAULT_CONTENT_TYPE;
+use crate::header_list::HeaderList;
 use crate::limits::{FUNCTION_HEADER_BYTES_MAX, FUNCTION_HEADERS_MAX, FUNCTION_PRELUDE_BYTES_MAX};
 use crate::openapi::shown;
 use http::header::{CONTENT_TYPE, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::borrow::Cow;
 
 /// What a function answers.
@@ -16,7 +17,7 @@ pub struct FunctionAnswer<'a> {
     pub status: StatusCode,
     /// Merged as section b.3 says, cookies among them. A `Content-Type` is there only if the function set one, or in
     /// format 2.0 if the document is the body.
-    pub headers: HeaderMap,
+    pub headers: HeaderList,
     /// As it stands in the document: perhaps base64.
     pub body: Cow<'a, str>,
     /// Whether the function says that the body is base64.
@@ -29,7 +30,7 @@ pub struct FunctionHead {
     /// From 200 to 599.
     pub status: StatusCode,
     /// As those of [`FunctionAnswer`].
-    pub headers: HeaderMap,
+    pub headers: HeaderList,
 }
 
 /// Why a document is no answer. It names members and headers, and never quotes what they hold.
@@ -186,7 +187,7 @@ fn second_format(document: Document<'_>) -> Result<FunctionAnswer<'_>, AnswerPro
 
 /// Section b.6: JSON without a status is the body.
 fn bare(body: Cow<'_, str>) -> FunctionAnswer<'_> {
-    let headers = HeaderMap::from_iter([(CONTENT_TYPE, DEFAULT_CONTENT_TYPE)]);
+    let headers = HeaderList::from_iter([(CONTENT_TYPE, DEFAULT_CONTENT_TYPE)]);
     FunctionAnswer { status: StatusCode::OK, headers, body, is_base64: false }
 }
 
@@ -236,7 +237,7 @@ fn merged(
     multi_value_headers: Option<Value<'_>>,
     headers: Option<Value<'_>>,
     cookie_list: Option<Value<'_>>,
-) -> Result<HeaderMap, AnswerProblem> {
+) -> Result<HeaderList, AnswerProblem> {
     let mut lines = Lines::default();
     lines.add_lists(multi_value_headers)?;
     lines.add_each(headers)?;
@@ -247,7 +248,7 @@ fn merged(
 /// Headers that were taken, and how much room they take.
 #[derive(Default)]
 struct Lines {
-    headers: HeaderMap,
+    headers: HeaderList,
     bytes: usize,
 }
 
@@ -295,7 +296,7 @@ impl Lines {
         let header = HeaderName::from_bytes(name.as_bytes()).map_err(bad_name)?;
         let bad_value = |_| AnswerProblem::HeaderValue(shown(name).to_owned());
         let value = HeaderValue::from_bytes(text.as_bytes()).map_err(bad_value)?;
-        if self.headers.get_all(&header).iter().any(|known| *known == value) {
+        if self.headers.get_all(&header).any(|known| *known == value) {
             return Ok(());
         }
         self.bytes += name.len() + text.len();

@@ -2,8 +2,8 @@
 
 use super::PayloadFormat;
 use crate::content::media_type::{charset, essence};
+use crate::header_list::HeaderList;
 use crate::table::StageSettings;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 /// What is text in format 2.0, `text/*` left out.
@@ -14,7 +14,7 @@ const TEXT_TYPES: [&str; 4] = ["application/json", "application/xml", "applicati
 /// Format 1.0 asks the API's binary media types; `missing` stands in for a `Content-Type` that is absent or empty, see
 /// [`missing_in_request`](crate::content::media_type::missing_in_request). Format 2.0 has no such list and asks the type
 /// alone.
-pub fn is_binary_request(format: PayloadFormat, stage: &StageSettings, headers: &HeaderMap, missing: &str) -> bool {
+pub fn is_binary_request(format: PayloadFormat, stage: &StageSettings, headers: &HeaderList, missing: &str) -> bool {
     let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
     match format {
         PayloadFormat::V1 => stage.media_types.matches_content_type(content_type, Some(missing)),

@@ -3,7 +3,6 @@
 use super::event::EventFacts;
 use crate::exchange::{ConnectionNames, FORWARDED_PROTO};
 use crate::headers::request_to_function;
-use http::HeaderName;
 use http::header::{COOKIE, HOST};
 use std::borrow::Cow;
 
@@ -28,20 +27,10 @@ impl<'a> ShownHeaders<'a> {
         let headers = facts.inbound.headers;
         let mut shown = Self { lines: Vec::with_capacity(headers.len() + 5), bytes: 0 };
         let connection = ConnectionNames::of(headers);
-        let mut decided: Option<(&HeaderName, Option<&str>)> = None;
         for (name, value) in headers {
-            let spelled = match decided {
-                Some((last, spelled)) if last == name => spelled,
-                _ => {
-                    // The host that an event shows is the one that the request was routed by.
-                    let passes = request_to_function(name) && !connection.names(name) && *name != HOST;
-                    let spelled = passes.then(|| facts.spelling.spelled(name));
-                    decided = Some((name, spelled));
-                    spelled
-                }
-            };
-            if let Some(spelled) = spelled {
-                shown.push(spelled, name.as_str(), Cow::Borrowed(value.as_bytes()));
+            // The host that an event shows is the one that the request was routed by.
+            if request_to_function(name) && !connection.names(name) && *name != HOST {
+                shown.push(facts.spelling.spelled(name), name.as_str(), Cow::Borrowed(value.as_bytes()));
             }
         }
         if !facts.inbound.host.is_empty() {
@@ -63,15 +52,16 @@ impl<'a> ShownHeaders<'a> {
 
     fn push(&mut self, spelled: &'a str, name: &'a str, value: Cow<'a, [u8]>) {
         self.bytes += name.len() + value.len();
-        match self.lines.last_mut() {
+        match self.lines.iter().rposition(|line| line.name == name) {
             // HTTP/2 clients may send a cookie in pieces, of which a reader of one value would see the last
             // (RFC 9113 section 8.2.3).
-            Some(last) if name == COOKIE.as_str() && last.name == name => {
-                let joined = last.value.to_mut();
+            Some(at) if name == COOKIE.as_str() => {
+                let joined = self.lines[at].value.to_mut();
                 joined.extend_from_slice(b"; ");
                 joined.extend_from_slice(&value);
             }
-            _ => self.lines.push(Line { spelled, name, value }),
+            Some(at) => self.lines.insert(at + 1, Line { spelled, name, value }),
+            None => self.lines.push(Line { spelled, name, value }),
         }
     }
 }

@@ -3,11 +3,12 @@
 use super::custom::{CustomGatewayResponse, Read, applying, read};
 use super::kind::{CustomisableType, GatewayResponseType};
 use super::{GatewayError, GatewayResponse};
+use crate::header_list::HeaderList;
 use crate::limits::{GATEWAY_RESPONSE_BYTES_MAX, MAPPED_HEADER_BYTES_MAX};
 use crate::mapping::{CompiledSource, ErrorFacts, RequestFacts, StageFacts, SubstitutionTemplate};
 use crate::violation::Violations;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -125,7 +126,7 @@ impl Compiled {
         }
     }
 
-    fn template(&self, headers: &HeaderMap) -> Option<&Template> {
+    fn template(&self, headers: &HeaderList) -> Option<&Template> {
         let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).and_then(first_media_type);
         let of = |media_type: &str| self.templates.iter().find(|t| t.media_type.eq_ignore_ascii_case(media_type));
         accepted.and_then(of).or_else(|| of(SubstitutionTemplate::DEFAULT_MEDIA_TYPE)).or(self.templates.first())

@@ -15,10 +15,11 @@ use crate::bundle::BundleKey;
 use crate::exchange::Inbound;
 use crate::explain::{CLIENT, EXTENDED_REQUEST_ID, REQUEST_ID};
 use crate::gateway_response::GatewayError;
+use crate::header_list::HeaderList;
 use crate::id::{RestApiId, StageName};
 use crate::method::Verb;
 use crate::table::{LocateError, Plan, Route, RoutingTable, StageTable};
-use http::{HeaderMap, Method, Uri, Version};
+use http::{Method, Uri, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
@@ -226,7 +227,7 @@ fn refusal(stage: Option<&StageTable>, line: &RequestLine, error: &GatewayError,
     let inbound = Inbound {
         uri: &uri,
         version: Version::HTTP_11,
-        headers: &HeaderMap::new(),
+        headers: &HeaderList::new(),
         method: &line.method,
         host: &line.host,
         base_path: "",

@@ -5,6 +5,7 @@ use super::context;
 use super::escape::{percent_decode, query_values};
 use super::expression::Source;
 use super::facts::{ContextField, RequestFacts, StageFacts};
+use crate::header_list::HeaderList;
 use crate::headers::ends_on_entry;
 use crate::json_path::JsonPath;
 use crate::resource::{PathPart, segments};
@@ -135,12 +136,12 @@ pub(super) fn header(name: &str) -> Option<http::HeaderName> {
     http::HeaderName::from_bytes(name.as_bytes()).ok()
 }
 
-pub(super) fn last_header<'a>(headers: &'a http::HeaderMap, name: &http::HeaderName) -> Option<Cow<'a, str>> {
-    headers.get_all(name).iter().next_back().map(|value| String::from_utf8_lossy(value.as_bytes()))
+pub(super) fn last_header<'a>(headers: &'a HeaderList, name: &http::HeaderName) -> Option<Cow<'a, str>> {
+    headers.get_all(name).next_back().map(|value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 /// All values of a header, joined with `,` (section e.5).
-pub(super) fn joined_headers<'a>(headers: &'a http::HeaderMap, name: &http::HeaderName) -> Option<Cow<'a, str>> {
-    let all: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+pub(super) fn joined_headers<'a>(headers: &'a HeaderList, name: &http::HeaderName) -> Option<Cow<'a, str>> {
+    let all: Vec<_> = headers.get_all(name).map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     (!all.is_empty()).then(|| Cow::Owned(all.join(",")))
 }

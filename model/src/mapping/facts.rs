@@ -1,6 +1,7 @@
 //! What mappings ask: of the stage when a table is built, of the request and the response while they run, of the error
 //! when the gateway answers by itself.
 
+use crate::header_list::HeaderList;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -60,7 +61,7 @@ pub trait RequestFacts {
     /// The query as sent, without `?`.
     fn query(&self) -> Option<&str>;
     /// The headers as received.
-    fn headers(&self) -> &http::HeaderMap;
+    fn headers(&self) -> &HeaderList;
     /// Everything else; `None` where the request has no such fact.
     fn context(&self, field: ContextField) -> Option<Cow<'_, str>>;
     /// The client's body as text, behind the content conversion of section a.3. `None` when there is none or it was not
@@ -73,7 +74,7 @@ pub trait RequestFacts {
 /// What an integration answered, and the request that it answers.
 pub trait ResponseFacts: RequestFacts {
     /// The integration's headers as received.
-    fn response_headers(&self) -> &http::HeaderMap;
+    fn response_headers(&self) -> &HeaderList;
     /// The integration's body as text, behind the content conversion of section a.4. `None` when there is none or it
     /// was not collected, which it is only for responses with a source that reads it.
     fn response_body(&self) -> Option<&str>;
@@ -147,7 +148,7 @@ impl<F: RequestFacts> RequestFacts for FailedRequest<'_, F> {
         self.request.query()
     }
 
-    fn headers(&self) -> &http::HeaderMap {
+    fn headers(&self) -> &HeaderList {
         self.request.headers()
     }
 

@@ -117,13 +117,14 @@ impl CompiledResponseSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header_list::HeaderList;
     use crate::mapping::tests::{TestRequest, stage};
     use crate::mapping::{ContextField, RequestFacts};
     use std::collections::BTreeMap;
 
     struct Answer {
         request: TestRequest,
-        headers: http::HeaderMap,
+        headers: HeaderList,
         body: Option<&'static str>,
     }
 
@@ -134,7 +135,7 @@ mod tests {
         fn query(&self) -> Option<&str> {
             self.request.query()
         }
-        fn headers(&self) -> &http::HeaderMap {
+        fn headers(&self) -> &HeaderList {
             self.request.headers()
         }
         fn context(&self, field: ContextField) -> Option<Cow<'_, str>> {
@@ -143,7 +144,7 @@ mod tests {
     }
 
     impl ResponseFacts for Answer {
-        fn response_headers(&self) -> &http::HeaderMap {
+        fn response_headers(&self) -> &HeaderList {
             &self.headers
         }
         fn response_body(&self) -> Option<&str> {
@@ -152,9 +153,9 @@ mod tests {
     }
 
     fn value(expression: &str, body: Option<&'static str>) -> Option<String> {
-        let mut headers = http::HeaderMap::new();
-        headers.append("etag", http::HeaderValue::from_static("one"));
-        headers.append("etag", http::HeaderValue::from_static("two"));
+        let mut headers = HeaderList::new();
+        headers.append(http::header::ETAG, http::HeaderValue::from_static("one"));
+        headers.append(http::header::ETAG, http::HeaderValue::from_static("two"));
         let variables = BTreeMap::from([("colour".to_owned(), "red".to_owned())]);
         let source = ResponseSource::parse(expression).expect("an expression");
         let compiled = CompiledResponseSource::compile(&source, &stage(&variables));

@@ -1,20 +1,21 @@
 //! Expressions as section e.5 lists them, and their values for one request.
 
 use super::*;
+use crate::header_list::HeaderList;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A request on `/users/{id}/files/{rest+}`.
 pub(super) struct TestRequest {
-    headers: http::HeaderMap,
+    headers: HeaderList,
     pub(super) body: Option<&'static str>,
 }
 
 impl Default for TestRequest {
     fn default() -> Self {
-        let mut headers = http::HeaderMap::new();
-        headers.append("x-a", http::HeaderValue::from_static("one"));
-        headers.append("x-a", http::HeaderValue::from_static("two"));
+        let mut headers = HeaderList::new();
+        headers.append(http::HeaderName::from_static("x-a"), http::HeaderValue::from_static("one"));
+        headers.append(http::HeaderName::from_static("x-a"), http::HeaderValue::from_static("two"));
         Self { headers, body: None }
     }
 }
@@ -26,7 +27,7 @@ impl RequestFacts for TestRequest {
     fn query(&self) -> Option<&str> {
         Some("a=1&b=%41+c&a=2&flag&a%20b=3")
     }
-    fn headers(&self) -> &http::HeaderMap {
+    fn headers(&self) -> &HeaderList {
         &self.headers
     }
     fn context(&self, field: ContextField) -> Option<Cow<'_, str>> {

@@ -4,8 +4,8 @@ use super::request_plan::{Outcome, RequestPlan};
 use super::settings::StageSettings;
 use crate::content::coding::{Coding, CodingsError, content_codings};
 use crate::content::conversion::Conversion;
+use crate::header_list::HeaderList;
 use crate::rest_api::Fidelity;
-use http::HeaderMap;
 
 /// How a request body goes to its integration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl RequestPlan {
     pub fn way(
         &self,
         stage: &StageSettings,
-        headers: &HeaderMap,
+        headers: &HeaderList,
         outcome: Outcome,
         read_when_passed: bool,
         has_body: bool,
@@ -76,7 +76,7 @@ impl StageSettings {
     ///
     /// # Errors
     /// They cannot be undone, and nothing may be left as it is.
-    pub fn codings(&self, headers: &HeaderMap) -> Result<Vec<Coding>, CodingsError> {
+    pub fn codings(&self, headers: &HeaderList) -> Result<Vec<Coding>, CodingsError> {
         let hosted = self.fidelity == Fidelity::Aws;
         match content_codings(headers) {
             Ok(codings) if hosted && !codings.iter().all(|coding| Coding::SPECIFIED.contains(coding)) => Ok(Vec::new()),

@@ -5,12 +5,13 @@ use crate::content::conversion::{self, Decision, Payload};
 use crate::content::media_type::content_type_or;
 use crate::content::passthrough::{Refusal, RequestTemplates};
 use crate::content::template::PlainTemplate;
+use crate::header_list::HeaderList;
 use crate::headers::MappedHeaderRule;
 use crate::integration::{ContentHandling, Integration};
 use crate::mapping::{CompiledSource, Source, StageFacts, Target};
 use crate::rest_api::Fidelity;
 use crate::violation::Violations;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 
 /// What happens to a request body.
@@ -43,7 +44,7 @@ impl RequestPlan {
     ///
     /// # Errors
     /// Why the request goes no further.
-    pub fn decide(&self, stage: &StageSettings, headers: &HeaderMap, missing: &str) -> Result<Outcome, Refusal> {
+    pub fn decide(&self, stage: &StageSettings, headers: &HeaderList, missing: &str) -> Result<Outcome, Refusal> {
         if self.ignores_type(stage.fidelity) {
             let decision = conversion::request(self.handling, false, Fidelity::Transparent, true);
             return Ok(Outcome { decision, template: None });

@@ -7,13 +7,14 @@ use crate::content::media_type::first_accept;
 use crate::content::passthrough::{Refusal, ResponseTemplates};
 use crate::content::selection::{PatternCache, Selection};
 use crate::content::template::PlainTemplate;
+use crate::header_list::HeaderList;
 use crate::headers::{HeaderRule, mapped_to_client};
 use crate::integration::ContentHandling;
 use crate::mapping::{CompiledResponseSource, ResponseSource, ResponseTarget, StageFacts};
 use crate::response::IntegrationResponse;
 use crate::rest_api::Fidelity;
 use crate::violation::Violations;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderName, StatusCode};
 use std::collections::BTreeMap;
 
 /// The integration responses of one method.
@@ -89,7 +90,7 @@ pub enum AnswerType<'a> {
 }
 
 /// Decides about the answer of a proxy (section a.8).
-pub fn proxied(stage: &StageSettings, content_type: Option<&[u8]>, client: &HeaderMap) -> Decision {
+pub fn proxied(stage: &StageSettings, content_type: Option<&[u8]>, client: &HeaderList) -> Decision {
     if stage.fidelity == Fidelity::Transparent {
         // Whatever the types are: nothing has to be matched.
         return conversion::response(None, false, false, stage.fidelity, true);
@@ -111,7 +112,7 @@ impl ResponsePlan {
         &self,
         stage: &StageSettings,
         answer: AnswerType<'_>,
-        client: &HeaderMap,
+        client: &HeaderList,
     ) -> Result<Outcome, Refusal> {
         let accept_matches = stage.media_types.matches_accept(client, stage.accept_policy);
         let (type_matches, accept_matches) = match answer {

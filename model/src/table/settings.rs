@@ -4,12 +4,13 @@ use crate::bundle::BundleKey;
 use crate::content::coding::compressible;
 use crate::content::media_type::{MediaTypes, essence};
 use crate::gateway_response::CompiledGatewayResponses;
+use crate::header_list::HeaderList;
 use crate::integration::ResponseTransferMode;
 use crate::mapping::StageFacts;
 use crate::rest_api::{AcceptPolicy, Fidelity, Integrity, MissingContentType, RestApi};
 use crate::violation::Violations;
+use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 
 /// What all routes of one (API, stage) pair share.
@@ -55,8 +56,8 @@ pub struct Compression {
 
 impl Compression {
     /// Whether an answer with this head may get a content coding (RFC 9110 section 8.4, RFC 9111 section 5.2.2.6).
-    pub fn may_code(&self, transfer: ResponseTransferMode, headers: &HeaderMap) -> bool {
-        let no_transform = headers.get_all(CACHE_CONTROL).iter().any(|value| {
+    pub fn may_code(&self, transfer: ResponseTransferMode, headers: &HeaderList) -> bool {
+        let no_transform = headers.get_all(CACHE_CONTROL).any(|value| {
             let mut directives = value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
             directives.any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
         });
@@ -64,8 +65,8 @@ impl Compression {
         let asked_for = self.media_types.matches(Some(media_type));
         transfer != ResponseTransferMode::Stream
             && !no_transform
-            && !headers.contains_key(CONTENT_ENCODING)
-            && !headers.contains_key(CONTENT_RANGE)
+            && !headers.contains(CONTENT_ENCODING)
+            && !headers.contains(CONTENT_RANGE)
             && (compressible(media_type) || asked_for)
     }
 }

@@ -6,7 +6,8 @@
 
 use super::{FIELD_BYTES, integer, statics};
 use crate::limits::{H2_HEADER_TABLE_BYTES, H2_REPEATED_VALUE_BYTES_MAX};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use penstock_model::header_list::HeaderList;
 use std::collections::VecDeque;
 
 /// Names that are remembered at a time; others take their place.
@@ -21,7 +22,7 @@ pub(crate) struct Encoder {
     bytes: usize,
     /// … and may.
     bytes_max: usize,
-    /// Fields that the table has ever had.
+    /// HeaderList that the table has ever had.
     kept: u64,
     slots: Vec<Slot>,
     /// The lowest size that the other side has not heard of.
@@ -98,7 +99,7 @@ impl Encoder {
     }
 
     /// All fields but those of HTTP/1.1's connections. Which of the two were there that every answer has.
-    pub(crate) fn fields(&mut self, out: &mut Vec<u8>, fields: &HeaderMap) -> Had {
+    pub(crate) fn fields(&mut self, out: &mut Vec<u8>, fields: &HeaderList) -> Had {
         let mut had = Had::default();
         for (name, value) in fields {
             let (name, text) = (name.as_str(), value.as_bytes());

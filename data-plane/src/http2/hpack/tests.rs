@@ -4,7 +4,8 @@ use super::super::field::Field;
 use super::super::frames::{HEAD_BYTES, Head, flag, kind, put_head, put_settings};
 use super::{Decoder, Encoder, Wrong, statics};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
+use penstock_model::header_list::HeaderList;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -156,7 +157,7 @@ fn write(encoder: &mut Encoder, block: &[Pair]) -> Vec<u8> {
     let mut out = Vec::new();
     encoder.begin(&mut out);
     Encoder::status(&mut out, StatusCode::OK);
-    encoder.fields(&mut out, &block.iter().cloned().collect::<HeaderMap>());
+    encoder.fields(&mut out, &block.iter().cloned().collect::<HeaderList>());
     out
 }
 
@@ -171,7 +172,7 @@ proptest! {
             }
             let read = decoded(&mut decoder, &write(&mut encoder, block));
             prop_assert_eq!(&read[0], "malformed");
-            let fields: HeaderMap = block.iter().cloned().collect();
+            let fields: HeaderList = block.iter().cloned().collect();
             let expected = fields.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
             prop_assert_eq!(&read[1..], &expected.collect::<Vec<_>>());
         }

@@ -55,7 +55,7 @@ fn answer(side: &Side, id: u32, bytes: usize, size: usize) -> (impl Future<Outpu
     let metrics = WorkerMetrics::new(Arc::new(Metrics::new()), Arc::new(Overload::unlimited()));
     let (exchange, was_told) = (side.exchange(id), Rc::<Cell<bool>>::default());
     let body = Pieces { left: bytes, size, was_told: Rc::clone(&was_told) };
-    (async move { exchange.answer(Response::new(body), LIMIT, &metrics).await }, was_told)
+    (async move { exchange.answer(Response::new(body).into(), LIMIT, &metrics).await }, was_told)
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_head_larger_than_a_frame_goes_out_in_several() {
     let metrics = WorkerMetrics::new(Arc::new(Metrics::new()), Arc::new(Overload::unlimited()));
     let body = Pieces { left: 0, size: 1, was_told: Rc::default() };
     let response = Response::builder().header("x-large", "y".repeat(40_000)).body(body).unwrap();
-    side.exchange(1).answer(response, LIMIT, &metrics).await;
+    side.exchange(1).answer(response.into(), LIMIT, &metrics).await;
     let said = side.said();
     let kinds: Vec<_> = said.iter().map(|(head, _)| (head.kind, head.flags)).collect();
     let behind = |flags| (kind::CONTINUATION, flags);

@@ -1,14 +1,14 @@
 //! The fields of RFC 9530, with the examples of its appendix.
 
 use super::*;
-use http::HeaderMap;
+use penstock_model::header_list::HeaderList;
 
 /// `{"hello": "world"}` and a line feed, as in RFC 9530 appendix B.
 const SHA256: &str = "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:";
 const SHA512: &str =
     "sha-512=:YMAam51Jz/jOATT6/zvHrLVgOYTGFy1d6GJiOHTohq4yP+pgk4vf2aCsyRZOtw8MjkM7iw7yZ/WkppmM44T3qg==:";
 
-fn head(lines: &[(&HeaderName, &str)]) -> HeaderMap {
+fn head(lines: &[(&HeaderName, &str)]) -> HeaderList {
     lines.iter().map(|(name, value)| ((*name).clone(), value.parse().expect("a header value"))).collect()
 }
 
@@ -87,7 +87,7 @@ fn announced_trailers_are_waited_for() {
 #[test]
 fn what_we_write_is_what_we_read() {
     let sha256: [u8; 32] = std::array::from_fn(|at| at as u8);
-    let head = HeaderMap::from_iter([(CONTENT_DIGEST, content_digest(&sha256))]);
+    let head = HeaderList::from_iter([(CONTENT_DIGEST, content_digest(&sha256))]);
     let read = Expected::content(&head).expect("it is well-formed");
     assert_eq!(read.digests, [Digest::Sha256(sha256)]);
     assert!(read.holds(&sha256, None) && !read.holds(&[0; 32], None));

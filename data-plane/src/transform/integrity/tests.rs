@@ -4,6 +4,7 @@ use super::super::digest::{DigestFieldError, REPR_DIGEST};
 use super::super::testing::*;
 use super::*;
 use http::header::TRAILER;
+use penstock_model::header_list::HeaderList;
 use proptest::prelude::*;
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -17,7 +18,7 @@ fn sha512_value(bytes: &[u8]) -> String {
 
 /// What a head with this `Content-Digest` expects.
 fn expecting(value: &str) -> Expected {
-    let head = HeaderMap::from_iter([(CONTENT_DIGEST, value.parse().expect("a header value"))]);
+    let head = HeaderList::from_iter([(CONTENT_DIGEST, value.parse().expect("a header value"))]);
     Expected::content(&head).expect("a well-formed field")
 }
 
@@ -26,7 +27,7 @@ fn expecting_sha256(bytes: &[u8]) -> Expected {
 }
 
 fn expecting_trailers() -> Expected {
-    let head = HeaderMap::from_iter([(TRAILER, "content-digest".parse().expect("a header value"))]);
+    let head = HeaderList::from_iter([(TRAILER, "content-digest".parse().expect("a header value"))]);
     Expected::content(&head).expect("a well-formed field")
 }
 
@@ -87,7 +88,7 @@ fn every_digest_must_hold() {
     let wrong_second = format!("{}, {}", content_digest(&sha256(b"a")).to_str().expect("text"), sha512_value(b"b"));
     let body = Verify::new(Script::whole(b"a"), expecting(&wrong_second), Progress::new()).expect("it is not empty");
     assert_eq!(read_now(body).result(), Err(BodyError::Digest));
-    let head = HeaderMap::from_iter([(REPR_DIGEST, content_digest(&sha256(b"b")))]);
+    let head = HeaderList::from_iter([(REPR_DIGEST, content_digest(&sha256(b"b")))]);
     let expected = expecting_sha256(b"a").and_representation(&head).expect("it is well-formed");
     let body = Verify::new(Script::whole(b"a"), expected, Progress::new()).expect("it is not empty");
     assert_eq!(read_now(body).result(), Err(BodyError::Digest));
@@ -160,6 +161,6 @@ fn other_trailers_and_other_digests_stay() {
     assert_eq!(ours["x-checksum"], "1");
     let lines: Vec<_> = ours.get_all(CONTENT_DIGEST).iter().collect();
     assert_eq!(lines, [sha512_value(b"a").as_str(), content_digest(&sha256(b"a")).to_str().expect("text")]);
-    let expected = Expected::content(&ours);
+    let expected = Expected::content(&HeaderList::from(ours.clone()));
     assert!(!matches!(expected, Err(DigestFieldError::Syntax | DigestFieldError::Value)));
 }

@@ -3,12 +3,17 @@
 use super::*;
 use crate::body::{Progress, StreamBody};
 use crate::limits::UPSTREAM_CONNECTIONS_PER_TARGET_MAX;
+use crate::outgoing::OutgoingBody;
 use crate::patience::BodyLimit;
 use bytes::Bytes;
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method};
 use http_body_util::{BodyExt as _, Full};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use penstock_model::header_list::HeaderList;
 use penstock_model::integration::TlsConfig;
 use penstock_model::uri_template::Scheme;
 use std::cell::Cell;
@@ -55,12 +60,12 @@ async fn answer(mut stream: TcpStream, close: bool) {
 }
 
 /// A bodiless request, made by a real server since only hyper makes `Incoming`.
-async fn request() -> Box<Request<OutgoingBody>> {
+async fn request() -> Box<UpstreamRequest> {
     let (client, server) = tokio::io::duplex(1024);
     let (send, receive) = tokio::sync::oneshot::channel();
     let send = RefCell::new(Some(send));
     tokio::task::spawn_local(async move {
-        let service = service_fn(|request: Request<hyper::body::Incoming>| {
+        let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
             let handed = send.borrow_mut().take().map(|send| send.send(request.into_body()));
             async move {
                 drop(handed);
@@ -72,7 +77,7 @@ async fn request() -> Box<Request<OutgoingBody>> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(client)).await.expect("shakes hands");
     tokio::task::spawn_local(connection);
-    let empty = Request::builder().header("host", "a").body(Full::new(Bytes::new())).expect("a request");
+    let empty = http::Request::builder().header("host", "a").body(Full::new(Bytes::new())).expect("a request");
     sender.send_request(empty).await.expect("is answered");
     let body = receive.await.expect("was received");
     let body = OutgoingBody::Stream(StreamBody::new(
@@ -80,7 +85,8 @@ async fn request() -> Box<Request<OutgoingBody>> {
         Progress::new(),
         BodyLimit::idle(Duration::from_secs(5)),
     ));
-    Box::new(Request::builder().uri("/").header("host", "up").body(body).expect("a request"))
+    let headers = HeaderList::from_iter([(HOST, HeaderValue::from_static("up"))]);
+    Box::new(UpstreamRequest { method: Method::GET, target: PathAndQuery::from_static("/"), headers, body })
 }
 
 fn upstreams() -> Upstreams {
@@ -89,7 +95,7 @@ fn upstreams() -> Upstreams {
 
 async fn exchange(upstreams: &Upstreams, key: &TargetKey) -> Bytes {
     let (response, lease) = upstreams.send(key, request().await).await.expect("is answered");
-    let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+    let body = response.body.collect().await.expect("a whole body").to_bytes();
     lease.release();
     body
 }

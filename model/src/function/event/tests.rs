@@ -5,10 +5,11 @@ use crate::bundle::Bundle;
 use crate::definition::ApiDefinition;
 use crate::deployment::Stage;
 use crate::function::push_text;
+use crate::header_list::HeaderList;
 use crate::mapping::ResourceFacts;
 use crate::table::StageTable;
 use PayloadFormat::{V1, V2};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Uri, Version};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ struct World {
     variables: BTreeMap<String, String>,
     uri: Uri,
     version: Version,
-    headers: HeaderMap,
+    headers: HeaderList,
     host: &'static str,
     base_path: &'static str,
     route_path: String,
@@ -40,7 +41,7 @@ impl Default for World {
             variables: BTreeMap::new(),
             uri: Uri::from_static("/prod/"),
             version: Version::HTTP_11,
-            headers: HeaderMap::new(),
+            headers: HeaderList::new(),
             host: "abc.gw.test:8080",
             base_path: "",
             route_path: "/".to_owned(),

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::gateway_response::GatewayResponseType as Type;
+use crate::header_list::HeaderList;
 use crate::mapping::ContextField;
 
 /// A request on `/users/{id}`.
 #[derive(Default)]
 struct Request {
-    headers: HeaderMap,
+    headers: HeaderList,
 }
 
 impl Request {
@@ -24,7 +25,7 @@ impl RequestFacts for Request {
     fn query(&self) -> Option<&str> {
         Some("q=1&q=2")
     }
-    fn headers(&self) -> &HeaderMap {
+    fn headers(&self) -> &HeaderList {
         &self.headers
     }
     fn context(&self, field: ContextField) -> Option<Cow<'_, str>> {

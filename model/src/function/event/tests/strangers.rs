@@ -1,6 +1,7 @@
 //! Events, read by types and a reader of JSON that others wrote.
 
 use super::*;
+use crate::header_list::HeaderList;
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use proptest::prelude::*;
 
@@ -81,7 +82,7 @@ proptest! {
     ) {
         let uri = format!("{path}?{query}");
         prop_assume!(uri.parse::<Uri>().is_ok());
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderList::new();
         for (name, value) in lines {
             headers.append(name, value);
         }
