@@ -5,28 +5,22 @@ use crate::deadline::Deadline;
 use crate::error::ProxyError;
 use crate::finish::Finish;
 use crate::framing::{ViolationCell, is_host_and_port};
-use crate::function::signed_by;
 use crate::gateway::{ClientConnection, Gateway};
-use crate::limits::STREAM_IDLE_TIMEOUT_MS;
 use crate::message::{RequestParts, Response};
-use crate::patience::BodyLimit;
 use crate::record::Record;
 use crate::request_side::{BodyText, Holding, Intake, RequestSide, throw_away};
-use crate::response_side::{Answer, Outlet, UpstreamAnswer};
+use crate::response_side::{Answer, Outlet};
 use crate::settings::StalePolicy;
 use crate::transform::collect::CollectError;
 use crate::upstream::{Lease, TargetKey, UpstreamRequest};
 use base64::Engine as _;
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
-use http::uri::PathAndQuery;
-use http::{Method, StatusCode, Version};
+use http::{Method, Version};
 use penstock_model::content::mock;
-use penstock_model::exchange::{Inbound, UpstreamHead, X_AMZN_TRACE_ID, effective_method, upstream_head};
+use penstock_model::exchange::{Inbound, X_AMZN_TRACE_ID, effective_method};
 use penstock_model::function::HeaderSpelling;
 use penstock_model::gateway_response::{GatewayError, GatewayResponse, is_signature};
-use penstock_model::integration::ResponseTransferMode;
-use penstock_model::table::{HttpPlan, HttpStyle, LocateError, MockPlan, Plan, RequestPlan, Route, StageSettings};
+use penstock_model::table::{LocateError, MockPlan, Plan, RequestPlan, Route, StageSettings};
 use sha2::{Digest as _, Sha256};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -85,7 +79,6 @@ impl Call<'_> {
         found: &mut Found,
         record: &mut Record,
     ) -> Result<Answer, ProxyError> {
-        let body = StreamBody::new(body, Rc::clone(&record.request), self.gateway.client_limit);
         let looked = self.route(found, record);
         let found = &*found;
         let route = match (looked, &found.route) {
@@ -93,6 +86,7 @@ impl Call<'_> {
             // Not even to be thrown away.
             (Err(refused @ ProxyError::Overloaded), _) => return Err(refused),
             (looked, _) => {
+                let body = self.begun(body, record);
                 Box::pin(throw_away(body, &self.head.headers, &record.request)).await;
                 return Err(looked.err().unwrap_or_else(|| self.no_route()));
             }
@@ -100,9 +94,12 @@ impl Call<'_> {
         let answer = match &route.plan {
             Plan::Http(plan) => self.exchange(route, plan, body, found, record).await?,
             // On the heap, like all that most requests do not need: the room for it would be part of each otherwise.
-            Plan::Function(plan) => Box::pin(self.function(route, plan, body, found, record)).await?,
-            Plan::Mock(plan) => Box::pin(self.mock(route, plan, body, found, record)).await?,
+            Plan::Function(plan) => {
+                Box::pin(self.function(route, plan, self.begun(body, record), found, record)).await?
+            }
+            Plan::Mock(plan) => Box::pin(self.mock(route, plan, self.begun(body, record), found, record)).await?,
             Plan::Fail(problem) => {
+                let body = self.begun(body, record);
                 Box::pin(throw_away(body, &self.head.headers, &record.request)).await;
                 return Err(ProxyError::Route(problem.clone()));
             }
@@ -199,6 +196,22 @@ impl Call<'_> {
         }
     }
 
+    /// The client's body, counted and bounded.
+    pub(crate) fn begun(&self, body: Incoming, record: &Record) -> StreamBody {
+        StreamBody::new(body, Rc::clone(&record.request), self.gateway.client_limit)
+    }
+
+    /// What decides about it.
+    pub(crate) fn intake<'b>(
+        &'b self,
+        route: &'b Route,
+        plan: &'b RequestPlan,
+        read_when_passed: bool,
+        holding: &'b Holding,
+    ) -> Intake<'b> {
+        Intake { headers: &self.head.headers, stage: &route.stage, plan, read_when_passed, holding }
+    }
+
     /// Makes of the client's body what the integration gets.
     pub(crate) async fn take_in(
         &self,
@@ -208,7 +221,7 @@ impl Call<'_> {
         body: StreamBody,
         holding: &Holding,
     ) -> Result<RequestSide, ProxyError> {
-        let intake = Intake { headers: &self.head.headers, stage: &route.stage, plan, read_when_passed, holding };
+        let intake = self.intake(route, plan, read_when_passed, holding);
         match intake.at_once(body) {
             Ok(side) => Ok(side),
             Err(body) => Box::pin(intake.prepare(body)).await.map_err(|error| self.with_framing(error)),
@@ -223,73 +236,6 @@ impl Call<'_> {
 
     pub(crate) fn outlet<'b>(&'b self, route: &'b Route, inbound: Inbound<'b>, trace_id: &'b str) -> Outlet<'b> {
         Outlet { inbound, method: &self.head.method, route, trace_id, holding: &self.gateway.holding }
-    }
-
-    /// Through an upstream.
-    async fn exchange(
-        &self,
-        route: &Arc<Route>,
-        plan: &HttpPlan,
-        body: StreamBody,
-        found: &Found,
-        record: &mut Record,
-    ) -> Result<Answer, ProxyError> {
-        let holding = &self.gateway.holding;
-        let mut side = self.take_in(route, &plan.request, false, body, holding).await?;
-        if let Some(service) = &plan.service {
-            let ready = Box::pin(side.for_service(service, holding));
-            side = ready.await.map_err(|error| self.with_framing(error.into()))?;
-        }
-        let RequestSide { body, about, text, template: _ } = side;
-        let inbound = self.inbound(found);
-        let trace_id = self.trace_id();
-        let reading = Inbound { body: text.as_ref().map(BodyText::as_str), ..inbound };
-        let head = upstream_head(route, plan, &reading, &self.gateway.forwarded_port, &trace_id, about)?;
-        // Only the head is mapped from the body, and the right to hold the bytes ends when they are sent.
-        drop(text);
-        let UpstreamHead { method, target, headers } = head;
-        let target = PathAndQuery::from_maybe_shared(Bytes::from(target)).map_err(|_| ProxyError::Unsendable)?;
-        // On the heap, since it goes through several hands.
-        let mut request = Box::new(UpstreamRequest { method, target, headers, body });
-        let sent_at = Instant::now();
-        let of_service;
-        let target = match &plan.service {
-            None => &*plan.target,
-            Some(service) => {
-                let services = &self.gateway.services;
-                of_service = services.address(service, &plan.target, &mut request)?;
-                Box::pin(signed_by(sent_at + route.timeout, services.sign_request(service, &mut request))).await?;
-                &of_service
-            }
-        };
-        let (response, lease) = self.send(target, sent_at, route.timeout, request, &record.request).await?;
-        if response.head.status == StatusCode::SWITCHING_PROTOCOLS {
-            // `Upgrade` never passes, so nobody asked for it, and what follows is no HTTP.
-            return Err(ProxyError::UnaskedUpgrade);
-        }
-        let Response { head: parts, body: incoming } = response;
-        record.answered(parts.status.as_u16(), sent_at, lease);
-        if plan.service.is_some() {
-            self.note_expiry(parts.status, &parts.headers);
-        }
-        let limit = match route.transfer {
-            ResponseTransferMode::Buffered => self.gateway.upstream_limit,
-            ResponseTransferMode::Stream => BodyLimit::idle(Duration::from_millis(STREAM_IDLE_TIMEOUT_MS)),
-        };
-        let body = StreamBody::new(incoming, Rc::clone(&record.response), limit);
-        let answer = UpstreamAnswer { status: parts.status, headers: parts.headers, body };
-        let outlet = self.outlet(route, inbound, &trace_id);
-        match plan.style {
-            HttpStyle::Proxy => match outlet.proxied_at_once(answer) {
-                Ok(answer) => Ok(answer),
-                Err(answer) => Box::pin(outlet.proxied(*answer)).await,
-            },
-            HttpStyle::Custom => {
-                let answer = Box::pin(outlet.custom(&plan.responses, answer)).await?;
-                record.status(answer.head.status.as_u16());
-                Ok(answer)
-            }
-        }
     }
 
     /// Through nothing: the request template says the status (section g.5).

@@ -21,7 +21,9 @@ use crate::shares::WorkerShare;
 use crate::transform::BoxedBody;
 use crate::upstream::Upstreams;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue, RETRY_AFTER, WARNING,
+};
 use http::{Method, StatusCode};
 use http_body::Body as _;
 use penstock_model::function::HeaderSpelling;
@@ -83,69 +85,64 @@ pub(crate) struct Arrival {
 
 impl Gateway {
     /// Answers one request. Never fails: what goes wrong is an answer, or a connection that ends visibly early.
-    pub(crate) async fn serve(
-        &self,
-        connection: &ClientConnection,
+    pub(crate) fn serve<'a>(
+        &'a self,
+        connection: &'a ClientConnection,
         arrival: Arrival,
-    ) -> Response<ResponseBody<Record>> {
+    ) -> impl Future<Output = Response<ResponseBody<Box<Record>>>> + 'a {
+        // Taken apart here, so that the future holds it once.
         let Arrival { head, body, spelling, refused } = arrival;
-        let time_ms = now_ms();
-        let request_id = self.ids.request_id(head.headers.get(&X_AMZN_REQUEST_ID).map(HeaderValue::as_bytes));
-        let (address, cell) = (connection.address, connection.violations.clone());
-        let mut record = Record::begin(&self.log, &self.metrics, &head, request_id, address, time_ms, cell);
-        let mut id_text = uuid::Uuid::encode_buffer();
-        let request_id: &str = request_id.hyphenated().encode_lower(&mut id_text);
-        let extended_request_id = self.ids.extended_request_id();
-        let call = Call {
-            gateway: self,
-            connection,
-            head: &head,
-            host: host(&head),
-            request_id,
-            extended_request_id: &extended_request_id,
-            time_ms,
-            spelling,
-        };
-        let mut found = Found::default();
-        let answer = match refused {
-            Some(violation) => Err(ProxyError::Framing(violation)),
-            None => call.answer(body, &mut found, &mut record).await,
-        };
-        let mut response = match answer {
-            Ok(mut answer) => {
-                if record.request.is_abandoned() && head.version != http::Version::HTTP_2 {
-                    answer.head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        async move {
+            let time_ms = now_ms();
+            let request_id = self.ids.request_id(head.headers.get(&X_AMZN_REQUEST_ID).map(HeaderValue::as_bytes));
+            let (address, cell) = (connection.address, connection.violations.clone());
+            let mut record = Record::begin(&self.log, &self.metrics, &head, request_id, address, time_ms, cell);
+            let mut id_text = uuid::Uuid::encode_buffer();
+            let request_id: &str = request_id.hyphenated().encode_lower(&mut id_text);
+            let extended_request_id = self.ids.extended_request_id();
+            let call = Call {
+                gateway: self,
+                connection,
+                head: &head,
+                host: host(&head),
+                request_id,
+                extended_request_id: &extended_request_id,
+                time_ms,
+                spelling,
+            };
+            let mut found = Found::default();
+            let answer = match refused {
+                Some(violation) => Err(ProxyError::Framing(violation)),
+                None => call.answer(body, &mut found, &mut record).await,
+            };
+            let mut response = match answer {
+                Ok(mut answer) => {
+                    if record.request.is_abandoned() && head.version != http::Version::HTTP_2 {
+                        answer.head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    respond(answer, record, &head.method)
                 }
-                respond(answer, record, &head.method)
+                Err(error) => self.refuse(&error, record, &call, &found),
+            };
+            let headers = &mut response.head.headers;
+            // An id is hexadecimal digits and dashes, or base64: both are header values.
+            insert_id(headers, X_AMZN_REQUEST_ID, HeaderValue::from_str(request_id));
+            insert_id(headers, X_AMZ_APIGW_ID, HeaderValue::from_maybe_shared(Bytes::from(extended_request_id)));
+            if self.stale_policy == StalePolicy::Warn && self.live_table.is_stale() {
+                headers.append(WARNING, STALE_WARNING);
             }
-            Err(error) => self.refuse(&error, record, &call, &found),
-        };
-        let headers = &mut response.head.headers;
-        // An id is hexadecimal digits and dashes, or base64: both are header values.
-        let ids = [
-            (X_AMZN_REQUEST_ID, HeaderValue::from_str(request_id).ok()),
-            (X_AMZ_APIGW_ID, HeaderValue::from_maybe_shared(Bytes::from(extended_request_id)).ok()),
-        ];
-        for (name, value) in ids {
-            let Some(mut value) = value else { continue };
-            // Never the same twice, so it must not drive others out of HTTP/2's table of headers (RFC 7541 section 6.2.3).
-            value.set_sensitive(true);
-            headers.insert(name, value);
+            response
         }
-        if self.stale_policy == StalePolicy::Warn && self.live_table.is_stale() {
-            headers.append(WARNING, STALE_WARNING);
-        }
-        response
     }
 
     /// The gateway's own answer, as the API that the request met wants it (section e.7).
     fn refuse(
         &self,
         error: &ProxyError,
-        mut record: Record,
+        mut record: Box<Record>,
         call: &Call<'_>,
         found: &Found,
-    ) -> Response<ResponseBody<Record>> {
+    ) -> Response<ResponseBody<Box<Record>>> {
         let head = call.head;
         let answer = found.gateway_response(&error.answer(), call);
         record.failed(error, answer.status);
@@ -177,6 +174,14 @@ impl Gateway {
     }
 }
 
+/// Names a request in its answer.
+fn insert_id(headers: &mut HeaderList, name: HeaderName, id: Result<HeaderValue, InvalidHeaderValue>) {
+    let Ok(mut value) = id else { return };
+    // Never the same twice, so it must not drive others out of HTTP/2's table of headers (RFC 7541 section 6.2.3).
+    value.set_sensitive(true);
+    headers.insert(name, value);
+}
+
 /// Whether nothing can follow on the connection: the request's framing is broken, or a part of its body unread for good. A
 /// request that was refused leaves the connection in use when all of it has come; where an upstream failed, the
 /// server reads what there is of the body, and ends the connection where that is not all.
@@ -202,7 +207,7 @@ fn length_of_nothing(method: &Method, status: StatusCode, bytes: Option<u64>) ->
 }
 
 /// The integration's answer, with the record in its body.
-fn respond(answer: Answer, record: Record, method: &Method) -> Response<ResponseBody<Record>> {
+fn respond(answer: Answer, record: Box<Record>, method: &Method) -> Response<ResponseBody<Box<Record>>> {
     let Answer { head, body } = answer;
     let mut headers = head.headers;
     let body = if has_no_content(method, head.status) {
@@ -222,15 +227,15 @@ fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-impl ResponseBody<Record> {
+impl ResponseBody<Box<Record>> {
     /// No body, and no wait for one.
-    fn nothing(record: Record) -> Self {
+    fn nothing(record: Box<Record>) -> Self {
         record.complete();
         Self::Whole(None, None)
     }
 
     /// Bytes in memory.
-    fn whole(bytes: Bytes, record: Record) -> Self {
+    fn whole(bytes: Bytes, record: Box<Record>) -> Self {
         if bytes.is_empty() {
             return Self::nothing(record);
         }
@@ -239,7 +244,7 @@ impl ResponseBody<Record> {
     }
 
     /// The upstream's answer.
-    fn stream(stream: StreamBody, record: Record) -> Self {
+    fn stream(stream: StreamBody, record: Box<Record>) -> Self {
         if stream.is_end_stream() {
             return Self::nothing(record);
         }
@@ -247,7 +252,7 @@ impl ResponseBody<Record> {
     }
 
     /// The upstream's answer, changed on its way.
-    fn staged(body: BoxedBody, record: Record) -> Self {
+    fn staged(body: BoxedBody, record: Box<Record>) -> Self {
         if body.is_end_stream() {
             return Self::nothing(record);
         }

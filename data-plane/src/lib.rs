@@ -14,6 +14,7 @@ mod causes;
 mod deadline;
 mod error;
 mod finish;
+mod forward;
 pub mod framing;
 mod function;
 mod gateway;

@@ -66,7 +66,7 @@ struct Outcome {
 }
 
 impl Record {
-    /// Begins the record of a request.
+    /// Begins the record of a request. On the heap, because it goes from hand to hand until the answer's last byte.
     pub(crate) fn begin(
         log: &AccessLog,
         metrics: &Rc<WorkerMetrics>,
@@ -75,7 +75,7 @@ impl Record {
         client: SocketAddr,
         time_ms: u64,
         connection: Option<ViolationCell>,
-    ) -> Self {
+    ) -> Box<Self> {
         metrics.request_began();
         let line = log.is_on().then(|| {
             Box::new(Line {
@@ -93,7 +93,7 @@ impl Record {
             })
         });
         let started = Instant::now();
-        Self {
+        Box::new(Self {
             log: log.clone(),
             metrics: Rc::clone(metrics),
             started,
@@ -108,7 +108,7 @@ impl Record {
             counters: None,
             has_route: false,
             connection,
-        }
+        })
     }
 
     /// Notes which configuration, stage and route the request met.
@@ -190,7 +190,7 @@ impl Record {
     }
 }
 
-impl EndOfBody for Record {
+impl EndOfBody for Box<Record> {
     fn complete(mut self) {
         self.complete = true;
         if let Some(lease) = self.lease.take() {

@@ -28,7 +28,7 @@ use penstock_model::content::media_type::{content_type_or, missing_in_response};
 use penstock_model::exchange::{ClientHead, Inbound, ResponseBody, Upstream, client_head, proxied_head};
 use penstock_model::header_list::HeaderList;
 use penstock_model::rest_api::{Fidelity, Integrity, MissingContentType};
-use penstock_model::table::{AnswerType, Outcome, ResponsePlan, Responses, Route, proxied};
+use penstock_model::table::{AnswerType, Outcome, ResponsePlan, Responses, Route, StageSettings, proxied};
 use std::time::Duration;
 
 /// What an integration said.
@@ -97,27 +97,32 @@ pub(crate) struct Outlet<'a> {
     pub(crate) holding: &'a Holding,
 }
 
-impl Outlet<'_> {
-    /// The same as [`Self::proxied`] for an answer that goes on as it comes, which is found without a wait. Gives back any
-    /// other.
-    pub(crate) fn proxied_at_once(&self, answer: UpstreamAnswer) -> Result<Answer, Box<UpstreamAnswer>> {
-        let stage = &self.route.stage;
-        let missing = match stage.fidelity {
-            Fidelity::Transparent => None,
-            Fidelity::Aws => missing_in_response(stage.missing_content_type, &[]),
-        };
-        let waits_for_type =
-            stage.fidelity == Fidelity::Aws && self.waits_for_type(&answer.headers) && !answer.body.is_end_stream();
-        let decision = proxied(stage, declared_or(&answer.headers, missing), self.inbound.headers);
-        if stage.integrity != Integrity::Off || waits_for_type || decision.conversion != Conversion::Pass {
-            return Err(Box::new(answer));
-        }
-        let UpstreamAnswer { status, headers, body } = answer;
-        let about = ResponseBody { untouched: true, unsized_body: body.size_hint().exact().is_none() };
-        let head = proxied_head(stage.fidelity, self.method, status, headers, about);
-        Ok(Answer { head, body: AnswerBody::Stream(body) })
+/// The same as [`Outlet::proxied`] for an answer that goes on as it comes, which is found without a wait. `method` and `client`
+/// are the request's. Gives back any other.
+pub(crate) fn proxied_at_once(
+    route: &Route,
+    method: &Method,
+    client: &HeaderList,
+    answer: UpstreamAnswer,
+) -> Result<Answer, Box<UpstreamAnswer>> {
+    let stage = &route.stage;
+    let missing = match stage.fidelity {
+        Fidelity::Transparent => None,
+        Fidelity::Aws => missing_in_response(stage.missing_content_type, &[]),
+    };
+    let waits_for_type =
+        stage.fidelity == Fidelity::Aws && waits_for_type(stage, &answer.headers) && !answer.body.is_end_stream();
+    let decision = proxied(stage, declared_or(&answer.headers, missing), client);
+    if stage.integrity != Integrity::Off || waits_for_type || decision.conversion != Conversion::Pass {
+        return Err(Box::new(answer));
     }
+    let UpstreamAnswer { status, headers, body } = answer;
+    let about = ResponseBody { untouched: true, unsized_body: body.size_hint().exact().is_none() };
+    let head = proxied_head(stage.fidelity, method, status, headers, about);
+    Ok(Answer { head, body: AnswerBody::Stream(body) })
+}
 
+impl Outlet<'_> {
     /// The answer of an `HTTP_PROXY` (section a.8).
     ///
     /// # Errors
@@ -243,12 +248,6 @@ impl Outlet<'_> {
         Ok(AnswerBody::Staged(Box::pin(ahead.map_err(ProxyError::ResponseBody)?)))
     }
 
-    /// Whether what an answer without `Content-Type` counts as is seen in its first bytes.
-    fn waits_for_type(&self, headers: &HeaderList) -> bool {
-        let declared = headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
-        !declared && self.route.stage.missing_content_type == MissingContentType::Sniff
-    }
-
     /// What an answer without `Content-Type` counts as.
     async fn typed(
         &self,
@@ -256,7 +255,7 @@ impl Outlet<'_> {
         body: AnswerBody,
     ) -> Result<(AnswerBody, Option<&'static str>), ProxyError> {
         let policy = self.route.stage.missing_content_type;
-        if !self.waits_for_type(headers) || body.is_over() {
+        if !waits_for_type(&self.route.stage, headers) || body.is_over() {
             return Ok((body, missing_in_response(policy, &[])));
         }
         let patience = Duration::from_millis(SNIFF_WAIT_MS);
@@ -309,6 +308,12 @@ impl Outlet<'_> {
         let collected = collect(body.boxed(), self.holding.collect_bytes_max, &self.holding.budget).await;
         collected.map_err(ProxyError::ResponseBody)
     }
+}
+
+/// Whether what an answer without `Content-Type` counts as is seen in its first bytes.
+fn waits_for_type(stage: &StageSettings, headers: &HeaderList) -> bool {
+    let declared = headers.get(CONTENT_TYPE).is_some_and(|value| !value.is_empty());
+    !declared && stage.missing_content_type == MissingContentType::Sniff
 }
 
 /// The essence of a declared content type, or what stands in for a missing one.

@@ -4,11 +4,13 @@
 //! message that goes out. Who begins a message, and what its head means, is the business of `upstream` and `server`.
 //! Grammar and limits are those of `framing`.
 
+mod answer_head;
 mod body;
 mod buffers;
 mod chunks;
 mod frames;
 mod head;
+mod names;
 mod pace;
 mod pipe;
 mod sending;
@@ -18,10 +20,10 @@ mod taking;
 mod tests;
 mod transport;
 
+pub(crate) use answer_head::{HeadError, parse_answer};
 pub(crate) use body::Http1Body;
-pub(crate) use head::{
-    Head, HeadError, keeps_alive, parse_answer, with_date, write_date, write_header, write_headers, write_length,
-};
+pub(crate) use head::{Head, keeps_alive, with_date, write_date, write_header, write_headers, write_length};
+pub(crate) use names::{Names, with_names};
 pub(crate) use pipe::Pipe;
 pub(crate) use sending::{BodyEnd, Piped, SendError, Sending, Spliced};
 pub(crate) use taking::Taking;

@@ -90,7 +90,8 @@ pub(crate) struct Sending<B> {
     taking: Option<Taking>,
     /// Bytes of framing behind the frames.
     behind: &'static [u8],
-    trailers: Option<HeaderMap>,
+    /// On the heap, because most have none.
+    trailers: Option<Box<HeaderMap>>,
     /// Why it cannot go on, once what is there has gone.
     failure: Option<SendError>,
 }
@@ -99,8 +100,8 @@ impl<B> Sending<B>
 where
     B: Body<Data = Bytes> + Piped + Unpin,
 {
-    /// A message of which the head is written already.
-    pub(crate) fn new(head: Head, end: BodyEnd, body: B) -> Self {
+    /// A message of which the head is written already. A receiver that takes it too slowly is given up where there is a limit.
+    pub(crate) fn new(head: Head, end: BodyEnd, body: B, limit: Option<BodyLimit>) -> Self {
         let body = match end {
             BodyEnd::Nothing => None,
             _ => Some(body),
@@ -113,16 +114,11 @@ where
             frames: Frames::default(),
             pipe: None,
             blocked_since: None,
-            taking: None,
+            taking: limit.map(Taking::new),
             behind: b"",
             trailers: None,
             failure: None,
         }
-    }
-
-    /// The same, which gives up a receiver that takes it too slowly.
-    pub(crate) fn taken_within(self, limit: BodyLimit) -> Self {
-        Self { taking: Some(Taking::new(limit)), ..self }
     }
 
     /// What is left of the body.
@@ -253,7 +249,7 @@ where
                         }
                     }
                     Err(frame) => {
-                        self.trailers = frame.into_trailers().ok();
+                        self.trailers = frame.into_trailers().ok().map(Box::new);
                         self.body = None;
                     }
                 },
@@ -329,17 +325,21 @@ where
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, transport: &mut Transport) -> Poll<Result<(), SendError>> {
-        let mut slices = [IoSlice::new(b""); FRAMES_MAX + 3];
-        let mut count = 0;
-        let frames = self.frames.iter();
-        let all = [&self.before[self.before_sent..]].into_iter().chain(frames).chain([self.behind]);
-        for (slot, bytes) in slices.iter_mut().zip(all.filter(|bytes| !bytes.is_empty())) {
-            *slot = IoSlice::new(bytes);
-            count += 1;
-        }
-        let Poll::Ready(written) = transport.poll_write(cx, &slices[..count]) else {
-            return self.poll_blocked(cx, transport);
+        let before = &self.before[self.before_sent..];
+        let written = match self.frames.is_empty() && self.behind.is_empty() {
+            true => transport.poll_write(cx, &[IoSlice::new(before)]),
+            false => {
+                let mut slices = [IoSlice::new(b""); FRAMES_MAX + 3];
+                let mut count = 0;
+                let all = [before].into_iter().chain(self.frames.iter()).chain([self.behind]);
+                for (slot, bytes) in slices.iter_mut().zip(all.filter(|bytes| !bytes.is_empty())) {
+                    *slot = IoSlice::new(bytes);
+                    count += 1;
+                }
+                transport.poll_write(cx, &slices[..count])
+            }
         };
+        let Poll::Ready(written) = written else { return self.poll_blocked(cx, transport) };
         let mut written = written.map_err(|error| self.not_taken(error))?;
         let taken = written;
         if written == 0 {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 pub(crate) struct Taking {
     patience: Patience,
     /// Made when something first has to wait: most messages never do.
-    looks: Option<Looks>,
+    looks: Option<Box<Looks>>,
     /// Bytes that were seen to leave the kernel's queue, and whose place there was not filled again: they count once.
     foreseen_bytes: u64,
 }
@@ -48,8 +48,8 @@ impl Taking {
 
     fn poll_by(&mut self, cx: &mut Context<'_>, since: Instant, queued: impl Fn() -> Option<u64>) -> Poll<()> {
         let patience = &mut self.patience;
-        let looks =
-            self.looks.get_or_insert_with(|| Looks { deadline: Deadline::new(since), last: None, queued_bytes: None });
+        let begun = || Box::new(Looks { deadline: Deadline::new(since), last: None, queued_bytes: None });
+        let looks = self.looks.get_or_insert_with(begun);
         let mut last = *looks.last.get_or_insert_with(|| {
             looks.deadline.set(since + patience.look());
             looks.queued_bytes = None;

@@ -215,7 +215,7 @@ impl Connection<'_> {
     }
 
     /// Sends an answer.
-    async fn answer(&mut self, response: Response<ResponseBody<Record>>, asked: Asked) -> Ended {
+    async fn answer(&mut self, response: Response<ResponseBody<Box<Record>>>, asked: Asked) -> Ended {
         let Response { head: parts, body } = response;
         // Asked anew: a drain may have begun while the request ran.
         let drains = poll_fn(|cx| Poll::Ready(self.drained.poll(cx))).await;
@@ -226,7 +226,7 @@ impl Connection<'_> {
         let mut head = Head::new();
         let Terms { end, is_last } = write_head(&mut head, &parts, &body, &asked, over);
         self.transport.borrow_mut().answering();
-        let mut sending = Sending::new(head, end, body).taken_within(self.gateway.client_limit);
+        let mut sending = Sending::new(head, end, body, Some(self.gateway.client_limit));
         let sent = poll_fn(|cx| match sending.poll(cx, &self.transport) {
             Poll::Ready(sent) => Poll::Ready(sent),
             Poll::Pending => self.poll_broken(cx).map(|()| Err(io::Error::from(io::ErrorKind::ConnectionReset).into())),

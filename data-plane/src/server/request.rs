@@ -1,7 +1,7 @@
 //! A request as it is taken off a connection: from the bytes that the grammar let through to a `Request`.
 
 use crate::framing::{BodyFraming, FramingRule, FramingViolation, HttpVersion, RequestHead};
-use crate::http1::{Receiving, Transport, keeps_alive};
+use crate::http1::{Names, Receiving, Transport, keeps_alive, with_names};
 use crate::message::RequestParts;
 use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT, TE};
@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Uri, Version};
 use penstock_model::exchange::accepts_trailers;
 use penstock_model::header_list::HeaderList;
+use std::ops::Range;
 
 /// What takes the place of a request that was refused. No client can send it: the grammar allows the target `*` with
 /// OPTIONS only.
@@ -74,20 +75,7 @@ pub(super) fn take_request(
     let target = bytes.slice(head.target.clone());
     let uri = uri(target).ok_or(odd(FramingRule::TargetByte, head.target.start))?;
     let mut headers = HeaderList::with_capacity(head.header_count);
-    let mut at = head.header_lines.start;
-    let mut said = Said::default();
-    while at < head.header_lines.end {
-        let line = &bytes[at..head.header_lines.end];
-        let colon = memchr::memchr(b':', line).ok_or(odd(FramingRule::HeaderName, at))?;
-        let end = colon + memchr::memchr(b'\r', &line[colon..]).ok_or(odd(FramingRule::HeaderValue, at))?;
-        let name = HeaderName::from_bytes(&line[..colon]).map_err(|_| odd(FramingRule::HeaderName, at))?;
-        let value = line[colon + 1..end].trim_ascii();
-        let value_at = value.as_ptr() as usize - bytes.as_ptr() as usize;
-        let value = HeaderValue::from_maybe_shared(bytes.slice(value_at..value_at + value.len()));
-        said.note(&name);
-        headers.append(name, value.map_err(|_| odd(FramingRule::HeaderValue, at))?);
-        at += end + 2;
-    }
+    let said = with_names(|names| take_lines(&bytes, head.header_lines.clone(), names, &mut headers))?;
     let version = match head.version {
         HttpVersion::Http10 => Version::HTTP_10,
         HttpVersion::Http11 => Version::HTTP_11,
@@ -105,6 +93,32 @@ pub(super) fn take_request(
         transport.expect_continue();
     }
     Ok((parts, asked))
+}
+
+/// Takes the lines of a head, which lie there. Values are shared with its bytes.
+fn take_lines(
+    bytes: &Bytes,
+    lines: Range<usize>,
+    names: &mut Names,
+    headers: &mut HeaderList,
+) -> Result<Said, FramingViolation> {
+    let odd = |rule, at| FramingViolation::head(rule, at);
+    let mut said = Said::default();
+    let mut at = lines.start;
+    while at < lines.end {
+        let line = &bytes[at..lines.end];
+        // Names are short: a loop is over before a wide search has begun.
+        let colon = line.iter().position(|&byte| byte == b':').ok_or(odd(FramingRule::HeaderName, at))?;
+        let end = colon + memchr::memchr(b'\r', &line[colon..]).ok_or(odd(FramingRule::HeaderValue, at))?;
+        let name = names.read(&line[..colon]).map_err(|_| odd(FramingRule::HeaderName, at))?;
+        let value = line[colon + 1..end].trim_ascii();
+        let value_at = value.as_ptr() as usize - bytes.as_ptr() as usize;
+        let value = HeaderValue::from_maybe_shared(bytes.slice(value_at..value_at + value.len()));
+        said.note(&name);
+        headers.append(name, value.map_err(|_| odd(FramingRule::HeaderValue, at))?);
+        at += end + 2;
+    }
+    Ok(said)
 }
 
 /// A path is by far the most common.

@@ -2,11 +2,9 @@
 
 use super::ejection::Health;
 use super::sender::{Line, Opened};
-use super::shared::{SharedConnections, Stream};
+use super::shared::SharedConnections;
 use crate::error::ProxyError;
 use crate::limits::UPSTREAM_CONNECTIONS_PER_TARGET_MAX;
-use crate::outgoing::OutgoingBody;
-use hyper::client::conn::http2;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
@@ -198,12 +196,11 @@ impl Address {
         }
     }
 
-    /// Room on a connection that takes several requests.
-    pub(super) fn join(&self) -> Option<(http2::SendRequest<OutgoingBody>, Stream)> {
-        self.shared.join()
-    }
-
-    pub(super) fn reuse(&self) -> Option<Line<Permit>> {
+    /// Room on a connection that takes several requests, or one that is idle.
+    pub(super) fn at_hand(&self) -> Option<Line<Permit>> {
+        if let Some((sender, stream)) = self.shared.join() {
+            return Some(Line::Http2(sender, stream));
+        }
         let mut idle = self.idle.borrow_mut();
         while let Some(candidate) = idle.pop() {
             if candidate.is_open() {

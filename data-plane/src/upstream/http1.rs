@@ -95,24 +95,8 @@ impl<P> Connection<P> {
         &mut self,
         mut request: Box<UpstreamRequest>,
     ) -> Result<Response<Incoming>, (ExchangeError, Option<Box<UpstreamRequest>>)> {
-        let again = request.body.repeated();
-        let body = std::mem::replace(&mut request.body, OutgoingBody::rendered(Bytes::new()));
-        match self.send(&request, body).await {
-            Ok(response) => Ok(response),
-            Err(error) => {
-                let again = again.map(|body| {
-                    request.body = body;
-                    request
-                });
-                Err((error, again))
-            }
-        }
-    }
-
-    async fn send(&mut self, asked: &UpstreamRequest, body: OutgoingBody) -> Result<Response<Incoming>, ExchangeError> {
-        let end = body_end(&asked.method, &asked.headers, &body);
-        let head = write_head(asked, &end);
-        let mut sending = Some(Sending::new(head, end, body));
+        let (message, is_repeatable) = begin(&mut request);
+        let mut sending = Some(message);
         let mut failed = None;
         let answer = poll_fn(|cx| {
             if let Some(message) = &mut sending {
@@ -126,7 +110,7 @@ impl<P> Connection<P> {
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 }
             }
-            self.poll_head(cx, &asked.method)
+            self.poll_head(cx, &request.method)
         })
         .await;
         match (answer, failed) {
@@ -138,8 +122,8 @@ impl<P> Connection<P> {
                 self.keep_alive.set(false);
                 Ok(response)
             }
-            (Err(_), Some(error)) => Err(error.into()),
-            (Err(error), None) => Err(error),
+            (Err(_), Some(error)) => Err((error.into(), is_repeatable.then_some(request))),
+            (Err(error), None) => Err((error, is_repeatable.then_some(request))),
         }
     }
 
@@ -224,6 +208,18 @@ impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// The request as a message, of which nothing is sent yet, and whether it can be sent once more: then what would be sent as
+/// its body stays behind.
+fn begin(request: &mut UpstreamRequest) -> (Sending<OutgoingBody>, bool) {
+    let again = request.body.repeated();
+    let is_repeatable = again.is_some();
+    let again = again.unwrap_or_else(|| OutgoingBody::rendered(Bytes::new()));
+    let body = std::mem::replace(&mut request.body, again);
+    let end = body_end(&request.method, &request.headers, &body);
+    let head = write_head(request, &end);
+    (Sending::new(head, end, body, None), is_repeatable)
 }
 
 fn write_head(request: &UpstreamRequest, end: &BodyEnd) -> Head {

@@ -176,7 +176,11 @@ impl Upstreams {
             left -= 1;
             // The last attempt never reuses a connection, so that a burst of closed ones cannot fail a request.
             let want = if left > 0 { Want::Any } else { Want::New };
-            let (mut line, busy, age) = self.checkout(key, target, want, avoid).await?;
+            let (mut line, busy, age) = match self.at_hand(target, want, avoid) {
+                Some((line, busy)) => (line, busy, Age::Used),
+                // On the heap: most requests find a connection, and the room for what others wait for would be part of each.
+                None => Box::pin(self.checkout(key, target, want, avoid)).await?,
+            };
             let means_the_same_twice = age == Age::Used && request.method.is_idempotent();
             let may_be_refused = matches!(line, Line::Http2(..));
             // Our own side gives the request back by itself.
@@ -247,8 +251,17 @@ impl Upstreams {
         target
     }
 
-    /// A connection for a request: of an address that is chosen by chance and by how busy it is, an idle one if it has one,
-    /// else a new one.
+    /// A connection that is there: of an address that is chosen by chance and by how busy it is.
+    fn at_hand(&self, target: &Target, want: Want, avoid: &[SocketAddr]) -> Option<(Line<Permit>, Busy)> {
+        if want == Want::New {
+            return None;
+        }
+        let busy = target.addresses.choose(&[], avoid, &self.random)?;
+        let line = busy.address().at_hand()?;
+        Some((line, busy))
+    }
+
+    /// The same, or else a new one.
     async fn checkout(
         &self,
         key: &TargetKey,
@@ -266,13 +279,10 @@ impl Upstreams {
                 continue;
             };
             let address = busy.address();
-            if want == Want::Any {
-                if let Some((sender, stream)) = address.join() {
-                    return Ok((Line::Http2(sender, stream), busy, Age::Used));
-                }
-                if let Some(line) = address.reuse() {
-                    return Ok((line, busy, Age::Used));
-                }
+            if want == Want::Any
+                && let Some(line) = address.at_hand()
+            {
+                return Ok((line, busy, Age::Used));
             }
             // A burst must not open a connection for each request where one takes them all.
             let may_share = want == Want::Any && key.http2 && key.scheme == Scheme::Https && address.may_share();

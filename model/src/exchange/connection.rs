@@ -1,7 +1,7 @@
 //! What a `Connection` header says, and lists in headers generally.
 
 use crate::header_list::HeaderList;
-use http::header::{self, CONNECTION, HeaderName, TE};
+use http::header::{self, CONNECTION, HeaderName, HeaderValue, TE};
 
 /// The header names that a `Connection` header makes hop-by-hop (RFC 9110 section 7.6.1).
 pub(crate) struct ConnectionNames<'a>(Option<&'a HeaderList>);
@@ -9,8 +9,10 @@ pub(crate) struct ConnectionNames<'a>(Option<&'a HeaderList>);
 impl<'a> ConnectionNames<'a> {
     pub(crate) fn of(headers: &'a HeaderList) -> Self {
         // Most say only whether the connection goes on, and no header is called like that.
-        let names_any = list(headers, &CONNECTION)
-            .any(|option| !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close"));
+        let names_none = |line: &HeaderValue| {
+            line.as_bytes().eq_ignore_ascii_case(b"keep-alive") || line.as_bytes().eq_ignore_ascii_case(b"close")
+        };
+        let names_any = headers.get_all(CONNECTION).any(|line| !names_none(line));
         Self(names_any.then_some(headers))
     }
 

@@ -5,8 +5,8 @@ use crate::mapping::percent_decode;
 use crate::method::Verb;
 use http::{HeaderName, Method};
 
-/// As long as an id is that is made here, in bytes.
-const TRACE_ID_BYTES: usize = 40;
+/// Where the time begins in an id that is made here, in bytes.
+const ROOT_TIME_AT: usize = "Root=1-".len();
 
 const X_HTTP_METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 
@@ -26,33 +26,35 @@ pub fn trace_id(from_client: Option<&str>, now_ms: u64, mut random: impl FnMut()
     let mut id = match from_client {
         Some(given) if given.contains("Root=") => given.to_owned(),
         _ => {
-            let (high, low) = (random(), random());
-            let mut id = String::with_capacity(TRACE_ID_BYTES);
-            id.push_str("Root=1-");
-            push_hex(&mut id, now_ms / 1000, 8);
-            id.push('-');
-            push_hex(&mut id, high, 16);
-            push_hex(&mut id, low >> 32, 8);
-            id
+            let mut id = *b"Root=1-00000000-000000000000000000000000";
+            let (time, unique) = id[ROOT_TIME_AT..].split_at_mut(8);
+            write_hex(time, now_ms / 1000);
+            write_hex(&mut unique[1..17], random());
+            write_hex(&mut unique[17..], random() >> 32);
+            text(&id).to_owned()
         }
     };
     if from_client.is_some() && !id.contains("Parent=") {
+        let mut parent = [0; 16];
+        write_hex(&mut parent, random());
         id.push_str(";Parent=");
-        push_hex(&mut id, random(), 16);
+        id.push_str(text(&parent));
         id.push_str(";Sampled=0");
     }
     id
 }
 
-/// Appends a number with at least so many digits. Formatting it would cost more than all the rest of an id.
-fn push_hex(text: &mut String, number: u64, digits_min: u32) {
-    let used = digits_min.max((u64::BITS - number.leading_zeros()).div_ceil(4)) as usize;
-    let mut digits = [0; 16];
-    for (at, digit) in digits.iter_mut().rev().enumerate() {
-        *digit = b"0123456789abcdef"[(number >> (4 * at) & 0xf) as usize];
+/// Writes the last digits of a number. Formatting it would cost more than all the rest of an id.
+fn write_hex(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 0xf) as usize];
+        number >>= 4;
     }
-    // They are ASCII.
-    text.push_str(std::str::from_utf8(&digits[digits.len() - used..]).unwrap_or_default());
+}
+
+/// What is ASCII, as text.
+fn text(ascii: &[u8]) -> &str {
+    std::str::from_utf8(ascii).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ use http::header::{
     TRANSFER_ENCODING, USER_AGENT,
 };
 
+/// Headers that are written here at most, but for mapped ones.
+const WRITTEN_HEADERS: usize = 9;
+
 const X_AMZN_API_ID: HeaderName = HeaderName::from_static("x-amzn-apigateway-api-id");
 
 /// A request head, ready to send.
@@ -77,18 +80,19 @@ pub fn upstream_head(
     let target = plan.uri.request_target(inbound, client_query, &plan.query)?;
     let method = plan.method.clone().unwrap_or_else(|| inbound.method.clone());
     let fidelity = route.stage.fidelity;
-    let mut headers = match plan.style {
-        HttpStyle::Proxy => {
-            let mut headers = passed_headers(inbound.headers, fidelity, body);
-            forwarding_headers(&mut headers, inbound, listener_port);
-            headers
-        }
-        HttpStyle::Custom => own_headers(inbound.headers, route, body),
-    };
-    headers.insert(HOST, plan.host.clone());
-    headers.insert(X_AMZN_API_ID, route.stage.api_id.clone());
+    // None of those that are written here is among the client's that pass.
+    let mut headers = HeaderList::with_capacity(inbound.headers.len() + WRITTEN_HEADERS + plan.headers.len());
+    headers.append(HOST, plan.host.clone());
+    headers.append(X_AMZN_API_ID, route.stage.api_id.clone());
     if let Ok(value) = HeaderValue::from_str(trace_id) {
-        headers.insert(X_AMZN_TRACE_ID, value);
+        headers.append(X_AMZN_TRACE_ID, value);
+    }
+    match plan.style {
+        HttpStyle::Proxy => {
+            forwarding_headers(&mut headers, inbound, listener_port);
+            pass_headers(&mut headers, inbound.headers, fidelity, body);
+        }
+        HttpStyle::Custom => own_headers(&mut headers, inbound.headers, route, body),
     }
     mapped_headers(&mut headers, &plan.headers, inbound)?;
     match body.length {
@@ -109,34 +113,31 @@ pub fn upstream_head(
 }
 
 /// What an `HTTP_PROXY` upstream gets of the client's headers.
-fn passed_headers(from: &HeaderList, fidelity: Fidelity, body: RequestBody) -> HeaderList {
-    let mut headers = HeaderList::with_capacity(from.len() + 6);
-    let (mut names_any, mut cookies) = (false, 0);
+fn pass_headers(headers: &mut HeaderList, from: &HeaderList, fidelity: Fidelity, body: RequestBody) {
+    let named = ConnectionNames::of(from);
+    let mut cookies = 0;
     for (name, value) in from {
-        names_any |= *name == CONNECTION;
-        cookies += usize::from(*name == COOKIE);
-        if request_to_http_proxy(name, fidelity, body.untouched) == HeaderRule::Pass {
+        // What it says about its own way is in ours.
+        let is_written = *name == X_FORWARDED_FOR || *name == X_AMZN_TRACE_ID;
+        let passes = !is_written
+            && request_to_http_proxy(name, fidelity, body.untouched) == HeaderRule::Pass
+            && !named.names(name);
+        if passes {
+            cookies += usize::from(*name == COOKIE);
             headers.append(name, value.clone());
         }
     }
-    if names_any {
-        for name in ConnectionNames::of(from).within(&headers) {
-            headers.remove(name);
-        }
-    }
     if cookies > 1 {
-        join_cookies(&mut headers);
+        join_cookies(headers);
     }
-    headers
 }
 
 /// What the upstream of a custom integration gets: the description of the body, and names for who calls (section c.2).
-fn own_headers(from: &HeaderList, route: &Route, body: RequestBody) -> HeaderList {
-    let mut headers = HeaderList::with_capacity(8);
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(USER_AGENT, route.stage.user_agent.clone());
+fn own_headers(headers: &mut HeaderList, from: &HeaderList, route: &Route, body: RequestBody) {
+    headers.append(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.append(USER_AGENT, route.stage.user_agent.clone());
     if body.length == BodyLength::Empty {
-        return headers;
+        return;
     }
     for (name, value) in from {
         if request_to_http(name, route.stage.fidelity, body.untouched) == HeaderRule::Pass {
@@ -146,7 +147,6 @@ fn own_headers(from: &HeaderList, route: &Route, body: RequestBody) -> HeaderLis
     if !headers.contains(CONTENT_TYPE) {
         headers.append(CONTENT_TYPE, DEFAULT_CONTENT_TYPE);
     }
-    headers
 }
 
 /// HTTP/2 clients may send a `Cookie` in pieces, which HTTP/1.1 knows as one line only (RFC 9113 section 8.2.3).
@@ -160,10 +160,10 @@ fn join_cookies(headers: &mut HeaderList) {
 /// Port and protocol are those of our listener.
 fn forwarding_headers(headers: &mut HeaderList, inbound: &Inbound<'_>, listener_port: &HeaderValue) {
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(inbound.forwarded_for())) {
-        headers.insert(X_FORWARDED_FOR, value);
+        headers.append(X_FORWARDED_FOR, value);
     }
-    headers.insert(X_FORWARDED_PORT, listener_port.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(FORWARDED_PROTO));
+    headers.append(X_FORWARDED_PORT, listener_port.clone());
+    headers.append(X_FORWARDED_PROTO, HeaderValue::from_static(FORWARDED_PROTO));
 }
 
 /// A mapped header replaces one that was passed (section c.3); an absent source leaves the target out (section e.5).

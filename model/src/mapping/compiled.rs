@@ -9,6 +9,7 @@ use crate::header_list::HeaderList;
 use crate::headers::ends_on_entry;
 use crate::json_path::JsonPath;
 use crate::resource::{PathPart, segments};
+use crate::text::split_segment;
 use std::borrow::Cow;
 
 /// A source with everything resolved that does not depend on the request.
@@ -108,9 +109,9 @@ impl CompiledSource {
         };
         let mut rest = route_path.strip_prefix('/')?;
         for _ in 0..number {
-            rest = rest.split_once('/')?.1;
+            rest = split_segment(rest).1?;
         }
-        let value = if greedy { rest.strip_suffix('/').unwrap_or(rest) } else { rest.split('/').next()? };
+        let value = if greedy { rest.strip_suffix('/').unwrap_or(rest) } else { split_segment(rest).0 };
         (!value.is_empty()).then_some(value)
     }
 }

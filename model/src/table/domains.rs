@@ -85,7 +85,7 @@ impl BasePaths {
             if let Some((base, leads)) = self.by_path.get_key_value(begin) {
                 return Some((base, leads, rest));
             }
-            end = begin.rfind('/')?;
+            end = memchr::memrchr(b'/', begin.as_bytes())?;
         }
     }
 
@@ -116,7 +116,7 @@ impl fmt::Display for BasePath {
 
 /// The host in lower case without its port and without the root label's dot.
 pub(super) fn host_name(host: &str) -> Cow<'_, str> {
-    let name = match host.rfind(':') {
+    let name = match memchr::memrchr(b':', host.as_bytes()) {
         // The last colon of an IPv6 literal without port stands inside the brackets.
         Some(at) if !host.ends_with(']') => &host[..at],
         _ => host,

@@ -6,6 +6,7 @@ use super::text::Text;
 use crate::limits::LOOKUP_STEPS_MAX;
 use crate::method::Verb;
 use crate::resource::{PathPart, segments};
+use crate::text::split_segment;
 
 /// Index of a route in its stage's list.
 pub(super) type RouteIndex = u32;
@@ -138,10 +139,7 @@ impl PathTree {
             }
             return found;
         };
-        let (segment, behind) = match rest.split_once('/') {
-            Some((segment, behind)) => (segment, Some(behind)),
-            None => (rest, None),
-        };
+        let (segment, behind) = split_segment(rest);
         let literal = node.literals.get(segment);
         if let Some(child) = literal
             && let Some(found) = self.walk(child, behind, verb, steps, watcher)
