@@ -1,4 +1,4 @@
-//! HeaderList become a request, or what stands behind its body (RFC 9113 sections 8.1 to 8.3 and 8.5).
+//! Fields become a request, or what stands behind its body (RFC 9113 sections 8.1 to 8.3 and 8.5).
 
 use super::field::{Field, Malformed};
 use crate::framing::{FramingRule, FramingViolation, HeadLimits};
@@ -25,7 +25,7 @@ pub(super) struct Head {
     /// What the body's length is said to be, in bytes.
     length: Option<u64>,
     headers: HeaderList,
-    /// HeaderList that are no pseudo-fields, as lines of HTTP/1.1: a `Cookie` may come in pieces (RFC 9113 section 8.2.3).
+    /// Fields that are no pseudo-fields, as lines of HTTP/1.1: a `Cookie` may come in pieces (RFC 9113 section 8.2.3).
     lines: usize,
     /// Whether a field has come that is no pseudo-field.
     has_fields: bool,

@@ -1,4 +1,4 @@
-//! A request as it is taken off a connection: from the bytes that the grammar let through to a `Request`.
+//! A request as it is taken off a connection: from the bytes that the grammar let through to [`RequestParts`].
 
 use crate::framing::{BodyFraming, FramingRule, FramingViolation, HttpVersion, RequestHead};
 use crate::http1::{Names, Receiving, Transport, keeps_alive, with_names};

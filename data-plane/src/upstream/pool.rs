@@ -176,10 +176,11 @@ impl Upstreams {
             left -= 1;
             // The last attempt never reuses a connection, so that a burst of closed ones cannot fail a request.
             let want = if left > 0 { Want::Any } else { Want::New };
-            let (mut line, busy, age) = match self.at_hand(target, want, avoid) {
-                Some((line, busy)) => (line, busy, Age::Used),
+            let chosen = target.addresses.choose(&[], avoid, &self.random);
+            let (mut line, busy, age) = match at_hand(chosen, want) {
+                Ok((line, busy)) => (line, busy, Age::Used),
                 // On the heap: most requests find a connection, and the room for what others wait for would be part of each.
-                None => Box::pin(self.checkout(key, target, want, avoid)).await?,
+                Err(chosen) => Box::pin(self.checkout(key, target, want, avoid, chosen)).await?,
             };
             let means_the_same_twice = age == Age::Used && request.method.is_idempotent();
             let may_be_refused = matches!(line, Line::Http2(..));
@@ -251,27 +252,20 @@ impl Upstreams {
         target
     }
 
-    /// A connection that is there: of an address that is chosen by chance and by how busy it is.
-    fn at_hand(&self, target: &Target, want: Want, avoid: &[SocketAddr]) -> Option<(Line<Permit>, Busy)> {
-        if want == Want::New {
-            return None;
-        }
-        let busy = target.addresses.choose(&[], avoid, &self.random)?;
-        let line = busy.address().at_hand()?;
-        Some((line, busy))
-    }
-
-    /// The same, or else a new one.
+    /// A connection for a request: an idle one of the address that was `chosen` for it by chance and by how busy it is, if it has
+    /// one, else a new one; of others when there can be none.
     async fn checkout(
         &self,
         key: &TargetKey,
         target: &Rc<Target>,
         want: Want,
         avoid: &[SocketAddr],
+        mut chosen: Option<Busy>,
     ) -> Result<(Line<Permit>, Busy, Age), ProxyError> {
         let mut search = Search::default();
         loop {
-            let Some(busy) = target.addresses.choose(&search.failed, avoid, &self.random) else {
+            let choose = || target.addresses.choose(&search.failed, avoid, &self.random);
+            let Some(busy) = chosen.take().or_else(choose) else {
                 if let Some(error) = search.error.take() {
                     return Err(error);
                 }
@@ -314,6 +308,16 @@ impl Upstreams {
                 target.capacity.wait(search.room()).await?;
             }
         }
+    }
+}
+
+/// A connection of the chosen address that is there. Gives the address back where none is.
+fn at_hand(chosen: Option<Busy>, want: Want) -> Result<(Line<Permit>, Busy), Option<Busy>> {
+    let Some(busy) = chosen else { return Err(None) };
+    let line = if want == Want::Any { busy.address().at_hand() } else { None };
+    match line {
+        Some(line) => Ok((line, busy)),
+        None => Err(Some(busy)),
     }
 }
 

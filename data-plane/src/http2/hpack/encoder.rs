@@ -22,7 +22,7 @@ pub(crate) struct Encoder {
     bytes: usize,
     /// … and may.
     bytes_max: usize,
-    /// HeaderList that the table has ever had.
+    /// Fields that the table has ever had.
     kept: u64,
     slots: Vec<Slot>,
     /// The lowest size that the other side has not heard of.

@@ -119,6 +119,31 @@ async fn a_connection_is_used_again() {
 }
 
 #[tokio::test]
+async fn the_address_that_is_drawn_is_called_whether_or_not_it_has_a_connection() {
+    LocalSet::new()
+        .run_until(async {
+            let ((key, one), (other, two)) = (upstream(false).await, upstream(false).await);
+            let both = [&key, &other].map(|key| key.authority.as_str().parse().expect("an address"));
+            let mut apart = 0;
+            for seed in 0..100 {
+                let upstreams = Upstreams::new(Common::alone(), seed);
+                let target = upstreams.target(&key);
+                target.addresses.replace(&both, &target.capacity);
+                let before = one.get() + two.get();
+                for _ in 0..2 {
+                    exchange(&upstreams, &key).await;
+                    while !target.addresses.all().iter().any(|address| address.has_idle()) {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                apart += one.get() + two.get() - before - 1;
+            }
+            assert!((38..=62).contains(&apart), "{apart} of 100 second requests went to the other address");
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn a_connection_that_the_upstream_closed_costs_no_request() {
     LocalSet::new()
         .run_until(async {
