@@ -5,7 +5,9 @@ use criterion::{BatchSize, Criterion};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
 use penstock_model::bundle::Bundle;
-use penstock_model::exchange::{BodyLength, Inbound, RequestBody, ResponseBody, proxied_head, upstream_head};
+use penstock_model::exchange::{
+    BodyLength, FixedHeaders, Inbound, RequestBody, ResponseBody, proxied_head, upstream_head,
+};
 use penstock_model::header_list::HeaderList;
 use penstock_model::integration::{ContentHandling, IntegrationType};
 use penstock_model::response::IntegrationResponse;
@@ -140,8 +142,9 @@ pub(crate) fn heads(criterion: &mut Criterion) {
     let about = RequestBody { length: BodyLength::Empty, untouched: true };
     let mut group = criterion.benchmark_group("head");
     let (route, plan) = (route.as_ref(), plan(&route));
+    let fixed = FixedHeaders::of(route, plan, &port);
     group.bench_function("upstream", |bencher| {
-        bencher.iter(|| upstream_head(route, plan, black_box(&inbound), &port, trace, about).is_ok());
+        bencher.iter(|| upstream_head(route, plan, black_box(&inbound), &fixed, trace, about).is_ok());
     });
     let about = ResponseBody { untouched: true, unsized_body: false };
     let fidelity = table.settings().fidelity;

@@ -10,6 +10,7 @@ use crate::message::{RequestParts, Response};
 use crate::record::Record;
 use crate::request_side::{BodyText, Holding, Intake, RequestSide, throw_away};
 use crate::response_side::{Answer, Outlet};
+use crate::routes::Met;
 use crate::settings::StalePolicy;
 use crate::transform::collect::CollectError;
 use crate::upstream::{Lease, TargetKey, UpstreamRequest};
@@ -49,7 +50,7 @@ pub(crate) struct Call<'a> {
 pub(crate) struct Found {
     /// Where no route was found, which has it too. What is counted for each holder is shared by all cores, so it is held once.
     stage: Option<Arc<StageSettings>>,
-    route: Option<Arc<Route>>,
+    route: Option<Met>,
     /// The method that the route was looked for with.
     method: Method,
     /// Where in the request's path the part behind stage or base path begins.
@@ -145,7 +146,7 @@ impl Call<'_> {
             found.route_path_at = path.len() - route_path.len();
             found.base_path_bytes = located.as_ref().map_or(0, |found| found.base_path.len());
             found.stage = stage.filter(|_| route.is_none()).map(|stage| Arc::clone(stage.settings()));
-            found.route = route.cloned();
+            found.route = route.map(|route| self.gateway.routes.met(table.version(), route));
             let settings = stage.map(|stage| stage.settings());
             record.routed(&self.gateway.ledger, host, table.version(), settings, route);
             record.counted(settings.and_then(|stage| self.gateway.live_table.measuring().counters(stage)));
@@ -241,7 +242,7 @@ impl Call<'_> {
     /// Through nothing: the request template says the status (section g.5).
     async fn mock(
         &self,
-        route: &Arc<Route>,
+        route: &Route,
         plan: &MockPlan,
         body: StreamBody,
         found: &Found,

@@ -10,6 +10,7 @@ use crate::patience::BodyLimit;
 use crate::record::Record;
 use crate::request_side::{BodyText, RequestSide};
 use crate::response_side::{Answer, UpstreamAnswer, proxied_at_once};
+use crate::routes::Met;
 use crate::upstream::{Lease, UpstreamRequest};
 use bytes::Bytes;
 use http::StatusCode;
@@ -31,7 +32,7 @@ impl Call<'_> {
     /// Through an upstream. Across its waits it holds as little as it can, since each request under way is that much memory.
     pub(crate) async fn exchange(
         &self,
-        route: &Route,
+        route: &Met,
         plan: &HttpPlan,
         body: Incoming,
         found: &Found,
@@ -58,7 +59,7 @@ impl Call<'_> {
     /// Makes of a body that cannot go on at once, or is signed, what the upstream gets.
     async fn prepare(
         &self,
-        route: &Route,
+        route: &Met,
         plan: &HttpPlan,
         taken: Result<RequestSide, StreamBody>,
         found: &Found,
@@ -78,17 +79,12 @@ impl Call<'_> {
     }
 
     /// The request for the upstream.
-    fn prepared(
-        &self,
-        route: &Route,
-        plan: &HttpPlan,
-        side: RequestSide,
-        found: &Found,
-    ) -> Result<Prepared, ProxyError> {
+    fn prepared(&self, route: &Met, plan: &HttpPlan, side: RequestSide, found: &Found) -> Result<Prepared, ProxyError> {
         let RequestSide { body, about, text, template: _ } = side;
         let trace_id = self.trace_id();
         let inbound = Inbound { body: text.as_ref().map(BodyText::as_str), ..self.inbound(found) };
-        let head = upstream_head(route, plan, &inbound, &self.gateway.forwarded_port, &trace_id, about)?;
+        let head =
+            upstream_head(route, plan, &inbound, &route.fixed(plan, &self.gateway.forwarded_port), &trace_id, about)?;
         // Only the head is mapped from the body, and the right to hold the bytes ends when they are sent.
         drop(text);
         let UpstreamHead { method, target, headers } = head;

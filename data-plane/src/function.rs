@@ -26,7 +26,6 @@ use http::{HeaderName, Method, StatusCode};
 use penstock_model::exchange::{Inbound, invocation_headers};
 use penstock_model::header_list::HeaderList;
 use penstock_model::table::{FunctionPlan, FunctionStyle, Route};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -52,7 +51,7 @@ impl Call<'_> {
     /// Through a function.
     pub(crate) async fn function(
         &self,
-        route: &Arc<Route>,
+        route: &Route,
         plan: &FunctionPlan,
         body: StreamBody,
         found: &Found,

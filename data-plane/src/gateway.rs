@@ -15,6 +15,7 @@ use crate::recent::WorkerRecent;
 use crate::record::Record;
 use crate::request_side::Holding;
 use crate::response_side::{Answer, AnswerBody};
+use crate::routes::WorkerRoutes;
 use crate::services::Services;
 use crate::settings::StalePolicy;
 use crate::shares::WorkerShare;
@@ -51,7 +52,8 @@ pub(crate) struct Gateway {
     pub(crate) recent: WorkerRecent,
     pub(crate) upstreams: Upstreams,
     pub(crate) ids: IdSource,
-    pub(crate) log: AccessLog,
+    pub(crate) routes: WorkerRoutes,
+    pub(crate) log: Rc<AccessLog>,
     pub(crate) metrics: Rc<WorkerMetrics>,
     pub(crate) share: WorkerShare,
     pub(crate) listener_port: u16,

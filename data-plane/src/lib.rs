@@ -1,7 +1,7 @@
 //! Penstock's data plane: a proxy that streams requests through a routing table which is swapped while they run.
 //!
 //! A request crosses `server` (accept, framing) → `gateway` (all control flow) → `live_table` (one load) → the model
-//! (resolve) → `exchange` (heads) → `body` (streams) → `upstream` (send); `record` writes what became of it. A
+//! (resolve) → `forward` (heads by the model, bodies by `body`) → `upstream` (send); `record` writes what became of it. A
 //! configuration crosses `subscriber` → `subscription` → the model (compile) → `live_table` (swap), and rests in `state_dir`.
 //!
 //! Each worker is a thread with its own runtime, listener and upstream connections; the subscription and the operators'
@@ -38,6 +38,7 @@ pub mod recent;
 mod record;
 mod request_side;
 mod response_side;
+mod routes;
 mod server;
 mod services;
 mod settings;

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 /// What became of a request, so far.
 pub(crate) struct Record {
-    log: AccessLog,
+    log: Rc<AccessLog>,
     metrics: Rc<WorkerMetrics>,
     started: Instant,
     /// The parts of the line that only a log needs; `None` when there is no log.
@@ -68,7 +68,7 @@ struct Outcome {
 impl Record {
     /// Begins the record of a request. On the heap, because it goes from hand to hand until the answer's last byte.
     pub(crate) fn begin(
-        log: &AccessLog,
+        log: &Rc<AccessLog>,
         metrics: &Rc<WorkerMetrics>,
         head: &RequestParts,
         request_id: uuid::Uuid,
@@ -94,7 +94,7 @@ impl Record {
         });
         let started = Instant::now();
         Box::new(Self {
-            log: log.clone(),
+            log: Rc::clone(log),
             metrics: Rc::clone(metrics),
             started,
             line,

@@ -11,6 +11,7 @@ use crate::overload::Overload;
 use crate::patience::BodyLimit;
 use crate::recent::{Questions, WorkerRecent};
 use crate::request_side::Holding;
+use crate::routes::WorkerRoutes;
 use crate::server::{self, Doors};
 use crate::services::Services;
 use crate::settings::StalePolicy;
@@ -75,7 +76,8 @@ impl Worker {
                 live_table: self.live_table,
                 upstreams: Upstreams::new(self.upstreams, other_seed),
                 ids: IdSource::new(seed),
-                log: self.log,
+                routes: WorkerRoutes::new(),
+                log: Rc::new(self.log),
                 metrics: WorkerMetrics::new(self.metrics, self.overload),
                 share: WorkerShare::begin(self.shares, self.number),
                 listener_port: self.port,

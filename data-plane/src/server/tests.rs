@@ -16,6 +16,7 @@ use crate::overload::Overload;
 use crate::patience::BodyLimit;
 use crate::recent::WorkerRecent;
 use crate::request_side::Holding;
+use crate::routes::WorkerRoutes;
 use crate::services::{self, Services};
 use crate::settings::{AwsSigning, LambdaInvokeBy, StalePolicy};
 use crate::shares::WorkerShare;
@@ -23,6 +24,7 @@ use crate::transform::collect::CollectBudget;
 use crate::upstream::{Common, Upstreams};
 use bytes::BytesMut;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -52,7 +54,8 @@ fn gateway() -> Gateway {
         live_table,
         upstreams: Upstreams::new(Common::alone(), 1),
         ids: IdSource::new(7),
-        log: AccessLog::start(AccessLogFormat::Off, Arc::clone(&metrics)).unwrap().0,
+        routes: WorkerRoutes::new(),
+        log: Rc::new(AccessLog::start(AccessLogFormat::Off, Arc::clone(&metrics)).unwrap().0),
         metrics: WorkerMetrics::new(metrics, Arc::new(Overload::unlimited())),
         share: WorkerShare::alone(),
         listener_port: 80,

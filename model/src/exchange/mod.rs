@@ -15,7 +15,7 @@ pub use connection::accepts_trailers;
 pub use identity::{effective_method, trace_id};
 pub use inbound::{Inbound, protocol};
 pub use invocation::invocation_headers;
-pub use request::{HeadProblem, RequestBody, UpstreamHead, upstream_head};
+pub use request::{FixedHeaders, HeadProblem, RequestBody, UpstreamHead, upstream_head};
 pub use response::{ClientHead, ResponseBody, Upstream, client_head, function_head, proxied_head};
 
 use http::{HeaderName, HeaderValue};

@@ -31,8 +31,26 @@ pub struct UpstreamHead {
     pub method: Method,
     /// Path and query.
     pub target: String,
-    /// All of them but those that the HTTP library writes: `Content-Length` of a body that has one.
+    /// All of them but what whoever sends it writes: `Content-Length` of a body that has one.
     pub headers: HeaderList,
+}
+
+/// Headers towards the upstream that are the same for all requests of a route.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedHeaders<'a> {
+    /// `Host`.
+    pub host: &'a HeaderValue,
+    /// `x-amzn-apigateway-api-id`.
+    pub api_id: &'a HeaderValue,
+    /// `X-Forwarded-Port`: that of our listener.
+    pub forwarded_port: &'a HeaderValue,
+}
+
+impl<'a> FixedHeaders<'a> {
+    /// As the table has them.
+    pub fn of(route: &'a Route, plan: &'a HttpPlan, forwarded_port: &'a HeaderValue) -> Self {
+        Self { host: &plan.host, api_id: &route.stage.api_id, forwarded_port }
+    }
 }
 
 /// What the head must know about the body behind it.
@@ -69,7 +87,7 @@ pub fn upstream_head(
     route: &Route,
     plan: &HttpPlan,
     inbound: &Inbound<'_>,
-    listener_port: &HeaderValue,
+    fixed: &FixedHeaders<'_>,
     trace_id: &str,
     body: RequestBody,
 ) -> Result<UpstreamHead, HeadProblem> {
@@ -82,14 +100,14 @@ pub fn upstream_head(
     let fidelity = route.stage.fidelity;
     // None of those that are written here is among the client's that pass.
     let mut headers = HeaderList::with_capacity(inbound.headers.len() + WRITTEN_HEADERS + plan.headers.len());
-    headers.append(HOST, plan.host.clone());
-    headers.append(X_AMZN_API_ID, route.stage.api_id.clone());
+    headers.append(HOST, fixed.host.clone());
+    headers.append(X_AMZN_API_ID, fixed.api_id.clone());
     if let Ok(value) = HeaderValue::from_str(trace_id) {
         headers.append(X_AMZN_TRACE_ID, value);
     }
     match plan.style {
         HttpStyle::Proxy => {
-            forwarding_headers(&mut headers, inbound, listener_port);
+            forwarding_headers(&mut headers, inbound, fixed.forwarded_port);
             pass_headers(&mut headers, inbound.headers, fidelity, body);
         }
         HttpStyle::Custom => own_headers(&mut headers, inbound.headers, route, body),
@@ -97,12 +115,12 @@ pub fn upstream_head(
     mapped_headers(&mut headers, &plan.headers, inbound)?;
     match body.length {
         BodyLength::Empty if matches!(method, Method::POST | Method::PUT | Method::PATCH) => {
-            // hyper leaves it out, and there are servers that answer 411 then (RFC 9110 section 8.6).
+            // Whoever sends leaves it out, and there are servers that answer 411 then (RFC 9110 section 8.6).
             headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
         }
         BodyLength::Empty | BodyLength::Exactly(_) => {}
         BodyLength::Unknown => {
-            // Said explicitly, because hyper takes a GET without a length for a GET without a body.
+            // Said explicitly, because hyper, towards TLS, takes a GET without a length for one without a body.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
     }

@@ -54,7 +54,7 @@ fn sent(route: &Route, request: http::request::Builder, body: RequestBody) -> Re
         route,
         plan,
         &inbound(&head, &head.headers.clone().into(), "/files/a/b"),
-        &8080.into(),
+        &FixedHeaders::of(route, plan, &8080.into()),
         "Root=1-a-b",
         body,
     )
@@ -175,7 +175,7 @@ fn a_mapped_value_cannot_smuggle_a_line() {
         &route,
         plan,
         &inbound(&head, &head.headers.clone().into(), "/x"),
-        &80.into(),
+        &FixedHeaders::of(&route, plan, &80.into()),
         "Root=1-a-b",
         NO_BODY,
     );
@@ -224,7 +224,7 @@ fn a_mapping_gives_one_host_or_none() {
             &route,
             plan,
             &inbound(&head, &head.headers.clone().into(), "/x"),
-            &80.into(),
+            &FixedHeaders::of(&route, plan, &80.into()),
             "Root=1-a-b",
             NO_BODY,
         );

@@ -5,7 +5,9 @@ use super::{Ask, Refused, facts};
 use crate::content::conversion::Conversion;
 use crate::content::media_type::{content_type_or, missing_in_request};
 use crate::content::mock;
-use crate::exchange::{BodyLength, HeadProblem, Inbound, RequestBody, X_AMZN_TRACE_ID, trace_id, upstream_head};
+use crate::exchange::{
+    BodyLength, FixedHeaders, HeadProblem, Inbound, RequestBody, X_AMZN_TRACE_ID, trace_id, upstream_head,
+};
 use crate::gateway_response::GatewayError;
 use crate::mapping::CompiledSource;
 use crate::rest_api::{Integrity, MissingContentType};
@@ -32,7 +34,9 @@ pub(super) fn http(
     let from_client = ask.headers.get(X_AMZN_TRACE_ID).and_then(|value| value.to_str().ok());
     let trace_id = trace_id(from_client, 0, || 0);
     let about = RequestBody { length: sent.length(), untouched: decided.way.untouched };
-    let head = match upstream_head(route, plan, inbound, &HeaderValue::from(ask.listener_port), &trace_id, about) {
+    let port = HeaderValue::from(ask.listener_port);
+    let fixed = FixedHeaders::of(route, plan, &port);
+    let head = match upstream_head(route, plan, inbound, &fixed, &trace_id, about) {
         Ok(head) => head,
         Err(HeadProblem::Target(TargetProblem::MissingParameter)) if plan.uri.sources().any(|one| one.reads_body()) => {
             told.notes.push("The request target needs a value from the body, which is not known here.".to_owned());

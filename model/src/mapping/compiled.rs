@@ -15,7 +15,7 @@ use std::borrow::Cow;
 /// A source with everything resolved that does not depend on the request.
 ///
 /// Query names are compared as they are. Header names are too on the hosted service (section c.1), but a name has no
-/// case left when it gets here: HTTP/2 has none, and hyper lowers those of HTTP/1. So headers are found in any case.
+/// case left when it gets here: HTTP/2 has none, and those of HTTP/1 are lowered. So headers are found in any case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CompiledSource {
     /// Known when the table is built.
