@@ -132,8 +132,10 @@ fn hyper_reads_the_same_requests_as_the_grammar_and_never_refuses_one_itself() {
             prop_assert!(calls.len() <= whole + 1);
             prop_assert!(calls.len() == whole || !outcome.at_boundary);
             if let Some(violation) = outcome.violation.filter(|_| !closes) {
-                let last = answers.last().cloned();
-                prop_assert_eq!(last, Some((violation.status(), violation.to_string())));
+                // What is wrong with the body of a HEAD is answered without words (RFC 9110 section 9.3.2).
+                let is_head = calls.last().is_some_and(|(method, _, body)| method == "HEAD" && body.is_none());
+                let words = if is_head { String::new() } else { violation.to_string() };
+                prop_assert_eq!(answers.last().cloned(), Some((violation.status(), words)));
             }
             // Without an error there was no parse error either: hyper found nothing to refuse.
             prop_assert!(served.is_ok(), "{:?}", served);
