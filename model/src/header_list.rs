@@ -67,12 +67,9 @@ impl HeaderList {
         match self.lines.iter().position(|(known, _)| *known == name) {
             None => self.lines.push((name, value)),
             Some(at) => {
-                let mut place = 0;
-                self.lines.retain(|(known, _)| {
-                    place += 1;
-                    place <= at + 1 || *known != name
-                });
                 self.lines[at].1 = value;
+                let mut is_first = true;
+                self.lines.retain(|(known, _)| *known != name || std::mem::take(&mut is_first));
             }
         }
     }

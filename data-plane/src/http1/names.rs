@@ -14,7 +14,7 @@ const NAME_BYTES_MAX: usize = 64;
 struct Known {
     spelled: Box<[u8]>,
     name: HeaderName,
-    /// Whether it was met again since another one last wanted its place.
+    /// Whether it was met since another one last wanted its place.
     is_used: bool,
 }
 
@@ -54,7 +54,7 @@ fn learn(slot: &mut Option<Known>, spelled: &[u8]) -> Result<HeaderName, Invalid
     // Two that want one place must not drive each other out with every message.
     let is_taken = slot.as_mut().is_some_and(|known| std::mem::take(&mut known.is_used));
     if !is_taken {
-        *slot = Some(Known { spelled: spelled.into(), name: name.clone(), is_used: false });
+        *slot = Some(Known { spelled: spelled.into(), name: name.clone(), is_used: true });
     }
     Ok(name)
 }
@@ -114,7 +114,8 @@ mod tests {
             let place = place(name.as_bytes()).expect("it is short");
             with_names(|names| names.0[place].as_ref().is_some_and(|known| *known.spelled == *name.as_bytes()))
         };
-        for name in [often, often, &once, often] {
+        // Turn by turn, as when each message has both.
+        for name in [often, &once, often, &once] {
             read(name).expect("a name");
         }
         assert!(is_known(often) && !is_known(&once));

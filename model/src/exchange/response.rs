@@ -8,7 +8,7 @@ use crate::limits::MAPPED_HEADER_BYTES_MAX;
 use crate::mapping::{ContextField, RequestFacts, ResponseFacts};
 use crate::rest_api::Fidelity;
 use crate::table::ResponsePlan;
-use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRAILER};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRAILER};
 use http::{Method, StatusCode};
 use std::borrow::Cow;
 
@@ -79,21 +79,17 @@ pub fn proxied_head(
     fidelity: Fidelity,
     method: &Method,
     status: StatusCode,
-    mut from: HeaderList,
+    mut headers: HeaderList,
     body: ResponseBody,
 ) -> ClientHead {
-    if from.contains(CONNECTION) {
-        let named = ConnectionNames::of(&from).within(&from);
-        for name in named {
-            from.remove(name);
-        }
+    for name in ConnectionNames::of(&headers).within(&headers) {
+        headers.remove(name);
     }
     // A 204 has no length whatever the method (RFC 9110 section 8.6).
     let bodiless = *method == Method::HEAD && status != StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     // There is no body to measure; the length is a statement about the one that a GET would get.
-    let length = if bodiless && body.untouched { from.get(CONTENT_LENGTH).cloned() } else { None };
+    let length = if bodiless && body.untouched { headers.get(CONTENT_LENGTH).cloned() } else { None };
     let passes_trailers = fidelity == Fidelity::Transparent && body.unsized_body && body.untouched;
-    let mut headers = from;
     headers.retain(|name, _| passes_trailers && *name == TRAILER || passes(name, body.untouched));
     headers.extend(length.map(|length| (CONTENT_LENGTH, length)));
     default_content_type(&mut headers, fidelity, status);
@@ -113,8 +109,7 @@ fn passes(name: &mut HeaderName, untouched: bool) -> bool {
 }
 
 /// Writes the head of a function's answer (sections b.3 and c.4): its headers go by the rules of a proxy's upstream.
-pub fn function_head(fidelity: Fidelity, status: StatusCode, from: HeaderList, trace_id: &str) -> ClientHead {
-    let mut headers = from;
+pub fn function_head(fidelity: Fidelity, status: StatusCode, mut headers: HeaderList, trace_id: &str) -> ClientHead {
     headers.retain(|name, _| passes(name, true));
     if let Ok(value) = HeaderValue::from_str(trace_id) {
         headers.insert(X_AMZN_TRACE_ID, value);

@@ -48,16 +48,21 @@ fn inbound<'a>(head: &'a http::request::Parts, headers: &'a HeaderList, route_pa
 }
 
 fn sent(route: &Route, request: http::request::Builder, body: RequestBody) -> Result<UpstreamHead, HeadProblem> {
-    let (head, ()) = request.uri("/prod/files/a/b?x=1").body(()).expect("a request").into_parts();
+    sent_to(route, request.uri("/prod/files/a/b?x=1"), "/files/a/b", body)
+}
+
+fn sent_to(
+    route: &Route,
+    request: http::request::Builder,
+    route_path: &str,
+    body: RequestBody,
+) -> Result<UpstreamHead, HeadProblem> {
+    let (head, ()) = request.body(()).expect("a request").into_parts();
+    let headers = head.headers.clone().into();
     let Plan::Http(plan) = &route.plan else { panic!("{:?}", route.plan) };
-    upstream_head(
-        route,
-        plan,
-        &inbound(&head, &head.headers.clone().into(), "/files/a/b"),
-        &FixedHeaders::of(route, plan, &8080.into()),
-        "Root=1-a-b",
-        body,
-    )
+    let port = 8080.into();
+    let fixed = FixedHeaders::of(route, plan, &port);
+    upstream_head(route, plan, &inbound(&head, &headers, route_path), &fixed, "Root=1-a-b", body)
 }
 
 fn get(fidelity: Fidelity) -> Arc<Route> {
@@ -169,16 +174,7 @@ fn a_mapped_value_cannot_smuggle_a_line() {
         Verb::Any,
         &[("integration.request.header.X-Q", "method.request.querystring.q")],
     );
-    let (head, ()) = Request::builder().uri("/x?q=a%0d%0aEvil:%201").body(()).expect("a request").into_parts();
-    let Plan::Http(plan) = &route.plan else { panic!("{:?}", route.plan) };
-    let result = upstream_head(
-        &route,
-        plan,
-        &inbound(&head, &head.headers.clone().into(), "/x"),
-        &FixedHeaders::of(&route, plan, &80.into()),
-        "Root=1-a-b",
-        NO_BODY,
-    );
+    let result = sent_to(&route, Request::builder().uri("/x?q=a%0d%0aEvil:%201"), "/x", NO_BODY);
     assert_eq!(result.err(), Some(HeadProblem::Unsendable));
 }
 
@@ -217,17 +213,8 @@ fn a_mapping_gives_one_host_or_none() {
         Verb::Any,
         &[("integration.request.header.Host", "method.request.multivaluequerystring.h")],
     );
-    let Plan::Http(plan) = &route.plan else { panic!("{:?}", route.plan) };
     for (query, expected) in [("h=a.test", Ok("a.test")), ("h=a.test&h=b.test", Err(HeadProblem::Unsendable))] {
-        let (head, ()) = Request::builder().uri(format!("/x?{query}")).body(()).expect("a request").into_parts();
-        let head = upstream_head(
-            &route,
-            plan,
-            &inbound(&head, &head.headers.clone().into(), "/x"),
-            &FixedHeaders::of(&route, plan, &80.into()),
-            "Root=1-a-b",
-            NO_BODY,
-        );
+        let head = sent_to(&route, Request::builder().uri(format!("/x?{query}")), "/x", NO_BODY);
         let host = head.map(|head| head.headers.get("host").expect("is there").to_str().expect("text").to_owned());
         assert_eq!(host, expected.map(str::to_owned), "{query}");
     }
