@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     /// The same with `splice` for bodies.
     HaproxySplice,
     H2o,
+    /// No proxy, but what is below each: see [`forwarder`](crate::forwarder).
+    Forwarder,
 }
 
 /// 10 routes, and 100,000.
@@ -40,17 +42,18 @@ impl Kind {
             Self::Haproxy => "HAProxy".into(),
             Self::HaproxySplice => "HAProxy with splice".into(),
             Self::H2o => "h2o".into(),
+            Self::Forwarder => "bytes forwarded".into(),
         }
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        self.program().is_none()
+        matches!(self, Self::Penstock | Self::PenstockWith(..))
     }
 
     /// The program of a peer, and the words that make it tell its version.
     fn program(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Penstock | Self::PenstockWith(..) => None,
+            Self::Penstock | Self::PenstockWith(..) | Self::Forwarder => None,
             Self::Nginx => Some(("nginx", "-v")),
             Self::Haproxy | Self::HaproxySplice => Some(("haproxy", "-v")),
             Self::H2o => Some(("h2o", "--version")),
@@ -60,7 +63,10 @@ impl Kind {
     /// Its version; `None` when it is not installed.
     pub(crate) fn version(self) -> Option<String> {
         let Some((program, word)) = self.program() else {
-            return Some(format!("Penstock {}", env!("CARGO_PKG_VERSION")));
+            return Some(match self {
+                Self::Forwarder => "bytes forwarded, and nothing thought about them".to_owned(),
+                _ => format!("Penstock {}", env!("CARGO_PKG_VERSION")),
+            });
         };
         let output = Command::new(program).arg(word).output().ok()?;
         let text = [output.stdout, output.stderr].concat();
@@ -179,32 +185,42 @@ fn free_port() -> u16 {
 }
 
 async fn peer(kind: Kind, setup: &Setup, directory: &Path) -> Contestant {
-    let (http1, http2) = (free_port(), free_port());
+    let http1 = free_port();
+    let http2 = if kind == Kind::Forwarder { http1 } else { free_port() };
     let name = kind.name().replace(' ', "-");
-    let file = directory.join(format!("{name}.conf"));
-    let text = match kind {
-        Kind::Nginx => nginx(setup, directory, http1, http2),
-        Kind::H2o => h2o(setup, http1, http2),
-        _ => haproxy(setup, kind == Kind::HaproxySplice, http1, http2),
-    };
-    std::fs::write(&file, text).unwrap();
-    let (program, _) = kind.program().unwrap();
-    let mut command = crate::load::pinned(&setup.pin, Path::new(program));
-    match kind {
-        Kind::Nginx => command.arg("-p").arg(directory).arg("-c"),
-        Kind::H2o => command.arg("-c"),
-        _ => command.args(["-db", "-f"]),
+    let mut command = match kind.program() {
+        Some((program, _)) => {
+            let mut command = crate::load::pinned(&setup.pin, Path::new(program));
+            match kind {
+                Kind::Nginx => command.arg("-p").arg(directory).arg("-c"),
+                Kind::H2o => command.arg("-c"),
+                _ => command.args(["-db", "-f"]),
+            };
+            let file = directory.join(format!("{name}.conf"));
+            let text = match kind {
+                Kind::Nginx => nginx(setup, directory, http1, http2),
+                Kind::H2o => h2o(setup, http1, http2),
+                _ => haproxy(setup, kind == Kind::HaproxySplice, http1, http2),
+            };
+            std::fs::write(&file, text).unwrap();
+            command.arg(&file);
+            command
+        }
+        None => {
+            let mut command = crate::load::pinned(&setup.pin, &std::env::current_exe().unwrap());
+            command.args(["--role", "forwarder", &format!("127.0.0.1:{http1}"), &setup.backend.to_string()]);
+            command
+        }
     };
     let log = directory.join(format!("{name}.log"));
     let said = File::create(&log).unwrap();
-    let mut child =
-        command.arg(&file).stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said).spawn().unwrap();
+    let mut child = command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said).spawn().unwrap();
     let addresses = [http1, http2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
     until(
         "the peer listens",
         async || {
             let ended = child.try_wait().unwrap();
-            assert!(ended.is_none(), "{program} ended: {}", std::fs::read_to_string(&log).unwrap());
+            assert!(ended.is_none(), "{name} ended: {}", std::fs::read_to_string(&log).unwrap());
             addresses.iter().all(|address| TcpStream::connect(address).is_ok())
         },
         |&listens| listens,

@@ -14,6 +14,7 @@
 mod account;
 mod backend;
 mod contestants;
+mod forwarder;
 mod load;
 mod report;
 mod shares;
@@ -277,6 +278,9 @@ async fn main() {
         ["--role", "backend"] => backend::run(backend::Idling::Spins).await,
         ["--role", "backend-that-sleeps"] => backend::run(backend::Idling::Sleeps).await,
         ["--role", "backend-and-generator"] => backend::run(backend::Idling::Asks).await,
+        ["--role", "forwarder", listen, backend] => {
+            forwarder::run(listen.parse().unwrap(), backend.parse().unwrap()).unwrap();
+        }
         ["--role", role, to] => load::play(role, to.parse().unwrap()).await,
         ["slowclients"] => {
             let rounds = setting("PENSTOCK_BENCH_ROUNDS", SLOW_CLIENTS_ROUNDS);

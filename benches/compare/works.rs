@@ -50,6 +50,8 @@ pub(crate) struct Work {
 }
 
 const PEERS: &[Kind] = &[Kind::Nginx, Kind::Haproxy, Kind::H2o];
+/// And what is below them, where each client keeps its connection.
+const PEERS_AND_FLOOR: &[Kind] = &[Kind::Nginx, Kind::Haproxy, Kind::H2o, Kind::Forwarder];
 const COPYING: &[Kind] = &[Kind::Nginx, Kind::Haproxy];
 const HAPROXY: &[Kind] = &[Kind::Haproxy];
 
@@ -78,8 +80,11 @@ const fn transfer(name: &'static str, title: &'static str) -> Work {
 
 /// All of them, in the order in which they are done.
 pub(crate) const WORKS: &[Work] = &[
-    work("get", "GET of 1 KiB, 64 kept connections", Task::Small(Small::Get), 0.90),
-    work("post", "POST of 4 KiB, echoed, 64 kept connections", Task::Small(Small::Post), 0.90),
+    Work { others: PEERS_AND_FLOOR, ..work("get", "GET of 1 KiB, 64 kept connections", Task::Small(Small::Get), 0.90) },
+    Work {
+        others: PEERS_AND_FLOOR,
+        ..work("post", "POST of 4 KiB, echoed, 64 kept connections", Task::Small(Small::Post), 0.90)
+    },
     Work {
         is_on_all_cores: true,
         ..work("cores", "the same GET, a worker for each core", Task::Small(Small::Get), 0.85)
