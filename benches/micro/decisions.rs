@@ -130,7 +130,7 @@ pub(crate) fn heads(criterion: &mut Criterion) {
         host: "api.example.com",
         base_path: "",
         route_path: "/collection0/7/part0",
-        resource: Some(("r0", "/collection0/{id}/part0")),
+        resource: Some(&route.resource),
         request_id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
         extended_request_id: "JKJaXmPLvHcESHA=",
         client: ([192, 0, 2, 7], 40_000).into(),

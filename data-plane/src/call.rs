@@ -188,7 +188,7 @@ impl Call<'_> {
             host: self.host.unwrap_or_default(),
             base_path: path.get(slashes..slashes + found.base_path_bytes).unwrap_or_default(),
             route_path: path.get(found.route_path_at..).unwrap_or("/"),
-            resource: found.route.as_deref().map(|route| (route.resource_id.as_str(), route.resource_path.as_str())),
+            resource: found.route.as_deref().map(|route| &route.resource),
             request_id: self.request_id,
             extended_request_id: self.extended_request_id,
             client: self.connection.address,

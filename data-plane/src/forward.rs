@@ -45,9 +45,9 @@ impl Call<'_> {
             taken => Box::pin(self.prepare(route, plan, taken, found)).await?,
         };
         let sent_at = Instant::now();
-        let (limit, progress) = (route.timeout, &*record.request);
+        let (limit, progress) = (route.timeout(), &*record.request);
         let sent = match &plan.service {
-            None => self.send(&plan.target, sent_at, limit, request, progress).await,
+            None => self.send(&plan.upstream.target, sent_at, limit, request, progress).await,
             Some(service) => Box::pin(self.send_signed(service, plan, sent_at, limit, request, progress)).await,
         };
         match self.answered(route, plan, sent?, sent_at, record)? {
@@ -104,7 +104,7 @@ impl Call<'_> {
         progress: &Progress,
     ) -> Result<(Response<Incoming>, Lease), ProxyError> {
         let services = &self.gateway.services;
-        let target = services.address(service, &plan.target, &mut request)?;
+        let target = services.address(service, &plan.upstream.target, &mut request)?;
         signed_by(sent_at + limit, services.sign_request(service, &mut request)).await?;
         self.send(&target, sent_at, limit, request, progress).await
     }

@@ -93,7 +93,7 @@ impl Call<'_> {
         record: &mut Record,
     ) -> Result<Invoked, ProxyError> {
         let sent_at = Instant::now();
-        let deadline = sent_at + route.timeout;
+        let deadline = sent_at + route.timeout();
         let services = &self.gateway.services;
         let Invocation { key, host, target, signed } = services.invocation(plan)?;
         headers.insert(HOST, host);

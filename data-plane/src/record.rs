@@ -234,7 +234,7 @@ impl Drop for Record {
             origin: outcome.origin.as_str(),
             api: stage.map(|stage| stage.key.rest_api_id.to_string()).unwrap_or_default(),
             stage: stage.map(|stage| stage.key.stage_name.to_string()).unwrap_or_default(),
-            resource: route.map(|route| route.resource_path.clone()).unwrap_or_default(),
+            resource: route.map(|route| route.resource.path.to_string()).unwrap_or_default(),
             client: line.client,
             protocol: line.protocol,
             request_bytes: self.request.bytes(),

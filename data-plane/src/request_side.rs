@@ -218,7 +218,7 @@ impl Intake<'_> {
         on_its_way.unasked();
         let template = outcome.template;
         let body = match template {
-            Some(index) => OutgoingBody::rendered(self.plan.templates[index].render()),
+            Some(index) => OutgoingBody::rendered(self.plan.templates()[index].render()),
             None => body,
         };
         let about = RequestBody { length: body.length(), untouched: way.untouched };

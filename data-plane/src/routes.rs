@@ -106,7 +106,7 @@ impl Sent {
     fn of(route: &Route, plan: &HttpPlan) -> Option<Self> {
         // They were values before, so they are again.
         let own = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).ok();
-        Some(Self { host: own(&plan.host)?, api_id: own(&route.stage.api_id)? })
+        Some(Self { host: own(&plan.upstream.host)?, api_id: own(&route.stage.api_id)? })
     }
 }
 
@@ -178,12 +178,18 @@ mod tests {
         assert!(!is_held(&once) && counted() == before + 1);
         let many: Vec<Met> = (0..10).map(|_| worker.met(Version(1), &routes[0])).collect();
         assert!(many.iter().all(is_held) && counted() == before + 2);
-        assert_eq!(many[0].resource_path, "/r0");
+        assert_eq!(&*many[0].resource.path, "/r0");
         let Plan::Http(plan) = &many[0].plan else { panic!("it leads to an upstream") };
         let port = HeaderValue::from(80);
         let fixed = many[0].fixed(plan, &port);
-        assert_eq!((fixed.host, fixed.api_id, fixed.forwarded_port), (&plan.host, &routes[0].stage.api_id, &port));
-        assert!(!std::ptr::eq(fixed.host.as_bytes(), plan.host.as_bytes()), "it is a copy of the worker's own");
+        assert_eq!(
+            (fixed.host, fixed.api_id, fixed.forwarded_port),
+            (&plan.upstream.host, &routes[0].stage.api_id, &port)
+        );
+        assert!(
+            !std::ptr::eq(fixed.host.as_bytes(), plan.upstream.host.as_bytes()),
+            "it is a copy of the worker's own"
+        );
         drop((once, many));
         assert_eq!(counted(), before + 1, "the worker's own");
     }
@@ -203,7 +209,7 @@ mod tests {
         worker.met(Version(2), &routes[1]);
         let counts: Vec<usize> = routes.iter().map(|route| Arc::strong_count(route) - 1).collect();
         assert_eq!(counts, [vec![1], vec![0; 39]].concat(), "but for what is under way");
-        assert_eq!(under_way.resource_path, "/r0");
+        assert_eq!(&*under_way.resource.path, "/r0");
     }
 
     #[test]

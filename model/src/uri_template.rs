@@ -1,9 +1,10 @@
 //! The URI of an HTTP integration (section e.2): `${stageVariables.x}` filled in when a stage is compiled, `{name}` when
 //! a request runs.
 
-use crate::mapping::{CompiledSource, RequestFacts, SourceProblem, percent_encode_into};
+use crate::mapping::{CompiledSource, PathValue, RequestFacts, SourceProblem, percent_decode, percent_encode_into};
 use crate::resource::segments;
 use http::uri::Authority;
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// Whether the upstream speaks TLS.
@@ -36,8 +37,21 @@ impl Scheme {
 /// A stretch of path or query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
-    Literal(String),
-    Value(CompiledSource),
+    /// In place, when it is short.
+    Literal(SmolStr),
+    Path(PathValue),
+    Other(Box<CompiledSource>),
+}
+
+/// Pieces that a path has as a rule.
+const FIRST_PIECES: usize = 2;
+
+/// The pieces of a path, the first of them in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PathPieces {
+    /// Empty ones where there are fewer.
+    first: [Piece; FIRST_PIECES],
+    more: Box<[Piece]>,
 }
 
 /// An integration URI with everything resolved that does not depend on the request.
@@ -46,7 +60,7 @@ enum Piece {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct UriTemplate {
-    path: Box<[Piece]>,
+    path: PathPieces,
     query: Box<[Piece]>,
     /// Clear text or TLS.
     pub scheme: Scheme,
@@ -106,6 +120,9 @@ pub fn fill_stage_variables(text: &str, variables: &BTreeMap<String, String>) ->
 }
 
 impl UriTemplate {
+    /// Bytes of the part that every request looks at; it comes first.
+    pub(crate) const PATH_BYTES: usize = size_of::<PathPieces>();
+
     /// Compiles `uri` for a stage. `parameters` are the mappings `integration.request.path.{name}`.
     ///
     /// # Errors
@@ -131,15 +148,13 @@ impl UriTemplate {
         }
         let (path, query) = rest[end..].split_once('?').unwrap_or((&rest[end..], ""));
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { scheme, authority, path: pieces(path, parameters)?, query: pieces(query, parameters)? })
+        let (path, query) = (pieces(path, parameters)?, pieces(query, parameters)?);
+        Ok(Self { scheme, authority, path: path.into(), query: query.into() })
     }
 
     /// The values that a request fills in, in their order.
-    pub fn sources(&self) -> impl Iterator<Item = &CompiledSource> {
-        self.path.iter().chain(&self.query).filter_map(|piece| match piece {
-            Piece::Literal(_) => None,
-            Piece::Value(source) => Some(source),
-        })
+    pub fn sources(&self) -> impl Iterator<Item = CompiledSource> {
+        self.path.iter().chain(&self.query).filter_map(Piece::source)
     }
 
     /// The address for people, with the names that `resource_path` gives to what a request fills in.
@@ -151,11 +166,13 @@ impl UriTemplate {
             text.push_str(before);
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
-                Piece::Value(CompiledSource::Fixed(value)) => text.push_str(value),
-                Piece::Value(CompiledSource::Segment(number) | CompiledSource::SegmentsFrom(number)) => {
-                    text.push_str(named(*number));
+                Piece::Path(PathValue::Segment(number) | PathValue::SegmentsFrom(number)) => {
+                    text.push_str(named(*number))
                 }
-                Piece::Value(source) => text.push_str(&format!("{{{source:?}}}")),
+                Piece::Other(source) => match &**source {
+                    CompiledSource::Fixed(value) => text.push_str(value),
+                    source => text.push_str(&format!("{{{source:?}}}")),
+                },
             }
         }
         text
@@ -178,10 +195,11 @@ impl UriTemplate {
     ) -> Result<String, TargetProblem> {
         let client_query = client_query.unwrap_or_default();
         let mut out = String::with_capacity(64 + facts.route_path().len() + client_query.len());
-        for piece in &self.path {
+        for piece in self.path.iter() {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
-                Piece::Value(source) => push_path_value(&mut out, source, facts)?,
+                Piece::Path(value) => push_path(&mut out, value.raw(facts.route_path()))?,
+                Piece::Other(source) => push_path_value(&mut out, source, facts)?,
             }
         }
         let mut separator = '?';
@@ -191,7 +209,11 @@ impl UriTemplate {
             for piece in &self.query {
                 match piece {
                     Piece::Literal(text) => out.push_str(text),
-                    Piece::Value(source) => {
+                    Piece::Path(value) => {
+                        let raw = value.raw(facts.route_path()).ok_or(TargetProblem::MissingParameter)?;
+                        percent_encode_into(&mut out, &percent_decode(raw));
+                    }
+                    Piece::Other(source) => {
                         let values = source.values(facts)?;
                         let value = values.first().ok_or(TargetProblem::MissingParameter)?;
                         percent_encode_into(&mut out, value);
@@ -217,15 +239,50 @@ impl UriTemplate {
     }
 }
 
-/// Path values that come from the client's path keep their spelling; others are encoded, `/` included.
-fn push_path_value(out: &mut String, source: &CompiledSource, facts: &impl RequestFacts) -> Result<(), TargetProblem> {
-    if let Some(raw) = source.raw_path_value(facts.route_path()) {
-        if raw.split('/').any(is_dot_segment) {
-            return Err(TargetProblem::DotSegment);
+impl Piece {
+    fn of(source: &CompiledSource) -> Self {
+        match source {
+            CompiledSource::Path(value) => Self::Path(*value),
+            other => Self::Other(Box::new(other.clone())),
         }
-        out.push_str(raw);
-        return Ok(());
     }
+
+    /// What fills it in.
+    fn source(&self) -> Option<CompiledSource> {
+        match self {
+            Self::Literal(_) => None,
+            Self::Path(value) => Some(CompiledSource::Path(*value)),
+            Self::Other(source) => Some(CompiledSource::clone(source)),
+        }
+    }
+}
+
+impl PathPieces {
+    fn iter(&self) -> impl Iterator<Item = &Piece> {
+        self.first.iter().chain(&self.more)
+    }
+}
+
+impl From<Vec<Piece>> for PathPieces {
+    fn from(pieces: Vec<Piece>) -> Self {
+        let mut pieces = pieces.into_iter();
+        let first = std::array::from_fn(|_| pieces.next().unwrap_or(Piece::Literal(SmolStr::default())));
+        Self { first, more: pieces.collect() }
+    }
+}
+
+/// A value that comes from the client's path keeps its spelling.
+fn push_path(out: &mut String, raw: Option<&str>) -> Result<(), TargetProblem> {
+    let raw = raw.ok_or(TargetProblem::MissingParameter)?;
+    if raw.split('/').any(is_dot_segment) {
+        return Err(TargetProblem::DotSegment);
+    }
+    out.push_str(raw);
+    Ok(())
+}
+
+/// Others are encoded, `/` included.
+fn push_path_value(out: &mut String, source: &CompiledSource, facts: &impl RequestFacts) -> Result<(), TargetProblem> {
     let values = source.values(facts)?;
     let value = values.first().ok_or(TargetProblem::MissingParameter)?;
     if is_dot_segment(value) {
@@ -253,25 +310,25 @@ fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> 
     head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
 }
 
-fn pieces(text: &str, parameters: &BTreeMap<String, CompiledSource>) -> Result<Box<[Piece]>, UriProblem> {
+fn pieces(text: &str, parameters: &BTreeMap<String, CompiledSource>) -> Result<Vec<Piece>, UriProblem> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find('{') {
         if at > 0 {
-            out.push(Piece::Literal(rest[..at].to_owned()));
+            out.push(Piece::Literal(rest[..at].into()));
         }
         let (name, behind) = rest[at + 1..].split_once('}').ok_or(UriProblem::OpenBrace)?;
         let name = name.strip_suffix('+').unwrap_or(name);
         match parameters.get(name) {
-            Some(source) => out.push(Piece::Value(source.clone())),
+            Some(source) => out.push(Piece::of(source)),
             None => return Err(UriProblem::UnmappedParameter(name.to_owned())),
         }
         rest = behind;
     }
     if !rest.is_empty() {
-        out.push(Piece::Literal(rest.to_owned()));
+        out.push(Piece::Literal(rest.into()));
     }
-    Ok(out.into())
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -302,8 +359,8 @@ mod tests {
         let variables =
             BTreeMap::from([("host".to_owned(), "up.test:81".to_owned()), ("v".to_owned(), "v2".to_owned())]);
         let parameters = BTreeMap::from([
-            ("proxy".to_owned(), CompiledSource::SegmentsFrom(1)),
-            ("id".to_owned(), CompiledSource::Segment(0)),
+            ("proxy".to_owned(), CompiledSource::Path(PathValue::SegmentsFrom(1))),
+            ("id".to_owned(), CompiledSource::Path(PathValue::Segment(0))),
             ("q".to_owned(), CompiledSource::Query("q".to_owned())),
         ]);
         UriTemplate::compile(uri, &variables, &parameters)

@@ -127,7 +127,7 @@ fn routes(publication: &Publication, bundle: &Bundle) -> Vec<ListedRoute> {
 fn problems(table: &StageTable) -> HashMap<(ResourceId, Verb), String> {
     let failing = |route: &Arc<Route>| {
         let canary = if route.stage.canary == Some(true) { "its canary: " } else { "" };
-        Some(((route.resource_id.clone(), route.verb), format!("{canary}{}", route.problem()?)))
+        Some(((route.resource.id.clone(), route.verb), format!("{canary}{}", route.problem()?)))
     };
     let canary = table.canary().map(StageTable::routes).unwrap_or_default();
     // The stage's own problem replaces its canary's.

@@ -3,6 +3,7 @@
 use super::X_FORWARDED_FOR;
 use crate::header_list::HeaderList;
 use crate::mapping::{ContextField, RequestFacts};
+use crate::table::RouteResource;
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use time::OffsetDateTime;
@@ -30,8 +31,8 @@ pub struct Inbound<'a> {
     pub base_path: &'a str,
     /// Behind stage or base path, with exactly one leading slash.
     pub route_path: &'a str,
-    /// Id and path of the resource that the request met; `None` before it met one.
-    pub resource: Option<(&'a str, &'a str)>,
+    /// `None` before the request met one.
+    pub resource: Option<&'a RouteResource>,
     /// `x-amzn-RequestId`.
     pub request_id: &'a str,
     /// `x-amz-apigw-id`.
@@ -77,8 +78,8 @@ impl RequestFacts for Inbound<'_> {
             ContextField::DomainPrefix => Cow::Borrowed(self.domain_prefix()),
             ContextField::SourceIp => Cow::Owned(self.client.ip().to_string()),
             ContextField::UserAgent => String::from_utf8_lossy(self.headers.get(http::header::USER_AGENT)?.as_bytes()),
-            ContextField::ResourceId => Cow::Borrowed(self.resource?.0),
-            ContextField::ResourcePath => Cow::Borrowed(self.resource?.1),
+            ContextField::ResourceId => Cow::Borrowed(self.resource?.id.as_str()),
+            ContextField::ResourcePath => Cow::Borrowed(&self.resource?.path),
             // A request that runs has no error yet.
             ContextField::Error(_) => return None,
         })
@@ -164,7 +165,7 @@ mod tests {
             host: "abc.execute-api.test:8080",
             base_path: "",
             route_path: "/images",
-            resource: Some(("r1", "/images")),
+            resource: Some(&RouteResource { id: "r1".into(), path: "/images".into() }),
             request_id: "00000000-0000-0000-0000-000000000000",
             extended_request_id: "ext=",
             client: ([192, 0, 2, 7], 4000).into(),

@@ -9,6 +9,7 @@ use crate::header_list::HeaderList;
 use crate::headers::{HeaderRule, request_to_http, request_to_http_proxy};
 use crate::limits::MAPPED_HEADER_BYTES_MAX;
 use crate::mapping::{CompiledSource, SourceProblem};
+use crate::method::Verb;
 use crate::rest_api::Fidelity;
 use crate::table::{HttpPlan, HttpStyle, Route};
 use crate::uri_template::TargetProblem;
@@ -49,7 +50,7 @@ pub struct FixedHeaders<'a> {
 impl<'a> FixedHeaders<'a> {
     /// As the table has them.
     pub fn of(route: &'a Route, plan: &'a HttpPlan, forwarded_port: &'a HeaderValue) -> Self {
-        Self { host: &plan.host, api_id: &route.stage.api_id, forwarded_port }
+        Self { host: &plan.upstream.host, api_id: &route.stage.api_id, forwarded_port }
     }
 }
 
@@ -95,11 +96,12 @@ pub fn upstream_head(
         HttpStyle::Proxy => inbound.uri.query(),
         HttpStyle::Custom => None,
     };
-    let target = plan.uri.request_target(inbound, client_query, &plan.query)?;
-    let method = plan.method.clone().unwrap_or_else(|| inbound.method.clone());
+    let target = plan.uri.request_target(inbound, client_query, plan.query())?;
+    let method = plan.method.and_then(Verb::to_method).unwrap_or_else(|| inbound.method.clone());
     let fidelity = route.stage.fidelity;
+    let mapped = plan.headers();
     // None of those that are written here is among the client's that pass.
-    let mut headers = HeaderList::with_capacity(inbound.headers.len() + WRITTEN_HEADERS + plan.headers.len());
+    let mut headers = HeaderList::with_capacity(inbound.headers.len() + WRITTEN_HEADERS + mapped.len());
     headers.append(HOST, fixed.host.clone());
     headers.append(X_AMZN_API_ID, fixed.api_id.clone());
     if let Ok(value) = HeaderValue::from_str(trace_id) {
@@ -112,7 +114,7 @@ pub fn upstream_head(
         }
         HttpStyle::Custom => own_headers(&mut headers, inbound.headers, route, body),
     }
-    mapped_headers(&mut headers, &plan.headers, inbound)?;
+    mapped_headers(&mut headers, mapped, inbound)?;
     match body.length {
         BodyLength::Empty if matches!(method, Method::POST | Method::PUT | Method::PATCH) => {
             // Whoever sends leaves it out, and there are servers that answer 411 then (RFC 9110 section 8.6).

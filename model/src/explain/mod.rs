@@ -98,7 +98,7 @@ pub fn explain(table: &RoutingTable, ask: &Ask<'_>) -> Explanation {
         told.refusal = Some(refusal(Some(stage.settings()), &inbound, &refused));
         return told;
     };
-    let inbound = Inbound { resource: Some((route.resource_id.as_str(), route.resource_path.as_str())), ..inbound };
+    let inbound = Inbound { resource: Some(&route.resource), ..inbound };
     told.route = Some(route_facts(route, &inbound));
     let ended = match &route.plan {
         Plan::Fail(problem) => Err(Refused::new(problem, GatewayError::configuration())),
@@ -163,7 +163,7 @@ fn stage_facts(located: &Located<'_, '_>, side: &StageTable) -> StageFacts {
 }
 
 fn route_facts(route: &Route, inbound: &Inbound<'_>) -> RouteFacts {
-    let parameters = segments(&route.resource_path).filter_map(|part| match PathPart::parse(part) {
+    let parameters = segments(&route.resource.path).filter_map(|part| match PathPart::parse(part) {
         Ok(PathPart::Param(name) | PathPart::Greedy(name)) => Some(name.to_owned()),
         Ok(PathPart::Literal(_)) | Err(_) => None,
     });
@@ -176,8 +176,8 @@ fn route_facts(route: &Route, inbound: &Inbound<'_>) -> RouteFacts {
         }
     };
     RouteFacts {
-        resource_id: route.resource_id.to_string(),
-        resource_path: route.resource_path.clone(),
+        resource_id: route.resource.id.to_string(),
+        resource_path: route.resource.path.to_string(),
         verb: route.verb,
         integration_type: route.integration_type.as_str(),
         path_parameters: parameters.map(with_value).collect(),

@@ -124,7 +124,7 @@ pub(super) fn decide(
             return Err(Refused::new(error, error));
         }
     };
-    let template = outcome.template.and_then(|index| plan.choice.as_ref()?.key(index));
+    let template = outcome.template.and_then(|index| plan.templates.as_ref()?.choice.key(index));
     request.body = words::body(outcome.decision, template, &way, has_body, is_mock);
     told.request = Some(request);
     Ok(Decided { outcome, way })
@@ -141,7 +141,7 @@ fn sniffs(ask: &Ask<'_>, route: &Route) -> bool {
 pub(super) fn sent(ask: &Ask<'_>, route: &Route, plan: &RequestPlan, decided: &Decided) -> Sent {
     let Decided { outcome, way } = decided;
     if let Some(index) = outcome.template {
-        return Sent::Known(match plan.templates[index].text().len() as u64 {
+        return Sent::Known(match plan.templates()[index].text().len() as u64 {
             0 => BodyLength::Empty,
             bytes => BodyLength::Exactly(bytes),
         });
@@ -163,9 +163,9 @@ pub(super) fn sent(ask: &Ask<'_>, route: &Route, plan: &RequestPlan, decided: &D
 }
 
 fn mapped(plan: &HttpPlan, inbound: &Inbound<'_>) -> Vec<facts::Mapped> {
-    let path = plan.uri.sources().map(|source| words::mapped("path".to_owned(), source, inbound));
-    let query = plan.query.iter().map(|(name, source)| words::mapped(format!("querystring {name}"), source, inbound));
-    path.chain(query).chain(mapped_headers(&plan.headers, inbound)).collect()
+    let path = plan.uri.sources().map(|source| words::mapped("path".to_owned(), &source, inbound));
+    let query = plan.query().iter().map(|(name, source)| words::mapped(format!("querystring {name}"), source, inbound));
+    path.chain(query).chain(mapped_headers(plan.headers(), inbound)).collect()
 }
 
 pub(super) fn mapped_headers(headers: &[(HeaderName, CompiledSource)], inbound: &Inbound<'_>) -> Vec<facts::Mapped> {

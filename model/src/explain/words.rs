@@ -5,7 +5,7 @@ use crate::content::coding::Coding;
 use crate::content::conversion::{Conversion, Decision};
 use crate::exchange::BodyLength;
 use crate::header_list::HeaderList;
-use crate::mapping::{CompiledSource, RequestFacts};
+use crate::mapping::{CompiledSource, PathValue, RequestFacts};
 use crate::table::{BodyWay, Passage};
 
 /// The length of the body that is sent, as far as it is known without its bytes.
@@ -99,8 +99,8 @@ pub(super) fn mapped(target: String, source: &CompiledSource, facts: &impl Reque
 fn origin(source: &CompiledSource) -> String {
     match source {
         CompiledSource::Fixed(_) => "a value fixed when the stage was compiled".to_owned(),
-        CompiledSource::Segment(number) => format!("segment {} of the path", number + 1),
-        CompiledSource::SegmentsFrom(number) => format!("the path from segment {} on", number + 1),
+        CompiledSource::Path(PathValue::Segment(number)) => format!("segment {} of the path", number + 1),
+        CompiledSource::Path(PathValue::SegmentsFrom(number)) => format!("the path from segment {} on", number + 1),
         CompiledSource::PathParameter(name) => format!("the path parameter {name}"),
         CompiledSource::Query(name) => format!("the query parameter {name}"),
         CompiledSource::MultiValueQuery(name) => format!("every query parameter {name}"),

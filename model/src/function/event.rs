@@ -11,7 +11,7 @@
 use super::json::{push_member, push_string};
 use super::{HeaderSpelling, PayloadFormat, event_v1, event_v2};
 use crate::exchange::Inbound;
-use crate::mapping::{ACCOUNT_ID, CompiledSource, Source, StageFacts};
+use crate::mapping::{ACCOUNT_ID, PathValue, StageFacts};
 use crate::method::Verb;
 use crate::resource::{PathPart, segments};
 use crate::table::StageSettings;
@@ -40,7 +40,7 @@ pub struct FunctionEventPlan {
     /// JSON text: how `requestContext` begins.
     pub(super) context: Box<str>,
     /// Path parameters: the name and a colon as JSON text, and where the value stands.
-    pub(super) parameters: Box<[(Box<str>, CompiledSource)]>,
+    pub(super) parameters: Box<[(Box<str>, PathValue)]>,
 }
 
 impl FunctionEventPlan {
@@ -91,7 +91,7 @@ impl FunctionEventPlan {
 
     /// The path parameters of one request that have a value, still encoded (section d.1).
     pub(super) fn path_values<'a>(&'a self, route_path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.parameters.iter().filter_map(move |(name, source)| Some((&**name, source.raw_path_value(route_path)?)))
+        self.parameters.iter().filter_map(move |(name, value)| Some((&**name, value.raw(route_path)?)))
     }
 }
 
@@ -119,16 +119,19 @@ fn opened(members: &[(&str, &str)]) -> Box<str> {
 }
 
 /// The variables of the resource's path, each once.
-fn parameters(facts: &StageFacts<'_>) -> Box<[(Box<str>, CompiledSource)]> {
-    let mut found: Vec<(Box<str>, CompiledSource)> = Vec::new();
-    for part in segments(facts.resource.map_or("", |resource| resource.path)) {
+fn parameters(facts: &StageFacts<'_>) -> Box<[(Box<str>, PathValue)]> {
+    let mut found: Vec<(Box<str>, PathValue)> = Vec::new();
+    let path = facts.resource.map_or("", |resource| resource.path);
+    for part in segments(path) {
         let (Ok(PathPart::Param(name)) | Ok(PathPart::Greedy(name))) = PathPart::parse(part) else { continue };
         let mut text = Vec::new();
         push_string(&mut text, name);
         text.push(b':');
         let text = json_text(text);
-        if !found.iter().any(|(known, _)| *known == text) {
-            found.push((text, CompiledSource::compile(&Source::Path(name.to_owned()), facts)));
+        if let Some(value) = PathValue::of(name, path)
+            && !found.iter().any(|(known, _)| *known == text)
+        {
+            found.push((text, value));
         }
     }
     found.into()

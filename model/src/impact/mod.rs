@@ -252,7 +252,7 @@ fn name(route: &Route) -> RouteName {
     RouteName {
         rest_api_id: key.rest_api_id.clone(),
         stage_name: key.stage_name.clone(),
-        path: route.resource_path.clone(),
+        path: route.resource.path.to_string(),
         verb: route.verb,
     }
 }
@@ -262,8 +262,8 @@ fn integration(route: &Route) -> String {
     let kind = route.integration_type.as_str();
     match &route.plan {
         Plan::Http(plan) => match &plan.method {
-            Some(method) => format!("{kind} {method} {}", plan.uri.shown(&route.resource_path)),
-            None => format!("{kind} {}", plan.uri.shown(&route.resource_path)),
+            Some(method) => format!("{kind} {method} {}", plan.uri.shown(&route.resource.path)),
+            None => format!("{kind} {}", plan.uri.shown(&route.resource.path)),
         },
         Plan::Function(plan) => match &plan.endpoint {
             Some(endpoint) => {

@@ -74,7 +74,7 @@ impl Search {
     pub(super) fn unreached(&mut self, table: &RoutingTable, side: &StageTable) -> Vec<Unreached> {
         let entrances = table.entrances(side.key());
         let nobody = nobodys_segment(side, &entrances);
-        let depth = side.routes().iter().map(|route| segments(&route.resource_path).count()).max().unwrap_or(0) + 1;
+        let depth = side.routes().iter().map(|route| segments(&route.resource.path).count()).max().unwrap_or(0) + 1;
         let mut found = Vec::new();
         for route in side.routes() {
             let why = self.why(table, side, &entrances, route, probes(route, &nobody, depth));
@@ -127,7 +127,7 @@ fn is(found: &Route, route: &Route) -> bool {
 
 /// A segment that no literal of the stage and of its entrances is.
 fn nobodys_segment(side: &StageTable, entrances: &[Entrance]) -> String {
-    let paths = side.routes().iter().map(|route| route.resource_path.as_str());
+    let paths = side.routes().iter().map(|route| &*route.resource.path);
     let taken: HashSet<&str> =
         paths.chain(entrances.iter().map(|entrance| entrance.path.as_str())).flat_map(segments).collect();
     let mut segment = "any".to_owned();
@@ -141,7 +141,7 @@ fn nobodys_segment(side: &StageTable, entrances: &[Entrance]) -> String {
 fn probes(route: &Route, nobody: &str, depth: usize) -> Vec<Probe> {
     let mut path = String::new();
     let mut greedy = false;
-    for part in segments(&route.resource_path) {
+    for part in segments(&route.resource.path) {
         match PathPart::parse(part) {
             Ok(PathPart::Literal(text)) => path.extend(["/", text]),
             Ok(PathPart::Param(_)) | Err(_) => path.extend(["/", nobody]),

@@ -20,10 +20,8 @@ use std::borrow::Cow;
 pub enum CompiledSource {
     /// Known when the table is built.
     Fixed(String),
-    /// The path segment with this number, counted from 0.
-    Segment(usize),
-    /// All path segments from this number on.
-    SegmentsFrom(usize),
+    /// A part of the path.
+    Path(PathValue),
     /// A path parameter of whatever resource the running request met. Only in gateway responses.
     PathParameter(String),
     /// Last value of a query parameter.
@@ -42,6 +40,15 @@ pub enum CompiledSource {
     Absent,
 }
 
+/// Where in a request's path a parameter's value stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathValue {
+    /// The segment with this number, counted from 0.
+    Segment(usize),
+    /// All segments from this number on.
+    SegmentsFrom(usize),
+}
+
 impl CompiledSource {
     /// Resolves `source` as far as the stage knows it.
     pub fn compile(source: &Source, facts: &StageFacts<'_>) -> Self {
@@ -50,7 +57,7 @@ impl CompiledSource {
             Source::StageVariable(name) => facts.variables.get(name).map_or(Self::Absent, |v| Self::Fixed(v.clone())),
             Source::Context(name) => context::compile(name, facts),
             Source::Path(name) => match facts.resource {
-                Some(resource) => segment(name, resource.path),
+                Some(resource) => PathValue::of(name, resource.path).map_or(Self::Absent, Self::Path),
                 None => Self::PathParameter(name.clone()),
             },
             Source::Query(name) => Self::Query(name.clone()),
@@ -83,13 +90,12 @@ impl CompiledSource {
         match self {
             Self::Fixed(text) => vec![Cow::Borrowed(text)],
             Self::Absent | Self::Body(_) => Vec::new(),
-            Self::Segment(_) | Self::SegmentsFrom(_) => {
-                self.raw_path_value(facts.route_path()).map(|raw| percent_decode(raw)).into_iter().collect()
-            }
+            Self::Path(value) => value.raw(facts.route_path()).map(|raw| percent_decode(raw)).into_iter().collect(),
             Self::PathParameter(name) => {
                 let resource_path = facts.context(ContextField::ResourcePath).unwrap_or_default();
-                let source = segment(name, &resource_path);
-                source.raw_path_value(facts.route_path()).map(|raw| percent_decode(raw)).into_iter().collect()
+                let value = PathValue::of(name, &resource_path);
+                let raw = value.and_then(|value| value.raw(facts.route_path()));
+                raw.map(|raw| percent_decode(raw)).into_iter().collect()
             }
             Self::Query(name) => query_values(facts.query(), name).last().into_iter().collect(),
             Self::MultiValueQuery(name) => query_values(facts.query(), name).collect(),
@@ -98,34 +104,32 @@ impl CompiledSource {
             Self::Context(field) => facts.context(*field).into_iter().collect(),
         }
     }
+}
 
-    /// A path value as it stands in the request, still encoded; `None` when this source is not in the path or the path
-    /// is too short. A greedy value loses its trailing slash (section d.1).
-    pub fn raw_path_value<'a>(&self, route_path: &'a str) -> Option<&'a str> {
-        let (number, greedy) = match self {
-            Self::Segment(number) => (*number, false),
-            Self::SegmentsFrom(number) => (*number, true),
-            _ => return None,
-        };
+impl PathValue {
+    /// Where a resource's path holds the parameter.
+    pub(crate) fn of(name: &str, resource_path: &str) -> Option<Self> {
+        segments(resource_path).enumerate().find_map(|(number, part)| match PathPart::parse(part) {
+            Ok(PathPart::Param(found)) if found == name => Some(Self::Segment(number)),
+            Ok(PathPart::Greedy(found)) if found == name => Some(Self::SegmentsFrom(number)),
+            _ => None,
+        })
+    }
+
+    /// The value as it stands in the request, still encoded; `None` when the path is too short. A greedy value loses its trailing
+    /// slash (section d.1).
+    pub fn raw(self, route_path: &str) -> Option<&str> {
+        let (Self::Segment(number) | Self::SegmentsFrom(number)) = self;
         let mut rest = route_path.strip_prefix('/')?;
         for _ in 0..number {
             rest = split_segment(rest).1?;
         }
-        let value = if greedy { rest.strip_suffix('/').unwrap_or(rest) } else { split_segment(rest).0 };
+        let value = match self {
+            Self::Segment(_) => split_segment(rest).0,
+            Self::SegmentsFrom(_) => rest.strip_suffix('/').unwrap_or(rest),
+        };
         (!value.is_empty()).then_some(value)
     }
-}
-
-/// Where a resource's path holds the parameter.
-fn segment(name: &str, resource_path: &str) -> CompiledSource {
-    for (number, part) in segments(resource_path).enumerate() {
-        match PathPart::parse(part) {
-            Ok(PathPart::Param(found)) if found == name => return CompiledSource::Segment(number),
-            Ok(PathPart::Greedy(found)) if found == name => return CompiledSource::SegmentsFrom(number),
-            _ => {}
-        }
-    }
-    CompiledSource::Absent
 }
 
 /// A header that a method request may have.

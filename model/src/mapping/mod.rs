@@ -18,7 +18,7 @@ mod response;
 mod substitution;
 
 pub use body::SourceProblem;
-pub use compiled::CompiledSource;
+pub use compiled::{CompiledSource, PathValue};
 pub(crate) use escape::form_decode;
 pub use escape::{percent_decode, percent_encode_into, query_values};
 pub use expression::{Source, Target};

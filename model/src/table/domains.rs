@@ -3,6 +3,7 @@
 use crate::domain::BasePathMapping;
 use crate::id::{RestApiId, StageName};
 use foldhash::fast::FixedState;
+use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -28,7 +29,7 @@ pub(super) enum Leads {
 pub(super) struct Domains {
     /// What they were made of.
     pub(super) mappings: Arc<[BasePathMapping]>,
-    pub(super) by_name: Names<Box<str>, BasePaths>,
+    pub(super) by_name: Names<SmolStr, BasePaths>,
 }
 
 /// The base paths of one domain.
@@ -36,7 +37,7 @@ pub(super) struct Domains {
 pub(super) struct BasePaths {
     /// By path.
     pub(super) sorted: Vec<BasePath>,
-    by_path: Names<Box<str>, Leads>,
+    by_path: Names<SmolStr, Leads>,
     /// Of the one with the most.
     segments_max: usize,
 }
@@ -44,7 +45,7 @@ pub(super) struct BasePaths {
 #[derive(Debug)]
 pub(super) struct BasePath {
     /// Empty for the root; otherwise `/a/b`.
-    pub(super) path: Box<str>,
+    pub(super) path: SmolStr,
     pub(super) api: RestApiId,
     pub(super) stage: Option<StageName>,
 }
@@ -52,7 +53,7 @@ pub(super) struct BasePath {
 impl Domains {
     /// `leads` says where a base path leads.
     pub(super) fn new(mappings: Arc<[BasePathMapping]>, leads: impl Fn(&BasePath) -> Leads) -> Self {
-        let mut by_name: Names<Box<str>, BasePaths> = Names::default();
+        let mut by_name: Names<SmolStr, BasePaths> = Names::default();
         for mapping in &*mappings {
             let domain = host_name(&mapping.domain_name);
             let base_paths = match by_name.get_mut(&*domain) {

@@ -233,20 +233,20 @@ fn what_an_arn_says_cannot_end_the_host() {
 fn an_action_is_in_the_query_or_in_the_header_that_its_service_wants() {
     let action = |uri: &str| integration(IntegrationType::Aws, &format!("arn:aws:apigateway:eu-west-1:{uri}"));
     service(action("sns:action/Publish&Version=2010-03-31"), |plan, _| {
-        assert!(plan.headers.is_empty());
+        assert!(plan.headers().is_empty());
         let mut text = format!("{:?}", plan.uri);
         text.retain(|c| c != ' ');
         assert!(text.contains("Action=Publish&Version=2010-03-31"), "{text}");
     });
     service(action("dynamodb:action/GetItem"), |plan, _| {
-        let header = |name: &str| plan.headers.iter().find(|(key, _)| key == name).map(|(_, source)| source.clone());
+        let header = |name: &str| plan.headers().iter().find(|(key, _)| key == name).map(|(_, source)| source.clone());
         assert_eq!(header("x-amz-target"), Some(CompiledSource::Fixed("DynamoDB_20120810.GetItem".to_owned())));
         assert_eq!(header("content-type"), Some(CompiledSource::Fixed("application/x-amz-json-1.0".to_owned())));
     });
     let mut mapped = action("kinesis:action/PutRecord");
     mapped.request_parameters = pairs(&[("integration.request.header.Content-Type", "'mine'")]);
     service(mapped, |plan, _| {
-        let types: Vec<_> = plan.headers.iter().filter(|(name, _)| name == "content-type").collect();
+        let types: Vec<_> = plan.headers().iter().filter(|(name, _)| name == "content-type").collect();
         assert_eq!(types.len(), 1);
         assert_eq!(types[0].1, CompiledSource::Fixed("mine".to_owned()));
     });

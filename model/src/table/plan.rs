@@ -15,6 +15,7 @@ use crate::uri_template::{UriProblem, UriTemplate};
 use crate::violation::Violations;
 use http::{HeaderName, HeaderValue};
 use std::collections::HashSet;
+use std::mem::offset_of;
 use std::sync::Arc;
 
 /// Whether an HTTP integration stands behind mappings.
@@ -32,24 +33,36 @@ pub enum HttpStyle {
 pub struct HttpPlan {
     /// Which of the two.
     pub style: HttpStyle,
+    /// The method towards the upstream; `None` forwards the client's.
+    pub method: Option<Verb>,
     /// What happens to the request body.
     pub request: RequestPlan,
     /// What requests are signed for; `None` for those that carry no signature of ours.
     pub service: Option<Box<ServiceScope>>,
-    /// The method towards the upstream; `None` forwards the client's.
-    pub method: Option<http::Method>,
-    /// Query parameters that are added, in order of their names.
-    pub query: Box<[(String, CompiledSource)]>,
-    /// Headers that are set, in order of their names.
-    pub headers: Box<[(HeaderName, CompiledSource)]>,
-    /// The upstream's `Host`, ready as a header.
-    pub host: HeaderValue,
-    /// What connections to the upstream are found by. The routes of a stage that lead to the same one share it.
-    pub target: Arc<TargetKey>,
+    /// What is mapped into query and headers; `None` where nothing is, as for most.
+    parameters: Option<Box<RequestParameters>>,
+    /// Shared by the routes of a stage that lead to it.
+    pub upstream: Arc<Upstream>,
     /// The upstream's address.
     pub uri: UriTemplate,
     /// How answers are turned into the client's; unused by [`HttpStyle::Proxy`].
     pub responses: Responses,
+}
+
+/// What the mappings of a request set, besides parts of its path.
+#[derive(Debug)]
+struct RequestParameters {
+    query: Box<[(String, CompiledSource)]>,
+    headers: Box<[(HeaderName, CompiledSource)]>,
+}
+
+/// What routes to the same upstream have in common.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    /// What connections to it are found by.
+    pub target: TargetKey,
+    /// Its `Host`, ready as a header, as it was spelled: keys are equal in either case.
+    pub host: HeaderValue,
 }
 
 /// Where an HTTP integration leads, and what belongs to being called there.
@@ -105,19 +118,22 @@ impl HttpPlan {
                 mappings.headers.push(header);
             }
         }
+        let has_parameters = !mappings.query.is_empty() || !mappings.headers.is_empty();
+        let parameters = || RequestParameters { query: mappings.query.into(), headers: mappings.headers.into() };
         Ok(Plan::Http(Self {
             style,
-            target: Arc::new(TargetKey {
-                scheme: uri.scheme,
-                authority: uri.authority.clone(),
-                tls: integration.tls_config.clone(),
-                http2: false,
+            upstream: Arc::new(Upstream {
+                target: TargetKey {
+                    scheme: uri.scheme,
+                    authority: uri.authority.clone(),
+                    tls: integration.tls_config.clone(),
+                    http2: false,
+                },
+                host,
             }),
             uri,
-            method: integration.http_method.and_then(Verb::to_method),
-            query: mappings.query.into(),
-            headers: mappings.headers.into(),
-            host,
+            method: integration.http_method.filter(|verb| *verb != Verb::Any),
+            parameters: has_parameters.then(|| Box::new(parameters())),
             request,
             responses,
             service: target.service.map(Box::new),
@@ -126,25 +142,28 @@ impl HttpPlan {
 }
 
 impl HttpPlan {
+    /// Bytes of what every request looks at, from the beginning.
+    pub(super) const LOOKED_AT: usize = offset_of!(Self, uri) + UriTemplate::PATH_BYTES;
+
+    /// Query parameters that are added, in order of their names.
+    pub fn query(&self) -> &[(String, CompiledSource)] {
+        self.parameters.as_ref().map_or(&[], |parameters| &parameters.query)
+    }
+
+    /// Headers that are set, in order of their names.
+    pub fn headers(&self) -> &[(HeaderName, CompiledSource)] {
+        self.parameters.as_ref().map_or(&[], |parameters| &parameters.headers)
+    }
+
     /// Shares with the others of its stage what it has in common with them, so that what most requests look at is the same memory.
-    pub(super) fn share(&mut self, upstreams: &mut HashSet<SharedUpstream>) {
-        let own = SharedUpstream { target: Arc::clone(&self.target), host: self.host.clone() };
-        if let Some(shared) = upstreams.get(&own) {
-            self.target = Arc::clone(&shared.target);
-            self.host = shared.host.clone();
+    pub(super) fn share(&mut self, upstreams: &mut HashSet<Arc<Upstream>>) {
+        if let Some(shared) = upstreams.get(&self.upstream) {
+            self.upstream = Arc::clone(shared);
             self.uri.authority = shared.target.authority.clone();
         } else {
-            upstreams.insert(own);
+            upstreams.insert(Arc::clone(&self.upstream));
         }
     }
-}
-
-/// What routes to the same upstream have in common.
-#[derive(PartialEq, Eq, Hash)]
-pub(super) struct SharedUpstream {
-    target: Arc<TargetKey>,
-    /// As it was spelled: hosts are equal in either case.
-    host: HeaderValue,
 }
 
 /// A compiled `MOCK` integration (section g.5).
@@ -168,7 +187,7 @@ impl MockPlan {
         let request = violations.take(RequestPlan::compile(integration, false));
         let responses = violations.take(Responses::compile(&integration.integration_responses, facts, patterns));
         let (Some(request), Some(responses)) = (request, responses) else { return Err(violations) };
-        let statuses = request.templates.iter().map(|template| mock::status_code(template.text())).collect();
+        let statuses = request.templates().iter().map(|template| mock::status_code(template.text())).collect();
         Ok(Self { request, statuses, responses })
     }
 }

@@ -17,17 +17,23 @@ use std::collections::BTreeMap;
 /// What happens to a request body.
 #[derive(Debug)]
 pub struct RequestPlan {
+    /// What a body may be replaced by; `None` for proxies, whose bodies never are.
+    pub templates: Option<Box<Templates>>,
     /// Of the integration.
     pub handling: Option<ContentHandling>,
-    /// Which template a body meets; `None` for proxies, which have none.
-    pub choice: Option<RequestTemplates>,
-    /// The templates that [`RequestPlan::choice`] chooses from.
-    pub templates: Vec<PlainTemplate>,
     /// Whether a mapping reads the body, so that it must be collected.
     pub reads_body: bool,
     /// Whether its bytes go on whatever their type is, in every fidelity: what a function's event makes of them is decided
     /// where the event is made.
     pub as_it_is: bool,
+}
+
+/// The request templates of an integration.
+#[derive(Debug)]
+pub struct Templates {
+    /// Which of them a body meets.
+    pub choice: RequestTemplates,
+    all: Vec<PlainTemplate>,
 }
 
 /// What becomes of one body.
@@ -51,9 +57,9 @@ impl RequestPlan {
         }
         let content_type = content_type_or(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes), Some(missing));
         let matches = stage.media_types.matches_content_type(content_type, Some(missing));
-        let decision = conversion::request(self.handling, matches, stage.fidelity, self.choice.is_none());
-        let template = match &self.choice {
-            Some(choice) => choice.select(content_type, decision.payload)?,
+        let decision = conversion::request(self.handling, matches, stage.fidelity, self.templates.is_none());
+        let template = match &self.templates {
+            Some(templates) => templates.choice.select(content_type, decision.payload)?,
             None => None,
         };
         if self.reads_body && decision.payload == Payload::Bytes {
@@ -63,29 +69,32 @@ impl RequestPlan {
         Ok(Outcome { decision, template })
     }
 
+    /// The templates, in the order of their indexes.
+    pub fn templates(&self) -> &[PlainTemplate] {
+        self.templates.as_ref().map_or(&[], |templates| &templates.all)
+    }
+
     /// Whether the same becomes of every type, so that nothing has to be matched and nobody waits for what tells it.
     pub fn ignores_type(&self, fidelity: Fidelity) -> bool {
-        self.as_it_is || self.choice.is_none() && fidelity == Fidelity::Transparent
+        self.as_it_is || self.templates.is_none() && fidelity == Fidelity::Transparent
     }
 
     /// Of a body that goes on with its bytes unchanged.
     pub(super) fn as_it_is() -> Self {
-        Self { handling: None, choice: None, templates: Vec::new(), reads_body: false, as_it_is: true }
+        Self { templates: None, handling: None, reads_body: false, as_it_is: true }
     }
 
     pub(super) fn compile(integration: &Integration, proxy: bool) -> Result<Self, Violations> {
         let handling = integration.content_handling;
         if proxy {
             // Templates of a proxy are kept, and never read (section e.4).
-            return Ok(Self { handling, choice: None, templates: Vec::new(), reads_body: false, as_it_is: false });
+            return Ok(Self { templates: None, handling, reads_body: false, as_it_is: false });
         }
-        Ok(Self {
-            handling,
-            choice: Some(RequestTemplates::compile(&integration.request_templates, integration.passthrough_behavior)),
-            templates: plain_templates("requestTemplates", &integration.request_templates)?,
-            reads_body: false,
-            as_it_is: false,
-        })
+        let templates = Templates {
+            choice: RequestTemplates::compile(&integration.request_templates, integration.passthrough_behavior),
+            all: plain_templates("requestTemplates", &integration.request_templates)?,
+        };
+        Ok(Self { templates: Some(Box::new(templates)), handling, reads_body: false, as_it_is: false })
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn stage(api: &str, name: &str, routes: &[(&str, &str)]) -> Arc<Stage
 
 fn found(table: &StageTable, method: &str, path: &str) -> Option<String> {
     let method = http::Method::from_bytes(method.as_bytes()).expect("a method");
-    table.resolve(&method, path).map(|route| format!("{} {}", route.verb, route.resource_path))
+    table.resolve(&method, path).map(|route| format!("{} {}", route.verb, route.resource.path))
 }
 
 #[test]
@@ -185,7 +185,7 @@ proptest! {
                         let located = table.locate(host, path);
                         located.map(|at| {
                             let route = at.stage.resolve(&http::Method::GET, at.route_path);
-                            (at.stage.key().clone(), at.base_path.to_owned(), route.map(|r| r.resource_path.clone()))
+                            (at.stage.key().clone(), at.base_path.to_owned(), route.map(|r| r.resource.path.to_string()))
                         })
                     };
                     prop_assert_eq!(found(&table), found(&fresh), "{} {}", host, path);

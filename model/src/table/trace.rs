@@ -101,7 +101,7 @@ impl StageTable {
 
     fn path_of(&self, place: Place) -> Option<String> {
         let tree: &PathTree = self.tree();
-        tree.path_of(place, self.routes().iter().map(|route| route.resource_path.as_str()))
+        tree.path_of(place, self.routes().iter().map(|route| &*route.resource.path))
     }
 
     fn at(&self, index: RouteIndex) -> Option<&Arc<Route>> {

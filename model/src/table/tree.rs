@@ -2,11 +2,12 @@
 //! lack the method (section d.1).
 
 use super::domains::Names;
-use super::text::Text;
 use crate::limits::LOOKUP_STEPS_MAX;
 use crate::method::Verb;
 use crate::resource::{PathPart, segments};
 use crate::text::split_segment;
+use smol_str::SmolStr;
+use std::num::NonZeroU32;
 
 /// Index of a route in its stage's list.
 pub(super) type RouteIndex = u32;
@@ -22,21 +23,28 @@ struct Methods([RouteIndex; Verb::ALL.len()]);
 /// Where a method has no route: more than limits.rs lets an API have.
 const NO_ROUTE: RouteIndex = RouteIndex::MAX;
 
+/// The number of a node that is below another, so not the root's.
+type Child = NonZeroU32;
+
+/// Exactly one line of the cache: where there are many routes, a lookup finds the nodes that it comes by in no cache.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 struct Node {
     literals: Literals,
-    param: Option<u32>,
-    greedy: Option<Box<Methods>>,
-    /// In the node itself, since a lookup that ends here needs them.
+    param: Option<Child>,
+    /// Has methods and nothing below, because a greedy part ends its path.
+    greedy: Option<Child>,
     methods: Methods,
 }
 
-/// Children by their texts.
+const _: () = assert!(size_of::<Node>() == 64);
+
+/// Children by their texts. Short ones are in the same line of the cache as what they are found by.
 #[derive(Debug)]
 enum Literals {
     /// In the order in which they came.
-    Few(Vec<(Text, u32)>),
-    Many(Box<Names<Text, u32>>),
+    Few(Vec<(SmolStr, Child)>),
+    Many(Box<Names<SmolStr, Child>>),
 }
 
 /// What a lookup looks at.
@@ -88,18 +96,10 @@ impl PathTree {
     pub(super) fn insert(&mut self, path: &str, verb: Verb, route: RouteIndex) {
         let mut here = 0;
         for part in segments(path) {
-            here = match PathPart::parse(part) {
-                Ok(PathPart::Param(_)) => self.param_child(here),
-                Ok(PathPart::Greedy(_)) => {
-                    // A greedy part ends its path, so it is a set of methods and not a node.
-                    self.nodes[here].greedy.get_or_insert_default().set(verb, route);
-                    return;
-                }
-                Ok(PathPart::Literal(text)) => self.literal_child(here, text),
-                Err(_) => return,
-            };
+            let Ok(part) = PathPart::parse(part) else { return };
+            here = self.child(here, part).unwrap_or_else(|| self.add_child(here, part)).get();
         }
-        self.nodes[here].methods.set(verb, route);
+        self.nodes[here as usize].methods.set(verb, route);
     }
 
     /// Finds the most specific route for a path with exactly one leading slash.
@@ -142,21 +142,22 @@ impl PathTree {
         let (segment, behind) = split_segment(rest);
         let literal = node.literals.get(segment);
         if let Some(child) = literal
-            && let Some(found) = self.walk(child, behind, verb, steps, watcher)
+            && let Some(found) = self.walk(child.get(), behind, verb, steps, watcher)
         {
-            node.pass_over(at, [node.param.map(Place::Node), Some(Place::Greedy(at))], child, watcher);
+            let param = node.param.map(|child| Place::Node(child.get()));
+            node.pass_over(at, [param, Some(Place::Greedy(at))], child, watcher);
             return Some(found);
         }
         let param = node.param.filter(|_| !segment.is_empty());
         if let Some(child) = param
-            && let Some(found) = self.walk(child, behind, verb, steps, watcher)
+            && let Some(found) = self.walk(child.get(), behind, verb, steps, watcher)
         {
             node.pass_over(at, [None, Some(Place::Greedy(at))], child, watcher);
             return Some(found);
         }
-        match node.greedy.as_deref() {
-            Some(methods) => {
-                let found = methods.get(verb);
+        match node.greedy {
+            Some(child) => {
+                let found = self.node(child).methods.get(verb);
                 watcher.look(Place::Greedy(at), Look::End(found));
                 found
             }
@@ -171,11 +172,11 @@ impl PathTree {
 
     /// The methods of a place, for whoever explains why none was taken.
     pub(super) fn verbs(&self, place: Place) -> Vec<Verb> {
-        let methods = match place {
-            Place::Node(at) => Some(&self.nodes[at as usize].methods),
-            Place::Greedy(at) => self.nodes[at as usize].greedy.as_deref(),
+        let node = match place {
+            Place::Node(at) => Some(&self.nodes[at as usize]),
+            Place::Greedy(at) => self.nodes[at as usize].greedy.map(|child| self.node(child)),
         };
-        let has = |verb: &Verb| methods.is_some_and(|methods| methods.own(*verb).is_some());
+        let has = |verb: &Verb| node.is_some_and(|node| node.methods.own(*verb).is_some());
         Verb::ALL.into_iter().filter(has).collect()
     }
 
@@ -190,47 +191,51 @@ impl PathTree {
                 }
                 text.push('/');
                 text.push_str(part);
-                here = match PathPart::parse(part).ok()? {
-                    PathPart::Literal(literal) => self.nodes[here as usize].literals.get(literal)?,
-                    PathPart::Param(_) => self.nodes[here as usize].param?,
-                    PathPart::Greedy(_) => return (place == Place::Greedy(here)).then_some(text),
-                };
+                let part = PathPart::parse(part).ok()?;
+                if place == Place::Greedy(here) && matches!(part, PathPart::Greedy(_)) {
+                    return Some(text);
+                }
+                here = self.child(here, part)?.get();
             }
             (place == Place::Node(here)).then(|| if text.is_empty() { "/".to_owned() } else { text })
         })
     }
 
-    fn literal_child(&mut self, at: usize, text: &str) -> usize {
-        if let Some(child) = self.nodes[at].literals.get(text) {
-            return child as usize;
-        }
-        let child = self.add_node();
-        self.nodes[at].literals.insert(text, child);
-        child as usize
+    fn node(&self, child: Child) -> &Node {
+        &self.nodes[child.get() as usize]
     }
 
-    fn param_child(&mut self, at: usize) -> usize {
-        if let Some(child) = self.nodes[at].param {
-            return child as usize;
+    /// Where a part of a resource's path leads.
+    fn child(&self, at: u32, part: PathPart<'_>) -> Option<Child> {
+        let node = &self.nodes[at as usize];
+        match part {
+            PathPart::Literal(text) => node.literals.get(text),
+            PathPart::Param(_) => node.param,
+            PathPart::Greedy(_) => node.greedy,
         }
-        let child = self.add_node();
-        self.nodes[at].param = Some(child);
-        child as usize
     }
 
-    fn add_node(&mut self) -> u32 {
-        let index = u32::try_from(self.nodes.len()).expect("limits.rs bounds the resources of an API far below 2^32");
+    /// Leads a part to a new child.
+    fn add_child(&mut self, at: u32, part: PathPart<'_>) -> Child {
+        let number = u32::try_from(self.nodes.len()).ok().and_then(Child::new);
+        let child = number.expect("limits.rs bounds the resources of an API far below 2^32, and the root is there");
         self.nodes.push(Node::default());
-        index
+        let node = &mut self.nodes[at as usize];
+        match part {
+            PathPart::Literal(text) => node.literals.insert(text, child),
+            PathPart::Param(_) => node.param = Some(child),
+            PathPart::Greedy(_) => node.greedy = Some(child),
+        }
+        child
     }
 }
 
 impl Node {
     /// Tells what is not tried any more because `chosen` led to a route.
-    fn pass_over(&self, at: u32, others: [Option<Place>; 2], chosen: u32, watcher: &mut impl Watcher) {
+    fn pass_over(&self, at: u32, others: [Option<Place>; 2], chosen: Child, watcher: &mut impl Watcher) {
         for place in others.into_iter().flatten() {
             if place != Place::Greedy(at) || self.greedy.is_some() {
-                watcher.look(place, Look::LessSpecific(chosen));
+                watcher.look(place, Look::LessSpecific(chosen.get()));
             }
         }
     }
@@ -243,15 +248,15 @@ impl Default for Literals {
 }
 
 impl Literals {
-    fn get(&self, text: &str) -> Option<u32> {
+    fn get(&self, text: &str) -> Option<Child> {
         match self {
-            Self::Few(few) => few.iter().find(|(have, _)| have.bytes() == text.as_bytes()).map(|&(_, child)| child),
-            Self::Many(many) => many.get(text.as_bytes()).copied(),
+            Self::Few(few) => few.iter().find(|(have, _)| have == text).map(|&(_, child)| child),
+            Self::Many(many) => many.get(text).copied(),
         }
     }
 
     /// Adds one that is not there.
-    fn insert(&mut self, text: &str, child: u32) {
+    fn insert(&mut self, text: &str, child: Child) {
         match self {
             Self::Few(few) if few.len() < LINEAR_CHILDREN_MAX => few.push((text.into(), child)),
             Self::Few(few) => {

@@ -321,8 +321,8 @@ fn assembled(published: &Published) -> RoutingTable {
 
 fn describe(route: &Route) -> String {
     let Plan::Http(plan) = &route.plan else { panic!("every route leads to an upstream") };
-    let stage = (&route.stage.key, &route.resource_id, route.verb, &route.resource_path);
-    format!("{stage:?} {:?} {:?} {:?}", plan.uri, plan.style, route.timeout)
+    let stage = (&route.stage.key, &route.resource.id, route.verb, &route.resource.path);
+    format!("{stage:?} {:?} {:?} {:?}", plan.uri, plan.style, route.timeout_ms)
 }
 
 /// What every request meets that this test can think of.

@@ -7,7 +7,7 @@ use crate::deployment::Stage;
 use crate::function::push_text;
 use crate::header_list::HeaderList;
 use crate::mapping::ResourceFacts;
-use crate::table::StageTable;
+use crate::table::{RouteResource, StageTable};
 use PayloadFormat::{V1, V2};
 use http::{HeaderName, HeaderValue, Method, Uri, Version};
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ impl World {
             host: self.host,
             base_path: self.base_path,
             route_path: &self.route_path,
-            resource: Some(("r1", self.resource_path)),
+            resource: Some(&RouteResource { id: "r1".into(), path: self.resource_path.into() }),
             request_id: "request-1",
             extended_request_id: "ext=",
             client: self.client,
