@@ -61,21 +61,19 @@ impl Pairs {
         }
     }
 
-    /// One read and one write, as edges allow when a client waits for each answer. Whatever goes wrong ends both connections.
+    /// One read and one write, which is all that an edge means while clients wait for each answer. Whatever goes wrong ends both
+    /// connections.
     fn forward(&mut self, at: usize, piece: &mut [u8]) {
         let (Some(from), Some(to)) = (&self.streams[at], &self.streams[at ^ 1]) else { return };
         let (mut from, mut to) = (from, to);
-        let forwarded = from.read(piece).and_then(|bytes| match bytes {
-            0 => Err(ErrorKind::UnexpectedEof.into()),
-            bytes => to.write_all(&piece[..bytes]),
-        });
-        match forwarded {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => {
-                self.streams[at] = None;
-                self.streams[at ^ 1] = None;
-            }
-            Ok(()) => {}
+        let is_alive = match from.read(piece) {
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+            Ok(0) => false,
+            Ok(bytes) => to.write_all(&piece[..bytes]).is_ok(),
+        };
+        if !is_alive {
+            self.streams[at] = None;
+            self.streams[at ^ 1] = None;
         }
     }
 }

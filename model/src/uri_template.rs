@@ -46,12 +46,11 @@ enum Piece {
 /// Pieces that a path has as a rule.
 const FIRST_PIECES: usize = 2;
 
-/// The pieces of a path, the first of them in place.
+/// What most addresses have not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct PathPieces {
-    /// Empty ones where there are fewer.
-    first: [Piece; FIRST_PIECES],
-    more: Box<[Piece]>,
+struct MorePieces {
+    path: Box<[Piece]>,
+    query: Box<[Piece]>,
 }
 
 /// An integration URI with everything resolved that does not depend on the request.
@@ -60,8 +59,9 @@ struct PathPieces {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct UriTemplate {
-    path: PathPieces,
-    query: Box<[Piece]>,
+    /// Of the path; empty ones where it has fewer.
+    first: [Piece; FIRST_PIECES],
+    more: Option<Box<MorePieces>>,
     /// Clear text or TLS.
     pub scheme: Scheme,
     /// Host and optional port.
@@ -120,8 +120,9 @@ pub fn fill_stage_variables(text: &str, variables: &BTreeMap<String, String>) ->
 }
 
 impl UriTemplate {
-    /// Bytes of the part that every request looks at; it comes first.
-    pub(crate) const PATH_BYTES: usize = size_of::<PathPieces>();
+    /// Bytes of what every request looks at, from the beginning.
+    #[cfg(test)]
+    pub(crate) const LOOKED_AT: usize = std::mem::offset_of!(Self, scheme);
 
     /// Compiles `uri` for a stage. `parameters` are the mappings `integration.request.path.{name}`.
     ///
@@ -148,21 +149,32 @@ impl UriTemplate {
         }
         let (path, query) = rest[end..].split_once('?').unwrap_or((&rest[end..], ""));
         let path = if path.is_empty() { "/" } else { path };
-        let (path, query) = (pieces(path, parameters)?, pieces(query, parameters)?);
-        Ok(Self { scheme, authority, path: path.into(), query: query.into() })
+        let (mut path, query) = (pieces(path, parameters)?.into_iter(), pieces(query, parameters)?);
+        let first = std::array::from_fn(|_| path.next().unwrap_or(Piece::Literal(SmolStr::default())));
+        let has_more = path.len() > 0 || !query.is_empty();
+        let more = has_more.then(|| Box::new(MorePieces { path: path.collect(), query: query.into() }));
+        Ok(Self { first, more, scheme, authority })
     }
 
     /// The values that a request fills in, in their order.
     pub fn sources(&self) -> impl Iterator<Item = CompiledSource> {
-        self.path.iter().chain(&self.query).filter_map(Piece::source)
+        self.path().chain(self.query()).filter_map(Piece::source)
+    }
+
+    fn path(&self) -> impl Iterator<Item = &Piece> {
+        self.first.iter().chain(self.more.iter().flat_map(|more| &more.path))
+    }
+
+    fn query(&self) -> &[Piece] {
+        self.more.as_ref().map_or(&[], |more| &more.query)
     }
 
     /// The address for people, with the names that `resource_path` gives to what a request fills in.
     pub fn shown(&self, resource_path: &str) -> String {
         let named = |number: usize| segments(resource_path).nth(number).unwrap_or("{}");
         let mut text = format!("{}://{}", self.scheme.as_str(), self.authority);
-        let query = self.query.iter().enumerate().map(|(at, piece)| (if at == 0 { "?" } else { "" }, piece));
-        for (before, piece) in self.path.iter().map(|piece| ("", piece)).chain(query) {
+        let query = self.query().iter().enumerate().map(|(at, piece)| (if at == 0 { "?" } else { "" }, piece));
+        for (before, piece) in self.path().map(|piece| ("", piece)).chain(query) {
             text.push_str(before);
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
@@ -195,7 +207,7 @@ impl UriTemplate {
     ) -> Result<String, TargetProblem> {
         let client_query = client_query.unwrap_or_default();
         let mut out = String::with_capacity(64 + facts.route_path().len() + client_query.len());
-        for piece in self.path.iter() {
+        for piece in self.path() {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
                 Piece::Path(value) => push_path(&mut out, value.raw(facts.route_path()))?,
@@ -203,10 +215,10 @@ impl UriTemplate {
             }
         }
         let mut separator = '?';
-        if !self.query.is_empty() {
+        if !self.query().is_empty() {
             out.push(separator);
             separator = '&';
-            for piece in &self.query {
+            for piece in self.query() {
                 match piece {
                     Piece::Literal(text) => out.push_str(text),
                     Piece::Path(value) => {
@@ -254,20 +266,6 @@ impl Piece {
             Self::Path(value) => Some(CompiledSource::Path(*value)),
             Self::Other(source) => Some(CompiledSource::clone(source)),
         }
-    }
-}
-
-impl PathPieces {
-    fn iter(&self) -> impl Iterator<Item = &Piece> {
-        self.first.iter().chain(&self.more)
-    }
-}
-
-impl From<Vec<Piece>> for PathPieces {
-    fn from(pieces: Vec<Piece>) -> Self {
-        let mut pieces = pieces.into_iter();
-        let first = std::array::from_fn(|_| pieces.next().unwrap_or(Piece::Literal(SmolStr::default())));
-        Self { first, more: pieces.collect() }
     }
 }
 

@@ -15,7 +15,6 @@ use crate::uri_template::{UriProblem, UriTemplate};
 use crate::violation::Violations;
 use http::{HeaderName, HeaderValue};
 use std::collections::HashSet;
-use std::mem::offset_of;
 use std::sync::Arc;
 
 /// Whether an HTTP integration stands behind mappings.
@@ -142,8 +141,9 @@ impl HttpPlan {
 }
 
 impl HttpPlan {
-    /// Bytes of what every request looks at, from the beginning.
-    pub(super) const LOOKED_AT: usize = offset_of!(Self, uri) + UriTemplate::PATH_BYTES;
+    /// Bytes of what every request of a proxy integration looks at, from the beginning.
+    #[cfg(test)]
+    pub(super) const LOOKED_AT: usize = std::mem::offset_of!(Self, uri) + UriTemplate::LOOKED_AT;
 
     /// Query parameters that are added, in order of their names.
     pub fn query(&self) -> &[(String, CompiledSource)] {

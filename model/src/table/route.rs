@@ -12,7 +12,6 @@ use crate::mapping::StageFacts;
 use crate::method::{AuthorizationType, Method, Verb};
 use crate::uri_template::{UriProblem, fill_stage_variables};
 use crate::violation::Violations;
-use std::mem::offset_of;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,11 +46,6 @@ pub struct RouteResource {
     /// With placeholders, for example `/images/{id}`.
     pub path: Box<str>,
 }
-
-/// What every request to an upstream looks at, behind the two counts of an `Arc`, is in three lines of the cache, at whatever multiple
-/// of 16 it begins.
-const LOOKED_AT: usize = 2 * size_of::<usize>() + offset_of!(Route, plan) + HttpPlan::LOOKED_AT;
-const _: () = assert!(48 + LOOKED_AT <= 3 * 64 && size_of::<Plan>() == size_of::<HttpPlan>());
 
 /// What a route does.
 #[derive(Debug)]
@@ -189,4 +183,19 @@ fn service(
 
 fn unreadable(found: Violations) -> Plan {
     Plan::Fail(Problem::Unreadable(found.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::offset_of;
+
+    #[test]
+    fn what_every_request_of_a_proxy_integration_looks_at_is_three_lines_of_the_cache() {
+        let counts_of_arc = 2 * size_of::<usize>();
+        let looked_at = counts_of_arc + offset_of!(Route, plan) + HttpPlan::LOOKED_AT;
+        // Wherever it begins, which is at a multiple of 16.
+        assert!(48 + looked_at <= 3 * 64, "{looked_at}");
+        assert_eq!(size_of::<Plan>(), size_of::<HttpPlan>(), "the plan of an upstream begins where the plan does");
+    }
 }

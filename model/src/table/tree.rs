@@ -37,8 +37,6 @@ struct Node {
     methods: Methods,
 }
 
-const _: () = assert!(size_of::<Node>() == 64);
-
 /// Children by their texts. Short ones are in the same line of the cache as what they are found by.
 #[derive(Debug)]
 enum Literals {
@@ -98,6 +96,9 @@ impl PathTree {
         for part in segments(path) {
             let Ok(part) = PathPart::parse(part) else { return };
             here = self.child(here, part).unwrap_or_else(|| self.add_child(here, part)).get();
+            if matches!(part, PathPart::Greedy(_)) {
+                break;
+            }
         }
         self.nodes[here as usize].methods.set(verb, route);
     }
@@ -287,5 +288,15 @@ impl Methods {
     /// A method named explicitly beats `ANY` (section d.1).
     fn get(&self, verb: Verb) -> Option<RouteIndex> {
         self.own(verb).or_else(|| self.own(Verb::Any))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_a_line_of_the_cache() {
+        assert_eq!(size_of::<Node>(), 64);
     }
 }
