@@ -389,6 +389,24 @@ mod tests {
     }
 
     #[test]
+    fn pieces_keep_their_order_however_many_there_are() {
+        for (uri, expected, sources) in [
+            ("http://a", "/", 0),
+            ("http://a/b", "/b", 0),
+            ("http://a/{id}", "/x", 1),
+            ("http://a/{id}/c", "/x/c", 1),
+            ("http://a/b/{id}/c", "/b/x/c", 1),
+            ("http://a/b/{id}/c/{proxy}/d", "/b/x/c/y/z/d", 2),
+            ("http://a/b/{id}/c/{proxy}/d?e={id}&f={proxy}", "/b/x/c/y/z/d?e=x&f=y%2Fz", 4),
+        ] {
+            assert_eq!(target(uri, "/x/y/z", None), Ok(expected.to_owned()), "{uri}");
+            assert_eq!(compile(uri).expect("compiles").sources().count(), sources, "{uri}");
+        }
+        let shown = compile("http://a/b/{id}/c/{proxy}?e={id}").expect("compiles").shown("/{id}/{proxy+}");
+        assert_eq!(shown, "http://a/b/{id}/c/{proxy+}?e={id}");
+    }
+
+    #[test]
     fn queries_are_joined_in_the_specified_order_and_the_clients_is_not_rewritten() {
         assert_eq!(target("http://a/?a={id}", "/7", Some("a=2&b=%zz")), Ok("/?a=7&a=2&b=%zz&m=a%20b".to_owned()));
         assert_eq!(target("http://a", "/7", Some("")), Ok("/?m=a%20b".to_owned()));

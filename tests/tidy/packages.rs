@@ -49,6 +49,7 @@ const MODEL_USES: &[&str] = &[
     "serde-saphyr",
     "serde_json",
     "sha2",
+    "smol_str",
     "thiserror",
     "time",
 ];
