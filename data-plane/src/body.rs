@@ -93,7 +93,6 @@ impl BodyError {
 }
 
 /// What the rest of the request may know about a body on its way. Shared within one thread.
-#[derive(Debug)]
 pub(crate) struct Progress {
     bytes: Cell<u64>,
     last: Cell<Instant>,
@@ -102,7 +101,8 @@ pub(crate) struct Progress {
     is_abandoned: Cell<bool>,
     failure: Cell<Option<BodyError>>,
     is_taken_slowly: Cell<bool>,
-    sha256: Cell<Option<[u8; 32]>>,
+    /// On the heap, since hardly any body is hashed: what follows every body takes few lines of the cache.
+    sha256: Cell<Option<Box<[u8; 32]>>>,
 }
 
 impl Progress {
@@ -171,12 +171,15 @@ impl Progress {
 
     /// The SHA-256 of a body that was hashed on its way; `None` while it has not ended, or when it broke off.
     pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
-        self.sha256.get()
+        let noted = self.sha256.take();
+        let sha256 = noted.as_deref().copied();
+        self.sha256.set(noted);
+        sha256
     }
 
     /// Notes the SHA-256 of all of it.
     pub(crate) fn hashed(&self, sha256: [u8; 32]) {
-        self.sha256.set(Some(sha256));
+        self.sha256.set(Some(Box::new(sha256)));
     }
 
     /// Notes that it ended early.
@@ -224,6 +227,11 @@ impl<B> StreamBody<B> {
     {
         progress.is_over.set(inner.is_end_stream());
         Self { inner: Some(inner), progress, patience: Patience::new(limit), deadline: None }
+    }
+
+    /// When the last frame or the end passed, or the body was made.
+    fn last(&self) -> Instant {
+        self.progress.last()
     }
 
     /// Where it is seen how far the body is.

@@ -39,12 +39,12 @@ impl Call<'_> {
         record: &mut Record,
     ) -> Result<Answer, ProxyError> {
         let intake = self.intake(route, &plan.request, false, &self.gateway.holding);
-        let Prepared { request, trace_id } = match intake.at_once(self.begun(body, record)) {
-            Ok(side) if plan.service.is_none() => self.prepared(route, plan, side, found)?,
+        let (Prepared { request, trace_id }, sent_at) = match intake.at_once(self.begun(body, record)) {
+            // Nothing was waited for, so the request has only just come.
+            Ok(side) if plan.service.is_none() => (self.prepared(route, plan, side, found)?, record.started()),
             // On the heap, like all that most requests do not need.
-            taken => Box::pin(self.prepare(route, plan, taken, found)).await?,
+            taken => (Box::pin(self.prepare(route, plan, taken, found)).await?, Instant::now()),
         };
-        let sent_at = Instant::now();
         let (limit, progress) = (route.timeout(), &*record.request);
         let sent = match &plan.service {
             None => self.send(&plan.upstream.target, sent_at, limit, request, progress).await,

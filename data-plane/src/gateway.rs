@@ -32,6 +32,7 @@ use penstock_model::header_list::HeaderList;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 
 const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const X_AMZ_APIGW_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
@@ -232,7 +233,7 @@ fn now_ms() -> u64 {
 impl ResponseBody<Box<Record>> {
     /// No body, and no wait for one.
     fn nothing(record: Box<Record>) -> Self {
-        record.complete();
+        record.complete(Instant::now());
         Self::Whole(None, None)
     }
 

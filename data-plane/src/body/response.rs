@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What the client gets: an answer of ours, or the upstream's as it comes. `T` is dropped when the body has ended or was
 /// given up, which is when a request is over.
@@ -37,7 +38,7 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
         match self.get_mut() {
             Self::Whole(bytes, end) => {
                 if let Some(end) = end.take() {
-                    end.complete();
+                    end.complete(Instant::now());
                 }
                 Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
             }
@@ -50,7 +51,7 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
                     Some(Err(_)) => false,
                 };
                 if over && let Some(end) = end.take() {
-                    end.complete();
+                    end.complete(stream.last());
                 }
                 Poll::Ready(frame)
             }
@@ -67,7 +68,7 @@ impl<T: Unpin + EndOfBody> Body for ResponseBody<T> {
                     Some(Err(_)) => false,
                 };
                 if over && let Some(end) = end.take() {
-                    end.complete();
+                    end.complete(progress.last());
                 }
                 Poll::Ready(frame)
             }
@@ -106,7 +107,7 @@ impl<T: EndOfBody> Piped for ResponseBody<T> {
         if stream.is_end_stream()
             && let Some(end) = end.take()
         {
-            end.complete();
+            end.complete(stream.last());
         }
         Poll::Ready(spliced)
     }
@@ -114,8 +115,8 @@ impl<T: EndOfBody> Piped for ResponseBody<T> {
 
 /// Told when a body has been handed on completely; dropping it untold means that it was cut.
 pub(crate) trait EndOfBody {
-    /// The last byte was handed on.
-    fn complete(self);
+    /// The last byte was handed on, at that moment.
+    fn complete(self, at: Instant);
 
     /// It will be cut because its receiver takes too little of it.
     fn taken_slowly(&mut self);

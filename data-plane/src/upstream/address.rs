@@ -217,11 +217,11 @@ impl Address {
     }
 
     /// Makes a connection idle that has served its request, unless the target has the address no more.
-    fn put_back(&self, line: Line<Permit>) {
+    fn put_back(&self, line: Line<Permit>, since: Instant) {
         if self.is_gone.get() {
             return;
         }
-        self.idle.borrow_mut().push(Idle { line, since: Instant::now() });
+        self.idle.borrow_mut().push(Idle { line, since });
         self.capacity.changed.notify_one();
     }
 
@@ -275,22 +275,22 @@ pub(crate) struct Lease {
 impl Lease {
     /// Makes the connection idle again as soon as it is ready: the request's body may still be on its way when the
     /// response has already ended.
-    pub(crate) fn release(self) {
+    pub(crate) fn release(self, now: Instant) {
         let Self { line, busy } = self;
         match line {
             Line::Plain(connection) if connection.has_sent() => {
                 if connection.is_reusable() {
-                    busy.address().put_back(Line::Plain(connection));
+                    busy.address().put_back(Line::Plain(connection), now);
                 }
             }
             Line::Plain(connection) => drop(tokio::task::spawn_local(async move {
                 if let Some(connection) = connection.reusable().await {
-                    busy.address().put_back(Line::Plain(connection));
+                    busy.address().put_back(Line::Plain(connection), Instant::now());
                 }
             })),
             Line::Http1(mut sender) => drop(tokio::task::spawn_local(async move {
                 if sender.ready().await.is_ok() {
-                    busy.address().put_back(Line::Http1(sender));
+                    busy.address().put_back(Line::Http1(sender), Instant::now());
                 }
             })),
             Line::Http2(_, stream) => {

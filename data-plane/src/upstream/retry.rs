@@ -105,7 +105,7 @@ impl Upstreams {
                 avoided.push(lease.busy.address().at);
                 // It goes back to the others if nothing of the answer is left to be read.
                 drop(response);
-                lease.release();
+                lease.release(Instant::now());
             }
             (request, left) = (again, left - 1);
         }

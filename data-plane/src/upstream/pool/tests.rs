@@ -96,7 +96,7 @@ fn upstreams() -> Upstreams {
 async fn exchange(upstreams: &Upstreams, key: &TargetKey) -> Bytes {
     let (response, lease) = upstreams.send(key, request().await).await.expect("is answered");
     let body = response.body.collect().await.expect("a whole body").to_bytes();
-    lease.release();
+    lease.release(Instant::now());
     body
 }
 
