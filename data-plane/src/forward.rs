@@ -40,8 +40,7 @@ impl Call<'_> {
     ) -> Result<Answer, ProxyError> {
         let intake = self.intake(route, &plan.request, false, &self.gateway.holding);
         let (Prepared { request, trace_id }, sent_at) = match intake.at_once(self.begun(body, record)) {
-            // Nothing was waited for, so the request has only just come.
-            Ok(side) if plan.service.is_none() => (self.prepared(route, plan, side, found)?, record.started()),
+            Ok(side) if plan.service.is_none() => (self.prepared(route, plan, side, found)?, record.sent_at_once()),
             // On the heap, like all that most requests do not need.
             taken => (Box::pin(self.prepare(route, plan, taken, found)).await?, Instant::now()),
         };

@@ -274,13 +274,13 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// Makes the connection idle again as soon as it is ready: the request's body may still be on its way when the
-    /// response has already ended.
-    pub(crate) fn release(self, now: Instant) {
+    /// response has already ended, which was at `since`.
+    pub(crate) fn release(self, since: Instant) {
         let Self { line, busy } = self;
         match line {
             Line::Plain(connection) if connection.has_sent() => {
                 if connection.is_reusable() {
-                    busy.address().put_back(Line::Plain(connection), now);
+                    busy.address().put_back(Line::Plain(connection), since);
                 }
             }
             Line::Plain(connection) => drop(tokio::task::spawn_local(async move {
