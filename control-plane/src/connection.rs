@@ -1,8 +1,9 @@
 //! Accepting connections, with TLS where it is configured: so many at a time, and an error of one is never the end of the
 //! listener.
 //!
-//! Handshakes run beside each other, so that a slow one holds up nobody. When there are too many of them the oldest goes:
-//! who means it has finished in milliseconds, and who only opens connections loses them one after another.
+//! Handshakes run beside each other, so that a slow one holds up nobody. When there are too many of them the oldest goes of whom
+//! nothing was heard: who means it says hello at once and has finished in milliseconds, and who only opens connections loses
+//! them one after another.
 
 use crate::security::{Names, Peer, Security};
 use crate::throttle::Throttle;
@@ -15,19 +16,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// Most gRPC connections at a time: nodes hold one each. Further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 4_096;
-/// Most TLS handshakes at a time; with one more the oldest is cut.
+/// Most TLS handshakes at a time; with one more the oldest is cut whose client has said nothing, or the oldest if all have.
 const HANDSHAKES_MAX: usize = 512;
 /// Wait after an accept that failed, in milliseconds: out of file descriptors, trying at once fails again.
 const ACCEPT_RETRY_MS: u64 = 100;
@@ -61,7 +63,8 @@ pub(crate) fn accept(listener: TcpListener, security: Arc<Security>) -> impl Str
         security,
         places,
         handshakes: JoinSet::new(),
-        order: VecDeque::new(),
+        silent: VecDeque::new(),
+        greeted: VecDeque::new(),
         failures: Arc::default(),
     };
     stream::unfold(acceptor, |mut acceptor| async move {
@@ -76,9 +79,18 @@ struct Acceptor {
     places: Arc<Semaphore>,
     /// Those under way; `None` for one that failed, which was said already.
     handshakes: JoinSet<Option<Connection>>,
-    /// The same, the oldest first, with some that have ended.
-    order: VecDeque<AbortHandle>,
+    /// The same whose clients may have said nothing yet, the oldest first, with some that have ended.
+    silent: VecDeque<Handshake>,
+    /// Those whose clients were found to have said hello, the same way.
+    greeted: VecDeque<Handshake>,
     failures: Arc<Throttle>,
+}
+
+/// One that is under way, or has ended.
+struct Handshake {
+    task: AbortHandle,
+    /// Whether the client's hello has come.
+    is_greeted: Arc<AtomicBool>,
 }
 
 impl Acceptor {
@@ -98,7 +110,11 @@ impl Acceptor {
                         // Small answers must not wait for a full packet; a connection that refuses this works all the same.
                         let _ = stream.set_nodelay(true);
                         match self.security.tls() {
-                            Some(config) => self.begin(stream, address, config),
+                            Some(config) => {
+                                self.begin(stream, address, config);
+                                // Those under way get their turn: a hello that lies in the kernel has not been heard.
+                                tokio::task::yield_now().await;
+                            }
                             None => {
                                 let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
                                 return Some(Connection::plain(stream, address, permit));
@@ -116,18 +132,23 @@ impl Acceptor {
 
     /// Begins a handshake. The connection counts among the others once that is done.
     fn begin(&mut self, stream: TcpStream, address: SocketAddr, config: Arc<ServerConfig>) {
-        while self.order.front().is_some_and(AbortHandle::is_finished) {
-            self.order.pop_front();
-        }
+        self.forget_ended();
         if self.handshakes.len() >= HANDSHAKES_MAX
-            && let Some(oldest) = self.order.pop_front()
+            && let Some(oldest) = self.silent.pop_front().or_else(|| self.greeted.pop_front())
         {
-            oldest.abort();
+            oldest.task.abort();
         }
+        let is_greeted = Arc::<AtomicBool>::default();
+        let greeted = Arc::clone(&is_greeted);
         let (places, failures) = (Arc::clone(&self.places), Arc::clone(&self.failures));
         let task = self.handshakes.spawn(async move {
             let bound = Duration::from_millis(HANDSHAKE_MS_MAX);
-            let reason = match tokio::time::timeout(bound, TlsAcceptor::from(config).accept(stream)).await {
+            let handshake = async {
+                let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+                greeted.store(true, Ordering::Relaxed);
+                hello.into_stream(config).await
+            };
+            let reason = match tokio::time::timeout(bound, handshake).await {
                 Ok(Ok(stream)) => {
                     let permit = places.acquire_owned().await.ok()?;
                     return Some(Connection::tls(stream, address, permit));
@@ -140,7 +161,24 @@ impl Acceptor {
             }
             None
         });
-        self.order.push_back(task);
+        self.silent.push_back(Handshake { task, is_greeted });
+    }
+
+    /// Leaves at the front of both lists who is there rightly, so that each handshake is looked at twice at most.
+    fn forget_ended(&mut self) {
+        while let Some(oldest) = self.silent.pop_front() {
+            if oldest.task.is_finished() {
+                continue;
+            }
+            if !oldest.is_greeted.load(Ordering::Relaxed) {
+                self.silent.push_front(oldest);
+                break;
+            }
+            self.greeted.push_back(oldest);
+        }
+        while self.greeted.front().is_some_and(|oldest| oldest.task.is_finished()) {
+            self.greeted.pop_front();
+        }
     }
 }
 

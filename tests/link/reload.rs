@@ -1,6 +1,6 @@
 //! New certificates under traffic, the way Kubernetes exchanges them: a link to a directory is renamed over another.
 
-use crate::setup::{Scratch, access_file, control, https, node, page, ready, register, said};
+use crate::setup::{Scratch, access_file, control, https, node, page, ready, register, said, trusting};
 use harness::pki::{Authority, Identity, Use};
 use harness::process::Program;
 use harness::upstream::Upstream;
@@ -8,10 +8,7 @@ use harness::wait::until;
 use penstock_link::{ClientSettings, Link};
 use penstock_proto::management::v1::ListNodesRequest;
 use penstock_proto::management::v1::fleet_service_client::FleetServiceClient;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,16 +55,9 @@ impl Volume {
 
 /// The certificate that a new connection is shown.
 async fn shown(control: &Program, ca: &Path) -> CertificateDer<'static> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let stream = TcpStream::connect(control.address("grpc")).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    let stream = TlsConnector::from(trusting(ca)).connect(name, stream).await.unwrap();
     stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
 }
 

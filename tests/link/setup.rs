@@ -3,10 +3,15 @@
 use harness::process::{Program, binary};
 use harness::wait::until;
 use harness::world::temporary_directory;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use sha2::{Digest as _, Sha256};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 /// A directory that is removed with it, unless the test failed.
 pub(crate) struct Scratch(PathBuf);
@@ -102,6 +107,18 @@ pub(crate) fn failed(control_plane: &str, arguments: &[&str]) -> String {
     let output = cli(control_plane, arguments);
     assert!(!output.status.success(), "penstock {arguments:?} should have failed");
     String::from_utf8(output.stderr).unwrap()
+}
+
+/// Settings of a client that trusts the authority with this certificate.
+pub(crate) fn trusting(ca: &Path) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
 }
 
 pub(crate) fn http(program: &Program) -> String {
