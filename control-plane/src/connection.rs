@@ -11,7 +11,6 @@ use futures_util::stream::{self, Stream};
 use penstock_link::limits::HANDSHAKE_MS_MAX;
 use penstock_link::words;
 use rustls::ServerConfig;
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -63,8 +62,7 @@ pub(crate) fn accept(listener: TcpListener, security: Arc<Security>) -> impl Str
         security,
         places,
         handshakes: JoinSet::new(),
-        silent: VecDeque::new(),
-        greeted: VecDeque::new(),
+        order: Vec::new(),
         failures: Arc::default(),
     };
     stream::unfold(acceptor, |mut acceptor| async move {
@@ -79,10 +77,8 @@ struct Acceptor {
     places: Arc<Semaphore>,
     /// Those under way; `None` for one that failed, which was said already.
     handshakes: JoinSet<Option<Connection>>,
-    /// The same whose clients may have said nothing yet, the oldest first, with some that have ended.
-    silent: VecDeque<Handshake>,
-    /// Those whose clients were found to have said hello, the same way.
-    greeted: VecDeque<Handshake>,
+    /// The same, the oldest first, with some that have ended.
+    order: Vec<Handshake>,
     failures: Arc<Throttle>,
 }
 
@@ -132,11 +128,10 @@ impl Acceptor {
 
     /// Begins a handshake. The connection counts among the others once that is done.
     fn begin(&mut self, stream: TcpStream, address: SocketAddr, config: Arc<ServerConfig>) {
-        self.forget_ended();
-        if self.handshakes.len() >= HANDSHAKES_MAX
-            && let Some(oldest) = self.silent.pop_front().or_else(|| self.greeted.pop_front())
-        {
-            oldest.task.abort();
+        self.order.retain(|handshake| !handshake.task.is_finished());
+        if self.handshakes.len() >= HANDSHAKES_MAX && !self.order.is_empty() {
+            let silent = self.order.iter().position(|handshake| !handshake.is_greeted.load(Ordering::Relaxed));
+            self.order.remove(silent.unwrap_or(0)).task.abort();
         }
         let is_greeted = Arc::<AtomicBool>::default();
         let greeted = Arc::clone(&is_greeted);
@@ -161,24 +156,7 @@ impl Acceptor {
             }
             None
         });
-        self.silent.push_back(Handshake { task, is_greeted });
-    }
-
-    /// Leaves at the front of both lists who is there rightly, so that each handshake is looked at twice at most.
-    fn forget_ended(&mut self) {
-        while let Some(oldest) = self.silent.pop_front() {
-            if oldest.task.is_finished() {
-                continue;
-            }
-            if !oldest.is_greeted.load(Ordering::Relaxed) {
-                self.silent.push_front(oldest);
-                break;
-            }
-            self.greeted.push_back(oldest);
-        }
-        while self.greeted.front().is_some_and(|oldest| oldest.task.is_finished()) {
-            self.greeted.pop_front();
-        }
+        self.order.push(Handshake { task, is_greeted });
     }
 }
 
