@@ -15,6 +15,8 @@ use hyper::body::Frame;
 use hyper::{Request, Response};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -97,6 +99,46 @@ async fn a_full_process_lets_bursts_wait_and_then_says_so() {
     drop(held);
     let again = async || is_served(&mut TcpStream::connect(proxy).await.unwrap()).await;
     until("there is room again", again, |&served| served).await;
+}
+
+/// Descriptors that a process has open.
+fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+/// Sets how many descriptors a process may have from now on.
+fn allow_descriptors(pid: u32, count: usize) {
+    let limit = format!("--nofile={count}:");
+    let status = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status().unwrap();
+    assert!(status.success(), "prlimit {limit}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_descriptors_a_process_waits_before_it_accepts_again_and_serves_whom_it_has() {
+    const SPARE: usize = 8;
+    const CROWD: usize = 40;
+    let upstream = Upstream::mirror("up").await;
+    let world = world_with(&upstream, &["--workers", "1"]).await;
+    let (proxy, program) = (world.proxy(), &world.proxies[0]);
+    let mut first = TcpStream::connect(proxy).await.unwrap();
+    assert!(is_served(&mut first).await);
+    let begun = Instant::now();
+    allow_descriptors(program.pid(), descriptors(program.pid()) + SPARE);
+    let mut crowd = Vec::new();
+    for _ in 0..CROWD {
+        crowd.push(TcpStream::connect(proxy).await.unwrap());
+    }
+    let failed = || program.log().matches("accepting a connection failed").count();
+    // The pause has become the longest when it has failed this often.
+    until("accepting fails again and again", async || failed(), |&times| times >= 10).await;
+    assert!(is_served(&mut first).await, "what there is goes on, with the connection that the upstream has open");
+    // Pauses of 5, 10, 20... milliseconds up to one of a second.
+    let (times, seconds) = (failed(), begun.elapsed().as_secs());
+    assert!(times as u64 <= 10 + seconds, "{times} times in {seconds} s");
+    drop(crowd);
+    let again = async || is_served(&mut TcpStream::connect(proxy).await.unwrap()).await;
+    until("there is room again", again, |&served| served).await;
+    world.failed("accept_failed", 10.0).await;
 }
 
 /// A body that its sender goes on with.

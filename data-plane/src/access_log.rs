@@ -205,4 +205,21 @@ mod tests {
         assert!(!log.is_on() && writer.is_none());
         log.write(entry());
     }
+
+    #[test]
+    fn lines_that_do_not_fit_the_queue_are_counted_and_hold_up_nobody() {
+        let (queue, lines) = sync_channel(2);
+        let log = AccessLog { queue: Some(queue), metrics: Arc::new(Metrics::new()) };
+        let lost = || log.metrics.access_log_lost.get();
+        for (written, expected) in [(1, 0), (2, 0), (3, 1), (4, 2)] {
+            log.write(entry());
+            assert_eq!(lost(), expected, "after {written}");
+        }
+        lines.recv().expect("one waits");
+        log.write(entry());
+        assert_eq!((lost(), lines.try_iter().count()), (2, 2), "there is room again");
+        drop(lines);
+        log.write(entry());
+        assert_eq!(lost(), 2, "nobody reads any more, and nothing is lost that somebody would have read");
+    }
 }

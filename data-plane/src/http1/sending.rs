@@ -121,6 +121,12 @@ where
         }
     }
 
+    /// Whether some of the body went through a pipe.
+    #[cfg(test)]
+    pub(super) fn is_piped(&self) -> bool {
+        self.pipe.is_some()
+    }
+
     /// What is left of the body.
     pub(crate) fn body_mut(&mut self) -> Option<&mut B> {
         self.body.as_mut()

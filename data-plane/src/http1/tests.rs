@@ -192,8 +192,16 @@ async fn what_is_not_as_its_head_says_is_an_error_behind_what_has_gone() {
     assert!(matches!(done, Err(SendError::Body)), "{done:?}");
 }
 
-/// Sends `bytes` of a body that is announced as `announced` through a transport into another, and what arrives.
-async fn passed_through(announced: u64, bytes: usize) -> (Vec<u8>, Result<(), SendError>, Rc<Progress>) {
+/// What became of a body that came from one transport and went into another.
+struct Passed {
+    arrived: Vec<u8>,
+    done: Result<(), SendError>,
+    progress: Rc<Progress>,
+    is_piped: bool,
+}
+
+/// Sends `bytes` of a body that is announced as `announced` through a transport into another.
+async fn passed_through(announced: u64, bytes: usize) -> Passed {
     let ((mut source, from), (mut sink, to)) = (connected().await, connected().await);
     let from = Rc::new(RefCell::new(Transport::new(from, BytesMut::new())));
     from.borrow_mut().receive(Receiving::Sized(announced));
@@ -218,22 +226,35 @@ async fn passed_through(announced: u64, bytes: usize) -> (Vec<u8>, Result<(), Se
         done
     };
     let ((), arrived, done) = tokio::join!(written, read, passed);
-    (arrived, done, progress)
+    Passed { arrived, done, progress, is_piped: sending.is_piped() }
 }
 
 #[tokio::test]
 async fn a_large_body_arrives_whole_through_a_pipe_and_is_counted() {
     const BYTES: usize = 5 * 1024 * 1024 + 3;
-    let (arrived, done, progress) = passed_through(BYTES as u64, BYTES).await;
+    let Passed { arrived, done, progress, is_piped } = passed_through(BYTES as u64, BYTES).await;
+    assert!(is_piped, "as large as it is");
     assert!(done.is_ok() && arrived.len() == BYTES, "{done:?}, {} bytes", arrived.len());
     assert!(arrived.iter().enumerate().all(|(at, &byte)| byte == (at % 251) as u8), "in order");
     assert_eq!((progress.bytes(), progress.is_over(), progress.failure()), (BYTES as u64, true, None));
 }
 
 #[tokio::test]
+async fn a_small_body_arrives_whole_without_a_pipe() {
+    const BYTES: usize = 64 * 1024;
+    let Passed { arrived, done, is_piped, .. } = passed_through(BYTES as u64, BYTES).await;
+    assert!(
+        done.is_ok() && arrived.len() == BYTES && !is_piped,
+        "{done:?}, {} bytes, piped: {is_piped}",
+        arrived.len()
+    );
+}
+
+#[tokio::test]
 async fn a_large_body_that_breaks_off_in_a_pipe_is_an_error() {
     const BYTES: usize = 3 * 1024 * 1024;
-    let (arrived, done, progress) = passed_through(2 * BYTES as u64, BYTES).await;
+    let Passed { arrived, done, progress, is_piped } = passed_through(2 * BYTES as u64, BYTES).await;
+    assert!(is_piped, "as large as it is");
     assert!(matches!(done, Err(SendError::Body)), "{done:?}");
     assert_eq!((arrived.len(), progress.is_over()), (BYTES, false), "what has come has gone");
     assert_eq!(progress.failure(), Some(crate::body::BodyError::Broken));

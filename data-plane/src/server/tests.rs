@@ -10,6 +10,7 @@ use crate::gateway::Gateway;
 use crate::http1::Transport;
 use crate::identity::IdSource;
 use crate::ledger::WorkerLedger;
+use crate::limits::HEAD_READ_TIMEOUT_MS;
 use crate::live_table::LiveTable;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::overload::Overload;
@@ -31,7 +32,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 /// Far above what any connection here takes.
 const BOUND: Duration = Duration::from_secs(20);
@@ -175,4 +176,53 @@ async fn a_connection_that_waits_is_small() {
     let gateway = gateway();
     let served = http1::serve(&gateway, Transport::new(server, BytesMut::new()), address, Drained::of(draining));
     assert!(size_of_val(&served) <= 3 * 1024, "{} bytes", size_of_val(&served));
+}
+
+/// How long a connection is kept on which this has come, and then an octet again and again, and what is answered.
+async fn kept(sent: &[u8], pause: Duration) -> (Duration, String) {
+    let (mut client, server) = connected().await;
+    let address = client.local_addr().unwrap();
+    client.write_all(sent).await.unwrap();
+    let (_drain, draining) = watch::channel(false);
+    let gateway = gateway();
+    let served = http1::serve(&gateway, Transport::new(server, BytesMut::new()), address, Drained::of(draining));
+    let begun = Instant::now();
+    let client = async move {
+        let (mut reading, mut writing) = client.split();
+        let mut answers = String::new();
+        let dribble = async {
+            loop {
+                sleep(pause).await;
+                let _ = writing.write_all(b"x").await;
+            }
+        };
+        tokio::select! {
+            read = reading.read_to_string(&mut answers) => read.unwrap(),
+            () = dribble => unreachable!("it does not end"),
+        };
+        (begun.elapsed(), answers)
+    };
+    let (served, kept) = tokio::join!(served, client);
+    served.unwrap();
+    kept
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_come_is_not_waited_for_for_ever() {
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let limit = Duration::from_millis(HEAD_READ_TIMEOUT_MS);
+    let never = Duration::from_secs(24 * 60 * 60);
+    let begun_again = [GET, b"GET / HTTP/1.1\r\nhost: "].concat();
+    for (what, sent, pause, answers) in [
+        ("a client that says nothing", &b""[..], never, 0),
+        ("half a head", b"GET / HTTP/1.1\r\nhost: ", never, 0),
+        ("a head octet by octet", b"GET / HTTP/1.1\r\nhost: ", limit / 6, 0),
+        ("silence behind an answer", GET, never, 1),
+        ("half a head behind an answer", &begun_again, never, 1),
+        ("octets behind an answer", &begun_again, limit / 6, 1),
+    ] {
+        let (kept, answered) = kept(sent, pause).await;
+        assert!(kept >= limit && kept < limit + Duration::from_secs(1), "{what}: {kept:?}");
+        assert_eq!(answered.matches("HTTP/1.1 ").count(), answers, "{what}: {answered}");
+    }
 }

@@ -18,6 +18,7 @@ use penstock_model::integration::TlsConfig;
 use penstock_model::uri_template::Scheme;
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::pin::pin;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
@@ -207,6 +208,34 @@ async fn an_upstream_that_is_not_there_is_a_connect_error() {
             let upstreams = upstreams();
             assert!(matches!(upstreams.send(&key, request().await).await, Err(ProxyError::Connect(_))));
             assert_eq!(upstreams.open(), 0);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_needs_is_closed_in_time_and_its_target_forgotten() {
+    LocalSet::new()
+        .run_until(async {
+            let (key, _) = upstream(false).await;
+            let upstreams = upstreams();
+            exchange(&upstreams, &key).await;
+            {
+                let target = upstreams.target(&key);
+                while !target.addresses.all()[0].has_idle() {
+                    tokio::task::yield_now().await;
+                }
+            }
+            tokio::time::pause();
+            let (idle, between) = (Duration::from_millis(UPSTREAM_IDLE_MS), Duration::from_millis(UPSTREAM_SWEEP_MS));
+            let second = Duration::from_secs(1);
+            let mut sweep = pin!(upstreams.sweep());
+            for (wait, open) in [(idle - second, 1), (between + 2 * second, 0)] {
+                tokio::select! {
+                    () = &mut sweep => unreachable!("it does not end"),
+                    () = tokio::time::sleep(wait) => {}
+                }
+                assert_eq!((upstreams.open(), upstreams.targets.borrow().len()), (open, open), "after {wait:?} more");
+            }
         })
         .await;
 }
