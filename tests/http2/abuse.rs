@@ -18,8 +18,8 @@ const MEMORY_BYTES_MAX: u64 = 24 * MIB;
 /// The largest window that there may be.
 const WINDOW_MAX: u32 = (1 << 31) - 1;
 
-/// What is counted where the engine's own limits were met.
-const BY_THE_ENGINE: &str = "h2_enhance_your_calm";
+/// What is counted where one stream or one block of fields goes beyond what it may be.
+const CALM: &str = "h2_enhance_your_calm";
 
 /// One kind of abuse.
 struct Abuse {
@@ -30,7 +30,7 @@ struct Abuse {
     frames: fn(u32) -> Vec<u8>,
     /// Whether the answers are not read.
     is_deaf: bool,
-    /// What the metrics count, unless the engine notices first.
+    /// What the metrics count, unless it goes beyond what one stream may be first.
     reason: &'static str,
 }
 
@@ -47,7 +47,7 @@ fn upload() -> Vec<u8> {
 }
 
 fn abuses() -> Vec<Abuse> {
-    let (frames, resets, calm) = ("h2_frame_flood", "h2_reset_flood", BY_THE_ENGINE);
+    let (frames, resets, calm) = ("h2_frame_flood", "h2_reset_flood", CALM);
     let begun = || headers(1, flag::END_STREAM, request("GET", "/", &[]));
     vec![
         abuse("rapid reset", resets, Vec::new(), |at| [never(2 * at + 1), reset(2 * at + 1, code::CANCEL)].concat()),
@@ -113,14 +113,14 @@ fn somebody_else(proxy: std::net::SocketAddr) -> (Arc<AtomicBool>, tokio::task::
     (stop, asking)
 }
 
-/// How many connections were ended for a reason, or by the engine for its own.
+/// How many connections were ended for a reason, or for what one stream may not be.
 async fn failures(gateway: &Gateway, reason: &str) -> u64 {
     let metrics = client::get(gateway.world.admin(0), "admin", "/metrics").await;
     let count = |reason| {
         let name = format!("penstock_proxy_failures_total{{reason=\"{reason}\"}} ");
         metrics.text().lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |value| value.parse().unwrap())
     };
-    let others: u64 = if reason == BY_THE_ENGINE { 0 } else { count(BY_THE_ENGINE) };
+    let others: u64 = if reason == CALM { 0 } else { count(CALM) };
     count(reason) + others
 }
 

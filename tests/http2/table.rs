@@ -32,7 +32,7 @@ pub(crate) enum Want {
     Closed,
     /// The first frame of all is SETTINGS.
     Settings,
-    /// An acknowledgement of settings.
+    /// As many acknowledgements as SETTINGS were sent, those that the case begins with included.
     SettingsAck,
     /// An acknowledgement of a PING with this in it.
     Pong([u8; 8]),
@@ -130,11 +130,15 @@ impl Case {
             Some(pairs) => Wire::open(proxy, pairs).await,
             None => Wire::connect(proxy).await,
         };
-        let mut play = Play { wire, seen: Vec::new(), looked: 0, data: BTreeMap::new(), over: false };
+        let settings = usize::from(self.settings.is_some());
+        let mut play = Play { wire, settings, seen: Vec::new(), looked: 0, data: BTreeMap::new(), over: false };
         for step in &self.steps {
             match step {
-                // The other side may have closed already.
-                Step::Send(bytes) => drop(play.wire.send(bytes).await),
+                Step::Send(bytes) => {
+                    play.settings += settings_in(bytes);
+                    // The other side may have closed already.
+                    let _ = play.wire.send(bytes).await;
+                }
                 Step::Want(want) => play.want(want).await?,
             }
         }
@@ -146,9 +150,22 @@ impl Case {
     }
 }
 
+/// How many of these frames are SETTINGS that must be acknowledged. What is no frame to its end is not looked at.
+fn settings_in(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while let &[high, middle, low, kind, flags, _, _, _, _, ref rest @ ..] = bytes {
+        count += usize::from(kind == kind::SETTINGS && flags & flag::ACK == 0);
+        let payload_bytes = u32::from_be_bytes([0, high, middle, low]) as usize;
+        bytes = rest.get(payload_bytes..).unwrap_or_default();
+    }
+    count
+}
+
 /// A case under way.
 struct Play {
     wire: Wire,
+    /// How many SETTINGS were sent.
+    settings: usize,
     /// Every frame that came.
     seen: Vec<Frame>,
     /// How many of them have been looked at.
@@ -202,7 +219,7 @@ impl Play {
                 Some(frame) if frame.kind == kind::SETTINGS && !frame.has(flag::ACK) => Ok(()),
                 other => Err(format!("SETTINGS must come first, not {other:?}")),
             },
-            Want::SettingsAck => self.find(|frame| frame.kind == kind::SETTINGS && frame.has(flag::ACK)).await,
+            Want::SettingsAck => self.acknowledged().await,
             Want::Pong(opaque) => {
                 self.find(|frame| frame.kind == kind::PING && frame.has(flag::ACK) && frame.payload == opaque).await
             }
@@ -210,6 +227,14 @@ impl Play {
             Want::Window(stream, bytes) => self.given_back(*stream, *bytes).await,
             Want::Nothing => self.barrier().await,
         }
+    }
+
+    async fn acknowledged(&mut self) -> Result<(), String> {
+        self.looked = 0;
+        for _ in 0..self.settings {
+            self.find(|frame| frame.kind == kind::SETTINGS && frame.has(flag::ACK)).await?;
+        }
+        Ok(())
     }
 
     /// Reads on until a frame is the one; an end of anything before it is none.
