@@ -217,6 +217,39 @@ fn a_hostile_tree_ends_in_an_answer() {
 }
 
 #[test]
+fn a_route_is_found_without_an_allocation() {
+    let paths: Vec<String> = (0..1_000).map(|at| format!("/tenants/{{tenant}}/things{at}/{{id}}")).collect();
+    let mut routes: Vec<_> = paths.iter().map(|path| ("GET", path.as_str())).collect();
+    routes.extend([("GET", "/images/latest"), ("ANY", "/images/{id}"), ("POST", "/files/{path+}")]);
+    let mappings = ["api.test", "*"].map(|host| BasePathMapping {
+        domain_name: host.into(),
+        base_path: "v2".into(),
+        rest_api_id: "one".into(),
+        stage: Some("prod".into()),
+        ..BasePathMapping::default()
+    });
+    let table = RoutingTable::assemble(Version(1), Hash::default(), vec![stage("one", "prod", &routes)], mappings);
+    for (host, path, verb, is_found) in [
+        ("api.test", "/v2/tenants/a/things999/b", "GET", true),
+        ("api.test:8080", "/v2/images/latest", "GET", true),
+        ("one.execute-api.localhost", "/prod/images/5", "DELETE", true),
+        ("one.execute-api.localhost", "/prod//files/a//b/c/", "POST", true),
+        ("other.test", "/v2/images/latest", "GET", true),
+        ("api.test", "/v2/tenants/a/things1000/b", "GET", false),
+        ("api.test", "/v1/images", "GET", false),
+        ("one.execute-api", "/test/images", "GET", false),
+    ] {
+        let method = http::Method::from_bytes(verb.as_bytes()).expect("a method");
+        let mut found = None;
+        let counted = allocation_counter::measure(|| {
+            found = table.locate(host, path).ok().and_then(|at| at.stage.resolve(&method, at.route_path));
+        });
+        assert_eq!((counted.count_total, found.is_some()), (0, is_found), "{verb} {host}{path}");
+    }
+    assert_ne!(allocation_counter::measure(|| drop(std::hint::black_box(Box::new(1)))).count_total, 0, "it counts");
+}
+
+#[test]
 fn problems_are_kept_for_the_call_and_wrong_mappings_are_refused() {
     let mut bundle = bundle("api", "prod", &[("GET", "/{id}")]);
     let integration = bundle.definition.methods[0].integration.as_mut().expect("has one");
