@@ -9,13 +9,17 @@ use harness::frames::{PREFACE, continuation, flag, headers, settings};
 use harness::memory::resident_bytes;
 use harness::payload::noise_body;
 use harness::slow::{crowd, h2, h2_get};
-use harness::upstream::{Upstream, read_head};
+use harness::tls::TlsServer;
+use harness::upstream::{Body, Upstream, read_head};
 use harness::wait::{BOUND, until_within};
 use harness::{World, client, sized};
-use hyper::Request;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
 use serde_json::json;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinSet;
 
 const KIB: f64 = 1024.0;
 const MIB: u64 = 1024 * 1024;
@@ -30,7 +34,7 @@ const LOOSE: f64 = 3.0;
 /// A world with one worker, ways to upstreams, and what it holds when it has served a little.
 struct Scales {
     world: World,
-    _upstreams: [Upstream; 2],
+    _upstreams: (Vec<Upstream>, Option<TlsServer>),
     law: f64,
     resident: f64,
 }
@@ -42,6 +46,16 @@ async fn deaf() -> Upstream {
         std::future::pending::<()>().await;
     })
     .await
+}
+
+/// An answer to `/noise/N` of so many bytes, and none to anything else.
+async fn answer_over_http2(request: Request<Incoming>) -> Response<Body> {
+    let Some(bytes) = request.uri().path().strip_prefix("/noise/") else {
+        std::future::pending::<()>().await;
+        return Response::new(request.into_body().boxed());
+    };
+    let (body, _) = noise_body(1, bytes.parse().unwrap(), 16_384, Duration::ZERO);
+    Response::new(body.map_err(|never| match never {}).boxed())
 }
 
 impl Scales {
@@ -59,9 +73,29 @@ impl Scales {
         for _ in 0..20 {
             assert_eq!(client::get(world.proxy(), "any", "/bulk/x").await.status, 200);
         }
-        let mut scales = Self { world, _upstreams: [bulk, deaf], law: 0.0, resident: 0.0 };
+        Self::of(world, (vec![bulk, deaf], None)).await
+    }
+
+    async fn of(world: World, upstreams: (Vec<Upstream>, Option<TlsServer>)) -> Self {
+        let mut scales = Self { world, _upstreams: upstreams, law: 0.0, resident: 0.0 };
         (scales.law, scales.resident) = scales.now().await;
         scales
+    }
+
+    /// The same with an upstream that speaks HTTP/2, and reads only so many bytes.
+    async fn over_http2(read_max: usize) -> Self {
+        let directory = harness::world::temporary_directory();
+        let tls = TlsServer::start_reading(&directory, &["h2"], read_max, answer_over_http2).await;
+        let environment = [("SSL_CERT_FILE", tls.certificate())];
+        let world = World::start_in(1, &["--workers", "1", "--upstream-http2"], &environment).await;
+        let mut api = Api::at("any");
+        let mapped = json!({"requestParameters": {"integration.request.path.path": "method.request.path.path"}});
+        api.route("ANY", "/{path+}", with(http_proxy(format!("{}/{{path}}", tls.url())), mapped));
+        api.register(&world).await;
+        for _ in 0..20 {
+            assert_eq!(client::get(world.proxy(), "any", "/noise/1").await.status, 200);
+        }
+        Self::of(world, (Vec::new(), Some(tls))).await
     }
 
     /// What the proxy holds by the law, without the kernel's pipes, and what it has.
@@ -155,10 +189,23 @@ async fn answers_to_slow_readers_hold_the_same_whatever_their_size() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads_that_nobody_takes_hold_what_the_law_says() {
+async fn answers_of_http2_upstreams_to_slow_readers_hold_what_their_windows_allow() {
     let count = sized(60, 300);
-    let scales = Scales::new().await;
-    let mut uploads = tokio::task::JoinSet::new();
+    let mut all = Vec::new();
+    for mib in [8, 256] {
+        let scales = Scales::over_http2(usize::MAX).await;
+        let ask = format!("GET /noise/{} HTTP/1.1\r\nhost: any\r\n\r\n", mib * MIB);
+        let _slow = crowd(scales.world.proxy(), count, ask.as_bytes()).await;
+        scales.settled("http2_upstream_bodies", count as f64 * 320.0 * KIB).await;
+        all.push(scales.check(&format!("{count} slow readers of {mib} MiB over HTTP/2")).await);
+    }
+    let (least, most) = (all[0].min(all[1]), all[0].max(all[1]));
+    assert!(most <= 1.5 * least + SLACK, "{all:?}");
+}
+
+/// Uploads to an upstream that takes nothing.
+fn uploads(scales: &Scales, count: usize) -> JoinSet<Result<(), hyper::Error>> {
+    let mut uploads = JoinSet::new();
     for seed in 0..count {
         let proxy = scales.world.proxy();
         uploads.spawn(async move {
@@ -167,6 +214,23 @@ async fn uploads_that_nobody_takes_hold_what_the_law_says() {
             client::Connection::open(proxy).await.send(request).await.map(drop)
         });
     }
+    uploads
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_to_http2_upstreams_that_take_nothing_hold_what_the_law_says() {
+    let count = sized(60, 300);
+    let scales = Scales::over_http2(MIB as usize).await;
+    let _uploads = uploads(&scales, count);
+    scales.settled("http2_upstream_bodies", count as f64 * 320.0 * KIB).await;
+    scales.check(&format!("{count} uploads to nobody over HTTP/2")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_nobody_takes_hold_what_the_law_says() {
+    let count = sized(60, 300);
+    let scales = Scales::new().await;
+    let _uploads = uploads(&scales, count);
     scales.settled("bodies", count as f64 * 20.0 * KIB).await;
     scales.check(&format!("{count} uploads to nobody")).await;
 }
@@ -196,7 +260,7 @@ async fn an_http2_connection_whose_windows_are_shut_holds_what_the_law_says() {
 async fn http2_uploads_that_nobody_takes_hold_what_the_windows_allow() {
     let (connections, streams) = (sized(4, 16), 8);
     let scales = Scales::new().await;
-    let mut uploads = tokio::task::JoinSet::new();
+    let mut uploads = JoinSet::new();
     for _ in 0..connections {
         let io = hyper_util::rt::TokioIo::new(tokio::net::TcpStream::connect(scales.world.proxy()).await.unwrap());
         let executor = hyper_util::rt::TokioExecutor::new();
@@ -233,7 +297,7 @@ async fn collected_bodies_hold_what_the_law_says() {
     // More than the kernel takes for an upstream that does not read.
     let (count, bytes) = (sized(6, 24), 8 * MIB);
     let scales = Scales::new().await;
-    let mut held = tokio::task::JoinSet::new();
+    let mut held = JoinSet::new();
     for _ in 0..count {
         let proxy = scales.world.proxy();
         held.spawn(async move {

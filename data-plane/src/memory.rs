@@ -48,12 +48,15 @@ pub(crate) enum Part {
     Http2Window,
     /// A block of fields that has begun over HTTP/2, and not ended within a frame.
     Http2Block,
+    /// A body to or from an upstream over HTTP/2 that is larger than a frame: what the window lets the other side send ahead, or
+    /// what waits to be sent.
+    Http2UpstreamBody,
     /// A pipe in use. Kernel memory: it is shown, and not a part of the sum.
     Pipe,
 }
 
 /// How many parts there are.
-const PARTS: usize = 12;
+const PARTS: usize = 13;
 
 impl Part {
     /// All of them, in the order of their numbers.
@@ -69,6 +72,7 @@ impl Part {
         Self::Http2Upload,
         Self::Http2Window,
         Self::Http2Block,
+        Self::Http2UpstreamBody,
         Self::Pipe,
     ];
 
@@ -93,6 +97,7 @@ impl Part {
             Self::Http2Window => crate::limits::H2_STREAM_WINDOW_BYTES as i64 * 5 / 4,
             // All of its frames, and what the allocator rounds that to.
             Self::Http2Block => 128 * KIB,
+            Self::Http2UpstreamBody => crate::limits::H2_STREAM_WINDOW_BYTES as i64 * 5 / 4,
             Self::Pipe => crate::limits::PIPE_BYTES as i64,
         }
     }
@@ -116,6 +121,7 @@ impl Part {
             Self::Http2Upload => "http2_uploads",
             Self::Http2Window => "http2_windows",
             Self::Http2Block => "http2_blocks",
+            Self::Http2UpstreamBody => "http2_upstream_bodies",
             Self::Pipe => "pipes",
         }
     }

@@ -180,6 +180,10 @@ pub struct Settings {
     )]
     pub recent_requests: u16,
 
+    /// Offer HTTP/2 in the TLS handshake to https upstreams: many requests share a connection to those that take it
+    #[arg(long, env = "PENSTOCK_UPSTREAM_HTTP2")]
+    pub upstream_http2: bool,
+
     /// DNS server to ask for the addresses of upstreams; several, separated by commas [default: those of /etc/resolv.conf]
     #[arg(
         long = "dns-server",
@@ -286,6 +290,7 @@ impl Settings {
             retries: self.retries(),
             ejection: Duration::from_secs(self.upstream_ejection_seconds),
             idle: self.client_limit().idle,
+            http2: self.upstream_http2,
         }
     }
 

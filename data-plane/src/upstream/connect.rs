@@ -34,6 +34,15 @@ pub(super) struct Dialing {
     pub(super) tls: Arc<TlsClients>,
     /// How long an upstream may take nothing of what it is sent.
     pub(super) idle: Duration,
+    /// Whether each upstream over TLS is offered HTTP/2.
+    pub(super) http2: bool,
+}
+
+impl Dialing {
+    /// Whether a connection there may turn out to take many requests.
+    pub(super) fn offers_http2(&self, key: &TargetKey) -> bool {
+        key.scheme == Scheme::Https && (key.http2 || self.http2)
+    }
 }
 
 /// The sending half; the other half runs as a task of this worker, which holds `permit` until the connection ends.
@@ -64,7 +73,7 @@ async fn open<P: 'static>(
     match key.scheme {
         Scheme::Http => Ok(Opened::Plain(Connection::new(tcp, permit))),
         Scheme::Https => {
-            let stream = secure(key, &dialing.tls, tcp).await.map_err(ProxyError::Connect)?;
+            let stream = secure(key, dialing, tcp).await.map_err(ProxyError::Connect)?;
             match stream.get_ref().1.alpn_protocol() {
                 Some(ALPN_H2) => handshake_h2(stream, permit).await,
                 _ => handshake(stream, permit).await,
@@ -75,14 +84,14 @@ async fn open<P: 'static>(
 
 async fn secure(
     key: &TargetKey,
-    tls: &TlsClients,
+    dialing: &Dialing,
     tcp: TcpStream,
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let configured = key.tls.server_name_to_verify.as_str();
     let name = if configured.is_empty() { key.host() } else { configured };
     let name =
         ServerName::try_from(name.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    tls.connector(&key.tls, key.http2)?.connect(name, tcp).await
+    dialing.tls.connector(&key.tls, dialing.offers_http2(key))?.connect(name, tcp).await
 }
 
 async fn handshake<T, P>(stream: T, permit: P) -> Result<Opened<P>, ProxyError>

@@ -17,7 +17,6 @@ use crate::limits::{
 };
 use crate::message::Response;
 use crate::metrics::{Cause, UpstreamFigures, WorkerUpstreams};
-use penstock_model::uri_template::Scheme;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -39,6 +38,8 @@ pub(crate) struct Common {
     pub(crate) ejection: Duration,
     /// How long an upstream may take nothing of what it is sent.
     pub(crate) idle: Duration,
+    /// Whether each upstream over TLS is offered HTTP/2.
+    pub(crate) http2: bool,
 }
 
 #[cfg(test)]
@@ -54,6 +55,7 @@ impl Common {
             retries: RetrySettings::default(),
             ejection: Duration::from_secs(30),
             idle: Duration::from_secs(60),
+            http2: false,
         }
     }
 }
@@ -126,7 +128,7 @@ impl Upstreams {
     pub(crate) fn new(common: Common, seed: u64) -> Self {
         Self {
             targets: RefCell::default(),
-            dialing: Dialing { tls: common.tls, idle: common.idle },
+            dialing: Dialing { tls: common.tls, idle: common.idle, http2: common.http2 },
             names: common.names,
             retries: common.retries,
             ejection: common.ejection,
@@ -279,7 +281,7 @@ impl Upstreams {
                 return Ok((line, busy, Age::Used));
             }
             // A burst must not open a connection for each request where one takes them all.
-            let may_share = want == Want::Any && key.http2 && key.scheme == Scheme::Https && address.may_share();
+            let may_share = want == Want::Any && self.dialing.offers_http2(key) && address.may_share();
             if may_share {
                 match address.opened(search.connected()).await {
                     Some(Ok(())) => continue,

@@ -112,10 +112,11 @@ impl<P> Line<P> {
             }
             Self::Http1(sender) => sender.try_send_request(request.into_http1()).await,
             Self::Http2(sender, stream) => {
+                stream.sends(&request.body);
                 let request = request.into_http2().map_err(Unanswered::Unsendable)?;
                 let answered = sender.try_send_request(request).await;
-                if answered.is_ok() {
-                    stream.answered();
+                if let Ok(response) = &answered {
+                    stream.answered(response.body());
                 }
                 answered
             }

@@ -1,6 +1,9 @@
 //! HTTP/2 connections of one address: many requests share one, up to a number.
 
+use crate::limits::H2_FRAME_BYTES_MAX;
+use crate::memory::{Held, Part};
 use crate::outgoing::OutgoingBody;
+use http_body::Body;
 use hyper::client::conn::http2::SendRequest;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -30,19 +33,35 @@ struct Use {
 pub(super) struct Stream {
     use_of_it: Rc<Use>,
     is_answered: bool,
+    /// What is on its way, to the upstream and from it.
+    bodies: [Option<Held>; 2],
 }
 
 impl Stream {
     fn begin(use_of_it: &Rc<Use>) -> Self {
         use_of_it.streams.set(use_of_it.streams.get() + 1);
-        Self { use_of_it: Rc::clone(use_of_it), is_answered: false }
+        Self { use_of_it: Rc::clone(use_of_it), is_answered: false, bodies: [None, None] }
+    }
+
+    /// Notes what is sent. What is in memory waits there, and is counted there.
+    pub(super) fn sends(&mut self, body: &OutgoingBody) {
+        if body.whole_bytes().is_none() {
+            self.bodies[0] = held_of(body);
+        }
     }
 
     /// Notes that the other side has answered.
-    pub(super) fn answered(&mut self) {
+    pub(super) fn answered(&mut self, body: &hyper::body::Incoming) {
         self.is_answered = true;
+        self.bodies[1] = held_of(body);
         self.use_of_it.is_doubtful.set(false);
     }
+}
+
+/// What a body may hold on its way; `None`: no more than its request does.
+fn held_of(body: &impl Body) -> Option<Held> {
+    let is_large = body.size_hint().upper().is_none_or(|bytes| bytes > H2_FRAME_BYTES_MAX.into());
+    (is_large && !body.is_end_stream()).then(|| Held::new(Part::Http2UpstreamBody))
 }
 
 impl Drop for Stream {
@@ -57,9 +76,11 @@ impl Drop for Stream {
 }
 
 impl SharedConnections {
-    /// Room on a connection that is open.
+    /// Room on a connection that is open. One that is doubtful is closed when the last request has left it: nobody would ask on
+    /// it what ends the doubt.
     pub(super) fn join(&self) -> Option<(SendRequest<OutgoingBody>, Stream)> {
-        let all = self.all.borrow();
+        let mut all = self.all.borrow_mut();
+        all.retain(|shared| !shared.use_of_it.is_doubtful.get() || shared.use_of_it.streams.get() > 0);
         let with_room = all.iter().find(|shared| {
             let use_of_it = &shared.use_of_it;
             let has_room = use_of_it.streams.get() < use_of_it.streams_max.get();
