@@ -49,7 +49,7 @@ async fn deaf() -> Upstream {
 }
 
 /// An answer to `/noise/N` of so many bytes, and none to anything else.
-async fn answer_over_http2(request: Request<Incoming>) -> Response<Body> {
+async fn answer_over_tls(request: Request<Incoming>) -> Response<Body> {
     let Some(bytes) = request.uri().path().strip_prefix("/noise/") else {
         std::future::pending::<()>().await;
         return Response::new(request.into_body().boxed());
@@ -82,10 +82,10 @@ impl Scales {
         scales
     }
 
-    /// The same with an upstream that speaks HTTP/2, and reads only so many bytes.
-    async fn over_http2(read_max: usize) -> Self {
+    /// The same with an upstream behind TLS that speaks this protocol, and reads only so many bytes.
+    async fn over_tls(protocol: &str, read_max: usize) -> Self {
         let directory = harness::world::temporary_directory();
-        let tls = TlsServer::start_reading(&directory, &["h2"], read_max, answer_over_http2).await;
+        let tls = TlsServer::start_reading(&directory, &[protocol], read_max, answer_over_tls).await;
         let environment = [("SSL_CERT_FILE", tls.certificate())];
         let world = World::start_in(1, &["--workers", "1", "--upstream-http2"], &environment).await;
         let mut api = Api::at("any");
@@ -121,6 +121,12 @@ impl Scales {
             (now, looks)
         };
         until_within(2 * BOUND, part, steady, |(now, looks)| now.0 >= bytes && *looks >= LOOKS).await;
+    }
+
+    /// Waits until the process has so many bytes more than in the beginning: what its upstreams send is slow to be made.
+    async fn grown(&self, bytes: f64) {
+        let resident = async || self.now().await.1 - self.resident;
+        until_within(2 * BOUND, "bytes that came", resident, |&grown| grown >= bytes).await;
     }
 
     /// Checks what has come since the beginning, and answers what the proxy has more than then.
@@ -193,14 +199,25 @@ async fn answers_of_http2_upstreams_to_slow_readers_hold_what_their_windows_allo
     let count = sized(60, 300);
     let mut all = Vec::new();
     for mib in [8, 256] {
-        let scales = Scales::over_http2(usize::MAX).await;
+        let scales = Scales::over_tls("h2", usize::MAX).await;
         let ask = format!("GET /noise/{} HTTP/1.1\r\nhost: any\r\n\r\n", mib * MIB);
         let _slow = crowd(scales.world.proxy(), count, ask.as_bytes()).await;
+        scales.grown(count as f64 * 200.0 * KIB).await;
         scales.settled("http2_upstream_bodies", count as f64 * 320.0 * KIB).await;
         all.push(scales.check(&format!("{count} slow readers of {mib} MiB over HTTP/2")).await);
     }
     let (least, most) = (all[0].min(all[1]), all[0].max(all[1]));
     assert!(most <= 1.5 * least + SLACK, "{all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_tls_upstreams_to_slow_readers_hold_what_the_law_says() {
+    let count = sized(60, 300);
+    let scales = Scales::over_tls("http/1.1", usize::MAX).await;
+    let ask = format!("GET /noise/{} HTTP/1.1\r\nhost: any\r\n\r\n", 64 * MIB);
+    let _slow = crowd(scales.world.proxy(), count, ask.as_bytes()).await;
+    scales.settled("tls_upstreams", count as f64 * 192.0 * KIB).await;
+    scales.check(&format!("{count} slow readers of an upstream over TLS")).await;
 }
 
 /// Uploads to an upstream that takes nothing.
@@ -220,8 +237,9 @@ fn uploads(scales: &Scales, count: usize) -> JoinSet<Result<(), hyper::Error>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_to_http2_upstreams_that_take_nothing_hold_what_the_law_says() {
     let count = sized(60, 300);
-    let scales = Scales::over_http2(MIB as usize).await;
+    let scales = Scales::over_tls("h2", MIB as usize).await;
     let _uploads = uploads(&scales, count);
+    scales.grown(count as f64 * 150.0 * KIB).await;
     scales.settled("http2_upstream_bodies", count as f64 * 320.0 * KIB).await;
     scales.check(&format!("{count} uploads to nobody over HTTP/2")).await;
 }

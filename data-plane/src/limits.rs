@@ -355,3 +355,6 @@ pub(crate) const MEASURED_DEPLOYMENTS_MAX: usize = 8;
 
 /// Lines in one message of an answer, in bytes; the last of them may go beyond.
 pub(crate) const RECENT_MESSAGE_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -83,8 +83,8 @@ impl Part {
             // Its streams, two tables of fields, what small frames are gathered in, and a frame that is not whole.
             Self::Http2Connection => 40 * KIB,
             Self::PlainUpstream => 4 * KIB,
-            // hyper's buffer for reading, and rustls's in both directions.
-            Self::TlsUpstream => 128 * KIB,
+            // What hyper has read and what is being taken of it, rustls's buffers in both directions, and a handshake's scraps.
+            Self::TlsUpstream => 192 * KIB,
             Self::Request => 16 * KIB,
             // The first read, and what the allocator rounds it to.
             Self::Body => 20 * KIB,
@@ -246,6 +246,21 @@ mod tests {
         assert!(untold().abs() < PUBLISHED_BYTES && sum > PUBLISHED_BYTES, "most of it was told");
         drop(held);
         assert!(Part::ALL.into_iter().all(|part| here(part) == 0) && untold().abs() < PUBLISHED_BYTES);
+    }
+
+    #[test]
+    fn the_page_for_operators_states_the_sizes() {
+        let page = include_str!("../../docs/limits.md");
+        let size_of = |name: &str| {
+            let begins = format!("| `{name}` |");
+            let row = page.lines().find(|line| line.starts_with(&begins)).unwrap_or_else(|| panic!("no row {name}"));
+            row.rsplit('|').nth(1).map(|size| size.trim().trim_end_matches(" more").to_owned())
+        };
+        for part in Part::ALL.into_iter().filter(|part| part.counts()) {
+            assert_eq!(size_of(part.name()), Some(format!("{} KiB", part.bytes() / KIB)), "{}", part.name());
+        }
+        let fixed = format!("{} MiB, {} MiB", PROCESS_BYTES / KIB / KIB, WORKER_BYTES / KIB / KIB);
+        assert_eq!(size_of("fixed"), Some(fixed));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The way to the upstreams: a pool of connections for each worker, HTTP/1.1 and, to services that offer it, HTTP/2.
+//! The way to the upstreams: a pool of connections for each worker, HTTP/1.1, and HTTP/2 to services and, where that is
+//! chosen, to others that take it.
 //!
 //! The gateway calls [`Upstreams::send`] with a finished request. Nothing here reads configuration, and but for what names
 //! stand for nothing is shared between workers: a connection lives and dies on the thread that opened it, and each worker
