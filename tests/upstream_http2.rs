@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use harness::content::{Api, http_proxy, reply, send};
 use harness::payload::{drain, noise_body};
-use harness::slow::{asked, read_slowly, upload};
+use harness::slow::{asked, narrow, read_slowly, upload};
 use harness::tls::TlsServer;
 use harness::upstream::{Body, read_head, whole};
 use harness::wait::{bounded, until};
@@ -18,8 +18,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
 
 const MIB: u64 = 1024 * 1024;
+/// For how many looks nothing must have moved that is said to be still.
+const LOOKS: usize = 50;
 
 /// Request bodies that upstreams have seen break off.
 type Broken = Arc<AtomicUsize>;
@@ -66,7 +69,9 @@ fn said(request: &Request<Incoming>) -> Response<Body> {
         "x-mine": request.headers().get("x-mine").map(|value| value.to_str().unwrap()),
         "connection": request.headers().contains_key("connection"),
     });
-    reply(200, &[("content-type", "application/json"), ("x-theirs", "1")], whole(said.to_string()))
+    let (said, kind) = (said.to_string(), "application/json");
+    let length = said.len().to_string();
+    reply(200, &[("content-type", kind), ("content-length", &length), ("x-theirs", "1")], whole(said))
 }
 
 /// An upstream that offers these protocols, and a proxy before it.
@@ -126,6 +131,16 @@ async fn http2_is_spoken_where_it_is_chosen_and_offered() {
     }
 }
 
+/// The names of an answer's lines, in order of the alphabet.
+async fn lines_of(pair: &Pair, line: &str) -> Vec<String> {
+    let asked = format!("{line} HTTP/1.1\r\nhost: any\r\nconnection: close\r\n\r\n");
+    let said = client::raw(pair.world.proxy(), asked.as_bytes()).await;
+    let head = said.split_once("\r\n\r\n").unwrap().0;
+    let mut names: Vec<_> = head.lines().skip(1).map(|line| line.split_once(':').unwrap().0.to_owned()).collect();
+    names.sort();
+    names
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_without_a_body_have_none() {
     let pair = Pair::chosen().await;
@@ -133,6 +148,12 @@ async fn answers_without_a_body_have_none() {
     assert_eq!((nothing.status.as_u16(), nothing.text()), (204, ""));
     let head = send(&pair.world, "any", "HEAD /said", &[], whole("")).await;
     assert_eq!((head.status.as_u16(), head.text(), head.header("content-type")), (200, "", "application/json"));
+    let plain = Pair::start(&["http/1.1"], &[]).await;
+    for line in ["HEAD /said", "GET /nothing", "HEAD /nothing", "GET /said", "HEAD /noise/100"] {
+        let over_http1 = lines_of(&plain, line).await;
+        assert_eq!(lines_of(&pair, line).await, over_http1, "{line}");
+        assert!(over_http1.iter().filter(|name| *name == "content-length").count() <= 1, "{over_http1:?}");
+    }
     assert_eq!(pair.said("GET /said").await["protocol"], "HTTP/2.0");
     assert_eq!(pair.upstream.accepted(), 1);
 }
@@ -203,6 +224,41 @@ async fn what_breaks_off_looks_broken_on_both_sides_and_nothing_else_does() {
     assert_eq!(pair.said("GET /said").await["protocol"], "HTTP/2.0");
     // Whether the upstream would have answered nobody knows, so the next one may ask on a connection of its own; not more stay.
     until("one connection", async || pair.upstream.open(), |&open| open == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_without_reading_and_leaves_leaves_nothing_behind() {
+    const CLIENTS: usize = 5;
+    let pair = Pair::chosen().await;
+    let held = async |part: &'static str| pair.world.held(part).await;
+    let connections = held("http1_connections").await;
+    let written = Arc::<AtomicUsize>::default();
+    let mut senders = tokio::task::JoinSet::new();
+    for _ in 0..CLIENTS {
+        let mut stream = narrow(pair.world.proxy()).await;
+        let written = Arc::clone(&written);
+        senders.spawn(async move {
+            stream.write_all(b"POST /echo HTTP/1.1\r\nhost: any\r\ncontent-length: 1073741824\r\n\r\n").await.unwrap();
+            let piece = vec![b'x'; 65_536];
+            while stream.write_all(&piece).await.is_ok() {
+                written.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    // Both windows of each are shut: what goes up comes down, and is not taken.
+    let (mut before, mut looks) = (usize::MAX, 0);
+    let still = async || {
+        let now = written.load(Ordering::Relaxed);
+        looks = if std::mem::replace(&mut before, now) == now { looks + 1 } else { 0 };
+        let both = 2.0 * CLIENTS as f64 * 320.0 * 1024.0;
+        if held("http2_upstream_bodies").await >= both { looks } else { 0 }
+    };
+    until("nothing moves any more", still, |&looks| looks >= LOOKS).await;
+    senders.shutdown().await;
+    for (part, bytes) in [("http2_upstream_bodies", 0.0), ("requests", 0.0), ("http1_connections", connections)] {
+        until(part, async || held(part).await, |&now| now <= bytes).await;
+    }
+    assert_eq!(pair.said("GET /said").await["protocol"], "HTTP/2.0");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,13 +7,15 @@
 //! `PENSTOCK_BENCH_ROUNDS` and `PENSTOCK_BENCH_SECONDS` make it longer, `PENSTOCK_BENCH_ALONE` leaves the others out.
 //!
 //! `-- slowclients` and `-- shares` compare with nobody: the one measures good requests beside a thousand slow clients
-//! (`apt-get install slowhttptest`), the other what becomes of busy connections that have met on one worker.
+//! (`apt-get install slowhttptest`), the other what becomes of busy connections that have met on one worker. `-- counts` counts
+//! instructions and misses of the cache (`apt-get install valgrind`).
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on has nothing better to do than to say where")]
 
 mod account;
 mod backend;
 mod contestants;
+mod counts;
 mod forwarder;
 mod load;
 mod report;
@@ -285,6 +287,11 @@ async fn main() {
         ["slowclients"] => {
             let rounds = setting("PENSTOCK_BENCH_ROUNDS", SLOW_CLIENTS_ROUNDS);
             alone(async |setup, directory| slow_clients::run(setup, directory, rounds).await).await;
+        }
+        ["counts"] => {
+            let directory = temporary_directory();
+            counts::run(&directory).await;
+            remove(&directory);
         }
         ["shares"] => {
             let rounds = setting("PENSTOCK_BENCH_ROUNDS", ROUNDS);

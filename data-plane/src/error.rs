@@ -102,6 +102,8 @@ pub(crate) enum ProxyError {
     Exchange(#[source] hyper::Error),
     #[error("exchanging with the upstream")]
     PlainExchange(#[source] ExchangeError),
+    #[error("exchanging with the upstream")]
+    Http2Exchange(#[source] h2::Error),
     #[error("the upstream switched to another protocol unasked")]
     UnaskedUpgrade,
     #[error("the upstream did not answer in time")]
@@ -168,6 +170,7 @@ impl ProxyError {
             | Self::ConnectTimeout
             | Self::Exchange(_)
             | Self::PlainExchange(_)
+            | Self::Http2Exchange(_)
             | Self::UnaskedUpgrade
             | Self::ResponseBody(CollectError::TooLarge | CollectError::Time | CollectError::Body(_))
             | Self::ResponseDigestField(_)
@@ -246,7 +249,7 @@ impl ProxyError {
             Self::Connect(_) => "connect_failed",
             Self::ConnectTimeout => "connect_timeout",
             Self::UpstreamBusy => "upstream_busy",
-            Self::Exchange(_) | Self::PlainExchange(_) => "upstream_broke",
+            Self::Exchange(_) | Self::PlainExchange(_) | Self::Http2Exchange(_) => "upstream_broke",
             Self::UnaskedUpgrade => "upstream_upgraded",
             Self::ResponseTimeout => "upstream_timeout",
             Self::ClientIdle => "client_idle",
@@ -287,6 +290,7 @@ impl ProxyError {
             | Self::ConnectTimeout
             | Self::Exchange(_)
             | Self::PlainExchange(_)
+            | Self::Http2Exchange(_)
             | Self::UnaskedUpgrade => GatewayError::new(Type::IntegrationFailure),
             Self::ResponseTimeout => GatewayError::new(Type::IntegrationTimeout),
             Self::Stale | Self::Overloaded | Self::UpstreamBusy => GatewayError::new(Type::ServiceUnavailable),

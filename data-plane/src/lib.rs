@@ -24,7 +24,6 @@ mod identity;
 pub mod ledger;
 mod limits;
 pub mod live_table;
-mod local;
 pub mod measuring;
 mod memory;
 mod message;

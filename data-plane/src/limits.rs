@@ -88,6 +88,14 @@ pub(crate) const UPSTREAM_HEADER_LIST_BYTES_MAX: u32 = STREAM_BUFFER_BYTES as u3
 /// Requests at a time on one HTTP/2 connection to a service: what servers commonly allow (RFC 9113 section 6.5.2).
 pub(crate) const UPSTREAM_STREAMS_PER_CONNECTION_MAX: usize = 100;
 
+/// Streams of such a connection that were reset and are remembered for a second: what their upstreams go on sending is thrown away
+/// instead of ending the connection. As often as all streams may be given up within that time.
+pub(crate) const UPSTREAM_RESET_STREAMS_MAX: usize = 10 * UPSTREAM_STREAMS_PER_CONNECTION_MAX;
+
+/// What the small frames of such a connection that wait to be read may cost besides what is in them, in bytes. Beyond, the connection
+/// ends: frames of an octet would fill a window with memory many times its size.
+pub(crate) const UPSTREAM_SMALL_FRAMES_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Longest wait for one of those connections when all are busy, in milliseconds.
 pub(crate) const UPSTREAM_CONNECTION_WAIT_MS: u64 = 1_000;
 

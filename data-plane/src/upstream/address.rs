@@ -26,6 +26,11 @@ impl Capacity {
         self.open.get()
     }
 
+    /// Tells one of those who wait.
+    pub(super) fn has_changed(&self) {
+        self.changed.notify_one();
+    }
+
     /// Waits until something changes.
     ///
     /// # Errors
@@ -189,8 +194,8 @@ impl Address {
         match opened {
             Opened::Plain(connection) => Line::Plain(connection),
             Opened::Http1(sender) => Line::Http1(sender),
-            Opened::Http2(sender, streams_max) => {
-                let stream = self.shared.add(&sender, streams_max);
+            Opened::Http2(sender) => {
+                let stream = self.shared.add(&sender, &self.capacity);
                 Line::Http2(sender, stream)
             }
         }
@@ -198,7 +203,7 @@ impl Address {
 
     /// Room on a connection that takes several requests, or one that is idle.
     pub(super) fn at_hand(&self) -> Option<Line<Permit>> {
-        if let Some((sender, stream)) = self.shared.join() {
+        if let Some((sender, stream)) = self.shared.join(&self.capacity) {
             return Some(Line::Http2(sender, stream));
         }
         let mut idle = self.idle.borrow_mut();
@@ -293,10 +298,7 @@ impl Lease {
                     busy.address().put_back(Line::Http1(sender), Instant::now());
                 }
             })),
-            Line::Http2(_, stream) => {
-                drop(stream);
-                busy.address().capacity.changed.notify_one();
-            }
+            Line::Http2(_, stream) => stream.finish(),
         }
     }
 }

@@ -1,28 +1,20 @@
 //! Opens one connection to an address of an upstream: TCP, TLS, HTTP, within one time limit.
 
 use super::http1::Connection;
+use super::http2;
 use super::sender::Opened;
 use super::tls::ALPN_H2;
 use super::{TargetKey, TlsClients};
 use crate::error::ProxyError;
-use crate::limits::{
-    H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS, H2_SEND_BUFFER_BYTES, H2_STREAM_WINDOW_BYTES, STREAM_BUFFER_BYTES,
-    UPSTREAM_CONNECTION_WINDOW_BYTES, UPSTREAM_HEADER_LIST_BYTES_MAX, UPSTREAM_READ_BYTES,
-    UPSTREAM_STREAMS_PER_CONNECTION_MAX,
-};
-use crate::local::LocalExecutor;
+use crate::limits::{STREAM_BUFFER_BYTES, UPSTREAM_READ_BYTES};
 use crate::memory::{Held, Part};
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use penstock_model::uri_template::Scheme;
 use rustls::pki_types::ServerName;
 use socket2::SockRef;
-use std::cell::Cell;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -75,7 +67,7 @@ async fn open<P: 'static>(
         Scheme::Https => {
             let stream = secure(key, dialing, tcp).await.map_err(ProxyError::Connect)?;
             match stream.get_ref().1.alpn_protocol() {
-                Some(ALPN_H2) => handshake_h2(stream, permit).await,
+                Some(ALPN_H2) => http2::handshake(stream, permit).await.map(Opened::Http2),
                 _ => handshake(stream, permit).await,
             }
         }
@@ -113,39 +105,4 @@ where
         drop((permit, held));
     });
     Ok(Opened::Http1(sender))
-}
-
-async fn handshake_h2<T, P>(stream: T, permit: P) -> Result<Opened<P>, ProxyError>
-where
-    T: AsyncRead + AsyncWrite + Unpin + 'static,
-    P: 'static,
-{
-    let (sender, mut connection) = http2::Builder::new(LocalExecutor)
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(H2_STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(UPSTREAM_CONNECTION_WINDOW_BYTES)
-        .max_header_list_size(UPSTREAM_HEADER_LIST_BYTES_MAX)
-        .max_send_buf_size(H2_SEND_BUFFER_BYTES)
-        .keep_alive_interval(Duration::from_millis(H2_PING_INTERVAL_MS))
-        .keep_alive_timeout(Duration::from_millis(H2_PING_TIMEOUT_MS))
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(ProxyError::Exchange)?;
-    let streams_max = Rc::new(Cell::new(UPSTREAM_STREAMS_PER_CONNECTION_MAX));
-    let told = Rc::clone(&streams_max);
-    let held = Held::new(Part::TlsUpstream);
-    tokio::task::spawn_local(async move {
-        let ended = poll_fn(|cx| {
-            let polled = Pin::new(&mut connection).poll(cx);
-            // The other side says how many it takes, and may change its mind.
-            told.set(connection.current_max_send_streams().min(UPSTREAM_STREAMS_PER_CONNECTION_MAX));
-            polled
-        })
-        .await;
-        if let Err(error) = ended {
-            tracing::debug!(%error, "upstream connection ended");
-        }
-        drop((permit, held));
-    });
-    Ok(Opened::Http2(sender, streams_max))
 }

@@ -14,6 +14,7 @@ mod balance;
 mod connect;
 mod ejection;
 mod http1;
+mod http2;
 mod names;
 mod pool;
 mod request;
@@ -25,6 +26,7 @@ mod tls;
 
 pub(crate) use address::Lease;
 pub(crate) use http1::ExchangeError;
+pub(crate) use http2::UpstreamBody;
 pub(crate) use names::{Names, ResolveError};
 pub(crate) use penstock_model::table::TargetKey;
 pub(crate) use pool::{Common, Upstreams};

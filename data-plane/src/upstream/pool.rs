@@ -190,7 +190,7 @@ impl Upstreams {
             let loses_request = !matches!(line, Line::Plain(_));
             let again =
                 if loses_request && (means_the_same_twice || may_be_refused) { request.repeated() } else { None };
-            let mut failed = match line.try_send(request).await {
+            let mut failed = match line.try_send(request, self.dialing.idle).await {
                 Ok(response) => {
                     target.answered(busy.address(), response.head.status, &self.figures);
                     return Ok((response, Lease { line, busy }));

@@ -2,10 +2,19 @@
 
 use crate::error::ProxyError;
 use crate::outgoing::OutgoingBody;
-use http::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri};
 use penstock_model::header_list::HeaderList;
+
+/// What may not be said over HTTP/2 (RFC 9113 section 8.2.2).
+const OF_CONNECTIONS: [HeaderName; 5] = [
+    CONNECTION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
 
 /// A request to an upstream.
 pub(crate) struct UpstreamRequest {
@@ -45,8 +54,12 @@ impl UpstreamRequest {
     pub(super) fn into_http2(self) -> Result<Request<OutgoingBody>, ProxyError> {
         let mut request = self.into_http1();
         let headers = request.headers_mut();
-        headers.remove(CONNECTION);
-        headers.remove(TRANSFER_ENCODING);
+        for name in OF_CONNECTIONS {
+            headers.remove(name);
+        }
+        if headers.get(TE).is_some_and(|value| value != "trailers") {
+            headers.remove(TE);
+        }
         let Some(host) = headers.remove(HOST) else { return Ok(request) };
         let mut parts = std::mem::take(request.uri_mut()).into_parts();
         parts.scheme = Some(Scheme::HTTPS);
@@ -58,12 +71,8 @@ impl UpstreamRequest {
     /// What hyper gave back unsent. `None`: it was none of ours.
     pub(super) fn given_back(request: Request<OutgoingBody>) -> Option<Box<Self>> {
         let (parts, body) = request.into_parts();
-        let uri = parts.uri.into_parts();
-        let mut headers = HeaderList::from(parts.headers);
-        if let Some(authority) = uri.authority {
-            headers.insert(HOST, HeaderValue::from_str(authority.as_str()).ok()?);
-        }
-        Some(Box::new(Self { method: parts.method, target: uri.path_and_query?, headers, body }))
+        let target = parts.uri.into_parts().path_and_query?;
+        Some(Box::new(Self { method: parts.method, target, headers: parts.headers.into(), body }))
     }
 }
 
@@ -71,6 +80,7 @@ impl UpstreamRequest {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use http::HeaderValue;
 
     fn request() -> UpstreamRequest {
         let mut headers = HeaderList::new();
@@ -82,13 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn over_http2_the_host_is_in_the_target_and_comes_back_from_there() {
-        let sent = request().into_http2().expect("can be sent");
+    fn over_http2_the_host_is_in_the_target_and_nothing_is_said_of_connections() {
+        let mut request = request();
+        for (name, value) in [(UPGRADE, "h2c"), (TE, "gzip"), (HeaderName::from_static("keep-alive"), "5")] {
+            request.headers.insert(name, HeaderValue::from_static(value));
+        }
+        let sent = request.into_http2().expect("can be sent");
         assert_eq!(sent.uri(), "https://other.test/a?b");
         assert!(sent.headers().is_empty(), "{:?}", sent.headers());
-        let back = UpstreamRequest::given_back(sent).expect("is the same");
-        assert_eq!((back.method, back.target.as_str()), (Method::PUT, "/a?b"));
-        assert_eq!(back.headers.get(HOST).expect("is there"), "other.test");
     }
 
     #[test]
@@ -102,6 +113,8 @@ mod tests {
     fn over_http1_it_goes_as_it_is() {
         let sent = request().into_http1();
         assert_eq!((sent.uri().to_string().as_str(), sent.headers().len()), ("/a?b", 2));
+        let back = UpstreamRequest::given_back(sent).expect("is the same");
+        assert_eq!((back.method, back.target.as_str(), back.headers), (Method::PUT, "/a?b", request().headers));
         let again = request().repeated().expect("its body is at hand");
         assert_eq!(again.headers, request().headers);
     }

@@ -1,67 +1,61 @@
 //! HTTP/2 connections of one address: many requests share one, up to a number.
 
-use crate::limits::H2_FRAME_BYTES_MAX;
-use crate::memory::{Held, Part};
-use crate::outgoing::OutgoingBody;
-use http_body::Body;
-use hyper::client::conn::http2::SendRequest;
-use std::cell::{Cell, RefCell};
+use super::address::Capacity;
+use super::http2::{Rest, Sender, Use};
+use std::cell::RefCell;
 use std::rc::Rc;
 use tokio::time::Instant;
 
 /// The connections to one address that take several requests at a time.
 #[derive(Default)]
 pub(super) struct SharedConnections {
-    all: RefCell<Vec<Shared>>,
+    all: RefCell<Vec<Sender>>,
 }
 
-struct Shared {
-    sender: SendRequest<OutgoingBody>,
-    use_of_it: Rc<Use>,
-}
-
-struct Use {
-    streams: Cell<usize>,
-    streams_max: Rc<Cell<usize>>,
-    last: Cell<Instant>,
-    /// Whether a request was given up without an answer, and nothing has been answered since: the other side may be gone
-    /// without a word, which only the next ping tells.
-    is_doubtful: Cell<bool>,
-}
-
-/// One of the requests on a connection. Dropping it makes room for another.
+/// One of the requests on a connection. Dropping it makes room for another, and resets what is left of it.
 pub(super) struct Stream {
     use_of_it: Rc<Use>,
-    is_answered: bool,
-    /// What is on its way, to the upstream and from it.
-    bodies: [Option<Held>; 2],
+    capacity: Rc<Capacity>,
+    /// Whether it has begun, and nothing was heard since.
+    is_waiting: bool,
+    /// What is still being sent.
+    rest: Option<Rest>,
 }
 
 impl Stream {
-    fn begin(use_of_it: &Rc<Use>) -> Self {
+    fn begin(use_of_it: &Rc<Use>, capacity: &Rc<Capacity>) -> Self {
         use_of_it.streams.set(use_of_it.streams.get() + 1);
-        Self { use_of_it: Rc::clone(use_of_it), is_answered: false, bodies: [None, None] }
+        Self { use_of_it: Rc::clone(use_of_it), capacity: Rc::clone(capacity), is_waiting: false, rest: None }
     }
 
-    /// Notes what is sent. What is in memory waits there, and is counted there.
-    pub(super) fn sends(&mut self, body: &OutgoingBody) {
-        if body.whole_bytes().is_none() {
-            self.bodies[0] = held_of(body);
-        }
+    /// Notes that it is on its way.
+    pub(super) fn began(&mut self) {
+        self.is_waiting = true;
+    }
+
+    /// Keeps what is still being sent.
+    pub(super) fn sends(&mut self, rest: Rest) {
+        self.rest = Some(rest);
     }
 
     /// Notes that the other side has answered.
-    pub(super) fn answered(&mut self, body: &hyper::body::Incoming) {
-        self.is_answered = true;
-        self.bodies[1] = held_of(body);
-        self.use_of_it.is_doubtful.set(false);
+    pub(super) fn heard(&mut self) {
+        self.is_waiting = false;
+        self.use_of_it.heard();
     }
-}
 
-/// What a body may hold on its way; `None`: no more than its request does.
-fn held_of(body: &impl Body) -> Option<Held> {
-    let is_large = body.size_hint().upper().is_none_or(|bytes| bytes > H2_FRAME_BYTES_MAX.into());
-    (is_large && !body.is_end_stream()).then(|| Held::new(Part::Http2UpstreamBody))
+    pub(super) fn use_of_it(&self) -> Rc<Use> {
+        Rc::clone(&self.use_of_it)
+    }
+
+    /// Ends it when all of the request has been sent, or nothing more of it will be: its answer has ended.
+    pub(super) fn finish(mut self) {
+        let Some(mut rest) = self.rest.take().filter(|rest| !rest.is_over()) else { return };
+        tokio::task::spawn_local(async move {
+            rest.ended().await;
+            drop(self);
+        });
+    }
 }
 
 impl Drop for Stream {
@@ -69,37 +63,31 @@ impl Drop for Stream {
         let use_of_it = &self.use_of_it;
         use_of_it.streams.set(use_of_it.streams.get() - 1);
         use_of_it.last.set(Instant::now());
-        if !self.is_answered {
+        if self.is_waiting {
             use_of_it.is_doubtful.set(true);
         }
+        self.capacity.has_changed();
     }
 }
 
 impl SharedConnections {
     /// Room on a connection that is open. One that is doubtful is closed when the last request has left it: nobody would ask on
     /// it what ends the doubt.
-    pub(super) fn join(&self) -> Option<(SendRequest<OutgoingBody>, Stream)> {
+    pub(super) fn join(&self, capacity: &Rc<Capacity>) -> Option<(Sender, Stream)> {
         let mut all = self.all.borrow_mut();
-        all.retain(|shared| !shared.use_of_it.is_doubtful.get() || shared.use_of_it.streams.get() > 0);
-        let with_room = all.iter().find(|shared| {
-            let use_of_it = &shared.use_of_it;
+        all.retain(|sender| !sender.use_of_it.is_doubtful.get() || sender.use_of_it.streams.get() > 0);
+        let with_room = all.iter().find(|sender| {
+            let use_of_it = &sender.use_of_it;
             let has_room = use_of_it.streams.get() < use_of_it.streams_max.get();
-            has_room && !use_of_it.is_doubtful.get() && !shared.sender.is_closed()
+            has_room && !use_of_it.is_doubtful.get() && sender.is_open()
         })?;
-        Some((with_room.sender.clone(), Stream::begin(&with_room.use_of_it)))
+        Some((with_room.clone(), Stream::begin(&with_room.use_of_it, capacity)))
     }
 
     /// Adds a connection, whose first request is the caller's.
-    pub(super) fn add(&self, sender: &SendRequest<OutgoingBody>, streams_max: Rc<Cell<usize>>) -> Stream {
-        let use_of_it = Rc::new(Use {
-            streams: Cell::new(0),
-            streams_max,
-            last: Cell::new(Instant::now()),
-            is_doubtful: Cell::new(false),
-        });
-        let stream = Stream::begin(&use_of_it);
-        self.all.borrow_mut().push(Shared { sender: sender.clone(), use_of_it });
-        stream
+    pub(super) fn add(&self, sender: &Sender, capacity: &Rc<Capacity>) -> Stream {
+        self.all.borrow_mut().push(sender.clone());
+        Stream::begin(&sender.use_of_it, capacity)
     }
 
     /// Forgets all of them. Those with requests close behind the last one.
@@ -110,9 +98,10 @@ impl SharedConnections {
 
     /// Forgets those that are closed, and those without a request since `oldest`, which closes them.
     pub(super) fn sweep(&self, oldest: Option<Instant>) {
-        self.all.borrow_mut().retain(|shared| {
-            let is_used = shared.use_of_it.streams.get() > 0;
-            !shared.sender.is_closed() && (is_used || oldest.is_none_or(|oldest| shared.use_of_it.last.get() > oldest))
+        self.all.borrow_mut().retain(|sender| {
+            let use_of_it = &sender.use_of_it;
+            let is_used = use_of_it.streams.get() > 0;
+            sender.is_open() && (is_used || oldest.is_none_or(|oldest| use_of_it.last.get() > oldest))
         });
     }
 }

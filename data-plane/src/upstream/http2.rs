@@ -1,0 +1,84 @@
+//! HTTP/2 towards upstreams, on the frames and tables of the library (h2): connections, requests on them, and the bodies of both
+//! directions.
+//!
+//! Whoever holds the [`Stream`] of a request decides how long it lives: dropping it before its answer has ended resets it, and what
+//! is still being sent with it. Nothing waits without a bound for room that an upstream does not give.
+
+mod body;
+mod connection;
+mod sending;
+
+pub(crate) use body::UpstreamBody;
+pub(super) use connection::{Sender, Use, handshake};
+pub(super) use sending::Rest;
+
+use super::request::UpstreamRequest;
+use super::shared::Stream;
+use crate::body::Incoming;
+use crate::error::ProxyError;
+use crate::message::{Response, ResponseParts};
+use http::{Method, StatusCode};
+use std::time::Duration;
+
+#[cfg(test)]
+mod tests;
+
+/// Why a request was not answered.
+pub(super) enum Failure {
+    /// Nothing of it was sent.
+    Unsent(h2::Error, Box<UpstreamRequest>),
+    /// It was sent, or some of it.
+    Lost(h2::Error),
+    /// It cannot be said in HTTP/2.
+    Unsendable(ProxyError),
+}
+
+/// Sends a request and waits for the head of the answer. The upstream may take nothing of its body for as long as `idle`.
+///
+/// # Errors
+/// Sending or receiving failed.
+pub(super) async fn exchange(
+    sender: &Sender,
+    request: Box<UpstreamRequest>,
+    stream: &mut Stream,
+    idle: Duration,
+) -> Result<Response<Incoming>, Failure> {
+    // Before there is room, so that the request can still be sent elsewhere.
+    let mut ready = match sender.h2().ready().await {
+        Ok(ready) => ready,
+        Err(error) => return Err(Failure::Unsent(error, request)),
+    };
+    let is_head = request.method == Method::HEAD;
+    let (head, body) = request.into_http2().map_err(Failure::Unsendable)?.into_parts();
+    let trailers = sending::announced(&head.headers);
+    let is_over = http_body::Body::is_end_stream(&body);
+    let sent = ready.send_request(http::Request::from_parts(head, ()), is_over);
+    let (response, rest) = sent.map_err(|error| {
+        // Among others, its numbers for streams are used up.
+        stream.use_of_it().is_doubtful.set(true);
+        Failure::Lost(error)
+    })?;
+    stream.began();
+    if !is_over {
+        stream.sends(sending::start(body, rest, trailers, idle));
+    }
+    let response = match response.await {
+        Ok(response) => response,
+        Err(error) => {
+            if error.is_remote() && error.is_reset() {
+                // It lives, and has something against this request.
+                stream.heard();
+            }
+            return Err(Failure::Lost(error));
+        }
+    };
+    stream.heard();
+    let (head, receiving) = response.into_parts();
+    let has_none = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let body = match has_none {
+        true => UpstreamBody::nothing(receiving),
+        false => UpstreamBody::new(receiving, &head.headers, stream.use_of_it()),
+    };
+    let head = ResponseParts { status: head.status, headers: head.headers.into() };
+    Ok(Response { head, body: Incoming::Upstream(body) })
+}

@@ -1,0 +1,95 @@
+//! [`UpstreamBody`]: the body of an answer, as the upstream sends it.
+
+use super::Use;
+use crate::limits::H2_FRAME_BYTES_MAX;
+use crate::memory::{Held, Part};
+use bytes::Bytes;
+use h2::RecvStream;
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use http_body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+/// The body of an answer over HTTP/2. One that is reset ends in an error, whatever the reason: also `NO_ERROR` says that nothing more
+/// comes, and not that this was all (RFC 9113 section 8.1).
+#[derive(Debug)]
+pub(crate) struct UpstreamBody {
+    receiving: RecvStream,
+    state: State,
+    /// Bytes that are to come, if the head says so.
+    left: Option<u64>,
+    use_of_it: Option<Rc<Use>>,
+    /// What its window lets the upstream send ahead; `None`: no more than belongs to its request.
+    _held: Option<Held>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Data,
+    Trailers,
+    Over,
+}
+
+impl UpstreamBody {
+    pub(super) fn new(receiving: RecvStream, headers: &HeaderMap, use_of_it: Rc<Use>) -> Self {
+        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let (state, left) = match receiving.is_end_stream() {
+            true => (State::Over, Some(0)),
+            false => (State::Data, length),
+        };
+        let is_large = left.is_none_or(|bytes| bytes > H2_FRAME_BYTES_MAX.into());
+        let held = is_large.then(|| Held::new(Part::Http2UpstreamBody));
+        Self { receiving, state, left, use_of_it: Some(use_of_it), _held: held }
+    }
+
+    /// That of an answer that has none, whatever length its head states.
+    pub(super) fn nothing(receiving: RecvStream) -> Self {
+        Self { receiving, state: State::Over, left: Some(0), use_of_it: None, _held: None }
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if self.state == State::Data {
+            match ready!(self.receiving.poll_data(cx)) {
+                Some(Ok(data)) => {
+                    // What is passed on makes room for more. A stream that is over needs none.
+                    let _ = self.receiving.flow_control().release_capacity(data.len());
+                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+                    if let Some(use_of_it) = &self.use_of_it {
+                        use_of_it.heard();
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+                Some(Err(error)) => {
+                    self.state = State::Over;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => self.state = State::Trailers,
+            }
+        }
+        if self.state == State::Trailers {
+            let trailers = ready!(self.receiving.poll_trailers(cx));
+            self.state = State::Over;
+            return Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)));
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.state == State::Over || self.receiving.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.left {
+            _ if self.is_end_stream() => SizeHint::with_exact(0),
+            Some(left) => SizeHint::with_exact(left),
+            None => SizeHint::default(),
+        }
+    }
+}
