@@ -68,6 +68,7 @@ fn said(request: &Request<Incoming>) -> Response<Body> {
         "host": authority.or(host),
         "x-mine": request.headers().get("x-mine").map(|value| value.to_str().unwrap()),
         "connection": request.headers().contains_key("connection"),
+        "length": request.headers().get("content-length").map(|value| value.to_str().unwrap()),
     });
     let (said, kind) = (said.to_string(), "application/json");
     let length = said.len().to_string();
@@ -122,8 +123,9 @@ async fn http2_is_spoken_where_it_is_chosen_and_offered() {
         let pair = Pair::start(offered, arguments).await;
         let host = format!("localhost:{}", pair.upstream.address().port());
         for method in ["GET", "POST", "DELETE"] {
+            let length = (method == "POST").then_some("0");
             let expected = json!({
-                "protocol": protocol, "method": method, "query": "a=b%20c", "host": host, "x-mine": "2", "connection": false,
+                "length": length, "protocol": protocol, "method": method, "query": "a=b%20c", "host": host, "x-mine": "2", "connection": false,
             });
             assert_eq!(pair.said(&format!("{method} /said?a=b%20c")).await, expected, "{offered:?} {arguments:?}");
         }

@@ -89,7 +89,7 @@ pub(crate) const UPSTREAM_HEADER_LIST_BYTES_MAX: u32 = STREAM_BUFFER_BYTES as u3
 pub(crate) const UPSTREAM_STREAMS_PER_CONNECTION_MAX: usize = 100;
 
 /// Streams of such a connection that were reset and are remembered for a second: what their upstreams go on sending is thrown away
-/// instead of ending the connection. As often as all streams may be given up within that time.
+/// without an answer to each frame. As often as all streams may be given up within that time.
 pub(crate) const UPSTREAM_RESET_STREAMS_MAX: usize = 10 * UPSTREAM_STREAMS_PER_CONNECTION_MAX;
 
 /// What the small frames of such a connection that wait to be read may cost besides what is in them, in bytes. Beyond, the connection

@@ -196,15 +196,15 @@ impl Address {
             Opened::Http1(sender) => Line::Http1(sender),
             Opened::Http2(sender) => {
                 let stream = self.shared.add(&sender, &self.capacity);
-                Line::Http2(sender, stream)
+                Line::Http2(Box::new((sender, stream)))
             }
         }
     }
 
     /// Room on a connection that takes several requests, or one that is idle.
     pub(super) fn at_hand(&self) -> Option<Line<Permit>> {
-        if let Some((sender, stream)) = self.shared.join(&self.capacity) {
-            return Some(Line::Http2(sender, stream));
+        if let Some(part) = self.shared.join(&self.capacity) {
+            return Some(Line::Http2(Box::new(part)));
         }
         let mut idle = self.idle.borrow_mut();
         while let Some(candidate) = idle.pop() {
@@ -298,7 +298,7 @@ impl Lease {
                     busy.address().put_back(Line::Http1(sender), Instant::now());
                 }
             })),
-            Line::Http2(_, stream) => stream.finish(),
+            Line::Http2(part) => part.1.finish(),
         }
     }
 }

@@ -17,7 +17,10 @@ use super::shared::Stream;
 use crate::body::Incoming;
 use crate::error::ProxyError;
 use crate::message::{Response, ResponseParts};
+use crate::outgoing::OutgoingBody;
+use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
+use penstock_model::exchange::BodyLength;
 use std::time::Duration;
 
 #[cfg(test)]
@@ -43,19 +46,20 @@ pub(super) async fn exchange(
     stream: &mut Stream,
     idle: Duration,
 ) -> Result<Response<Incoming>, Failure> {
-    // Before there is room, so that the request can still be sent elsewhere.
+    // Whether the connection has ended meanwhile, and the request can still be sent elsewhere.
     let mut ready = match sender.h2().ready().await {
         Ok(ready) => ready,
         Err(error) => return Err(Failure::Unsent(error, request)),
     };
     let is_head = request.method == Method::HEAD;
-    let (head, body) = request.into_http2().map_err(Failure::Unsendable)?.into_parts();
+    let (mut head, body) = request.into_http2().map_err(Failure::Unsendable)?.into_parts();
+    state_length(&mut head, &body);
     let trailers = sending::announced(&head.headers);
     let is_over = http_body::Body::is_end_stream(&body);
     let sent = ready.send_request(http::Request::from_parts(head, ()), is_over);
     let (response, rest) = sent.map_err(|error| {
         // Among others, its numbers for streams are used up.
-        stream.use_of_it().is_doubtful.set(true);
+        sender.use_of_it.is_doubtful.set(true);
         Failure::Lost(error)
     })?;
     stream.began();
@@ -67,18 +71,29 @@ pub(super) async fn exchange(
         Err(error) => {
             if error.is_remote() && error.is_reset() {
                 // It lives, and has something against this request.
-                stream.heard();
+                stream.answered();
             }
             return Err(Failure::Lost(error));
         }
     };
-    stream.heard();
+    stream.answered();
     let (head, receiving) = response.into_parts();
     let has_none = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let body = match has_none {
         true => UpstreamBody::nothing(receiving),
-        false => UpstreamBody::new(receiving, &head.headers, stream.use_of_it()),
+        false => UpstreamBody::new(receiving, &head.headers),
     };
     let head = ResponseParts { status: head.status, headers: head.headers.into() };
     Ok(Response { head, body: Incoming::Upstream(body) })
+}
+
+/// States the length of a body, where that is known and the head does not say it: some upstreams want one (RFC 9110 section 8.6).
+fn state_length(head: &mut http::request::Parts, body: &OutgoingBody) {
+    let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
+    let bytes = match body.length() {
+        BodyLength::Exactly(bytes) => bytes,
+        BodyLength::Empty if has_body => 0,
+        BodyLength::Empty | BodyLength::Unknown => return,
+    };
+    head.headers.entry(CONTENT_LENGTH).or_insert(bytes.into());
 }

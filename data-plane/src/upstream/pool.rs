@@ -205,7 +205,10 @@ impl Upstreams {
             let may_go_on = left > 0;
             match (failed.take_message(means_the_same_twice), again) {
                 (Some(unsent), _) if may_go_on => request = unsent,
-                (None, Some(again)) if may_go_on && failed.is_unprocessed() => request = again,
+                // Who refuses under load must not be greeted anew for it, as the last attempt does.
+                (None, Some(again)) if left > u32::from(failed.is_refused()) && failed.is_unprocessed() => {
+                    request = again
+                }
                 (None, Some(again)) if may_go_on && means_the_same_twice && failed.is_lost_connection() => {
                     request = again;
                 }

@@ -27,8 +27,8 @@ pub(super) enum Line<P> {
     Plain(Connection<P>),
     /// A connection of its own.
     Http1(http1::SendRequest<OutgoingBody>),
-    /// A part of one.
-    Http2(Sender, Stream),
+    /// A part of one. On the heap: most requests would have room for it for nothing.
+    Http2(Box<(Sender, Stream)>),
 }
 
 /// Why a request was not answered, and the request if not one byte of it was sent.
@@ -72,6 +72,12 @@ impl Unanswered {
             Self::Http2(error, _) => is_lost_http2(error),
             Self::Unsendable(_) => false,
         }
+    }
+
+    /// Whether the other side has refused this request alone: another connection would not change its mind.
+    pub(super) fn is_refused(&self) -> bool {
+        let Self::Http2(error, _) = self else { return false };
+        error.is_remote() && error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
     }
 
     /// Whether the other side has said that it did not look at the request, so that any may be sent again (RFC 9113
@@ -132,7 +138,8 @@ impl<P> Line<P> {
                 return connection.exchange(request).await.map_err(failed);
             }
             Self::Http1(sender) => sender.try_send_request(request.into_http1()).await,
-            Self::Http2(sender, stream) => {
+            Self::Http2(part) => {
+                let (sender, stream) = &mut **part;
                 // On the heap: few requests go this way, and all of them would have room for it.
                 return Box::pin(http2::exchange(sender, request, stream, idle)).await.map_err(Unanswered::from);
             }

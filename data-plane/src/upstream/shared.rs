@@ -16,7 +16,7 @@ pub(super) struct SharedConnections {
 pub(super) struct Stream {
     use_of_it: Rc<Use>,
     capacity: Rc<Capacity>,
-    /// Whether it has begun, and nothing was heard since.
+    /// Whether it has begun and was not answered.
     is_waiting: bool,
     /// What is still being sent.
     rest: Option<Rest>,
@@ -39,13 +39,8 @@ impl Stream {
     }
 
     /// Notes that the other side has answered.
-    pub(super) fn heard(&mut self) {
+    pub(super) fn answered(&mut self) {
         self.is_waiting = false;
-        self.use_of_it.heard();
-    }
-
-    pub(super) fn use_of_it(&self) -> Rc<Use> {
-        Rc::clone(&self.use_of_it)
     }
 
     /// Ends it when all of the request has been sent, or nothing more of it will be: its answer has ended.

@@ -1,6 +1,5 @@
 //! [`UpstreamBody`]: the body of an answer, as the upstream sends it.
 
-use super::Use;
 use crate::limits::H2_FRAME_BYTES_MAX;
 use crate::memory::{Held, Part};
 use bytes::Bytes;
@@ -9,7 +8,6 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 /// The body of an answer over HTTP/2. One that is reset ends in an error, whatever the reason: also `NO_ERROR` says that nothing more
@@ -20,7 +18,6 @@ pub(crate) struct UpstreamBody {
     state: State,
     /// Bytes that are to come, if the head says so.
     left: Option<u64>,
-    use_of_it: Option<Rc<Use>>,
     /// What its window lets the upstream send ahead; `None`: no more than belongs to its request.
     _held: Option<Held>,
 }
@@ -33,20 +30,20 @@ enum State {
 }
 
 impl UpstreamBody {
-    pub(super) fn new(receiving: RecvStream, headers: &HeaderMap, use_of_it: Rc<Use>) -> Self {
+    pub(super) fn new(receiving: RecvStream, headers: &HeaderMap) -> Self {
         let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let (state, left) = match receiving.is_end_stream() {
+        let (state, left) = match receiving.is_end_stream() || length == Some(0) {
             true => (State::Over, Some(0)),
             false => (State::Data, length),
         };
         let is_large = left.is_none_or(|bytes| bytes > H2_FRAME_BYTES_MAX.into());
         let held = is_large.then(|| Held::new(Part::Http2UpstreamBody));
-        Self { receiving, state, left, use_of_it: Some(use_of_it), _held: held }
+        Self { receiving, state, left, _held: held }
     }
 
     /// That of an answer that has none, whatever length its head states.
     pub(super) fn nothing(receiving: RecvStream) -> Self {
-        Self { receiving, state: State::Over, left: Some(0), use_of_it: None, _held: None }
+        Self { receiving, state: State::Over, left: Some(0), _held: None }
     }
 }
 
@@ -61,9 +58,6 @@ impl Body for UpstreamBody {
                     // What is passed on makes room for more. A stream that is over needs none.
                     let _ = self.receiving.flow_control().release_capacity(data.len());
                     self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
-                    if let Some(use_of_it) = &self.use_of_it {
-                        use_of_it.heard();
-                    }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Some(Err(error)) => {

@@ -12,11 +12,12 @@ use h2::client::{Connection, SendRequest};
 use h2::{Ping, PingPong};
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, sleep, timeout};
 
 /// What a connection is used for.
@@ -30,12 +31,51 @@ pub(crate) struct Use {
     /// Whether a request was given up without an answer, and nothing has come since: the other side may be gone without a word,
     /// which only the next ping tells.
     pub(in super::super) is_doubtful: Cell<bool>,
+    /// How often something has come.
+    reads: Cell<u64>,
 }
 
-impl Use {
-    /// Something has come.
-    pub(in super::super) fn heard(&self) {
-        self.is_doubtful.set(false);
+/// A connection that notes when something comes.
+struct Noting<T> {
+    io: T,
+    used: Rc<Use>,
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Noting<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = space.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, space))?;
+        if space.filled().len() > before {
+            self.used.reads.set(self.used.reads.get().wrapping_add(1));
+            self.used.is_doubtful.set(false);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Noting<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 
@@ -66,6 +106,13 @@ where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     P: 'static,
 {
+    let use_of_it = Rc::new(Use {
+        streams: Cell::new(0),
+        streams_max: Cell::new(UPSTREAM_STREAMS_PER_CONNECTION_MAX),
+        last: Cell::new(Instant::now()),
+        is_doubtful: Cell::new(false),
+        reads: Cell::new(0),
+    });
     let (h2, mut connection) = h2::client::Builder::new()
         .enable_push(false)
         .initial_window_size(H2_STREAM_WINDOW_BYTES)
@@ -77,15 +124,9 @@ where
         // Of a lifetime: a connection would wear out.
         .max_local_error_reset_streams(None)
         .data_frame_budget(UPSTREAM_SMALL_FRAMES_BYTES_MAX)
-        .handshake(stream)
+        .handshake(Noting { io: stream, used: Rc::clone(&use_of_it) })
         .await
         .map_err(ProxyError::Http2Exchange)?;
-    let use_of_it = Rc::new(Use {
-        streams: Cell::new(0),
-        streams_max: Cell::new(UPSTREAM_STREAMS_PER_CONNECTION_MAX),
-        last: Cell::new(Instant::now()),
-        is_doubtful: Cell::new(false),
-    });
     let ping = connection.ping_pong();
     let (used, held) = (Rc::clone(&use_of_it), Held::new(Part::TlsUpstream));
     tokio::task::spawn_local(async move {
@@ -116,17 +157,26 @@ where
     .await;
 }
 
-/// Ready when the other side, asked for a sign of life while requests are under way, gives none.
+/// Ready when nothing comes while requests are under way, and the other side, asked for a sign of life, gives none. Whatever comes is
+/// one: the answer to a ping may be behind seconds of data.
 async fn silence(ping: Option<PingPong>, used: &Use) {
     let Some(mut ping) = ping else { return std::future::pending().await };
+    let mut is_asked = false;
     loop {
+        let before = used.reads.get();
         sleep(Duration::from_millis(H2_PING_INTERVAL_MS)).await;
-        if used.streams.get() == 0 {
+        if used.streams.get() == 0 || used.reads.get() != before {
             continue;
         }
-        match timeout(Duration::from_millis(H2_PING_TIMEOUT_MS), ping.ping(Ping::opaque())).await {
-            Ok(Ok(_)) => used.heard(),
+        if !is_asked && ping.send_ping(Ping::opaque()).is_err() {
+            // It ends anyway.
+            return std::future::pending().await;
+        }
+        is_asked = true;
+        match timeout(Duration::from_millis(H2_PING_TIMEOUT_MS), poll_fn(|cx| ping.poll_pong(cx))).await {
+            Ok(Ok(_)) => is_asked = false,
             Ok(Err(_)) => return std::future::pending().await,
+            Err(_) if used.reads.get() != before => {}
             Err(_) => {
                 tracing::debug!("an upstream gives no sign of life");
                 return;

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -56,61 +56,86 @@ pub(super) fn start(body: OutgoingBody, to: SendStream<Bytes>, trailers: Vec<Hea
 }
 
 async fn send(mut body: OutgoingBody, mut to: SendStream<Bytes>, trailers: &[HeaderName], idle: Duration) {
-    loop {
-        match timeout(idle, poll_fn(|cx| poll_room(&mut to, cx))).await {
-            Ok(Room::There) => {}
-            // It wants no more of it: its answer says why, or its reset has.
-            Ok(Room::Never) => return,
-            Err(_) => return to.send_reset(Reason::CANCEL),
-        }
-        let Some(frame) = poll_fn(|cx| poll_next(&mut body, &mut to, cx)).await else { return };
+    // Room is asked for what is at hand only: what a client that is silent had reserved, others could not use.
+    while let Some(frame) = poll_fn(|cx| poll_next(&mut body, &mut to, cx)).await {
+        let is_last = body.is_end_stream();
         let sent = match frame.map(|frame| frame.map(Frame::into_data)) {
+            Some(Ok(Ok(data))) => send_data(data, is_last, &mut to, idle).await,
             // A body that breaks off must not look whole.
             Some(Err(_)) => return to.send_reset(Reason::CANCEL),
-            Some(Ok(Ok(data))) if data.is_empty() && !body.is_end_stream() => continue,
-            Some(Ok(Ok(data))) => to.send_data(data, body.is_end_stream()).map(|()| body.is_end_stream()),
             Some(Ok(Err(frame))) => match passing(frame.into_trailers().unwrap_or_default(), trailers) {
-                Some(passing) => to.send_trailers(passing).map(|()| true),
-                None => to.send_data(Bytes::new(), true).map(|()| true),
+                Some(passing) => to.send_trailers(passing).map(|()| Sent::Whole),
+                None => to.send_data(Bytes::new(), true).map(|()| Sent::Whole),
             },
-            None => to.send_data(Bytes::new(), true).map(|()| true),
+            None => to.send_data(Bytes::new(), true).map(|()| Sent::Whole),
         };
-        // The other side has ended the stream, or all of it has been sent.
-        if sent.unwrap_or(true) {
-            return;
+        match sent {
+            Ok(Sent::Piece) => {}
+            Ok(Sent::Whole) => return,
+            Ok(Sent::Stuck) => return to.send_reset(Reason::CANCEL),
+            // It wants no more of it: its answer says why, or its reset has.
+            Err(_) => return,
         }
     }
 }
 
+/// What became of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// It was sent, and more is to come.
+    Piece,
+    /// It was the last.
+    Whole,
+    /// The other side made no room for any of the rest of it for too long.
+    Stuck,
+}
+
+/// Sends a piece, each part of it when there is room for that: what waits in the library's queue cannot be taken back.
+async fn send_data(
+    mut data: Bytes,
+    is_last: bool,
+    to: &mut SendStream<Bytes>,
+    idle: Duration,
+) -> Result<Sent, h2::Error> {
+    while !data.is_empty() {
+        to.reserve_capacity(data.len());
+        let Ok(room) = timeout(idle, poll_fn(|cx| poll_room(to, cx))).await else { return Ok(Sent::Stuck) };
+        let part = data.split_to(room?.min(data.len()));
+        to.send_data(part, is_last && data.is_empty())?;
+        if is_last && data.is_empty() {
+            return Ok(Sent::Whole);
+        }
+    }
+    if is_last {
+        to.send_data(Bytes::new(), true)?;
+        return Ok(Sent::Whole);
+    }
+    Ok(Sent::Piece)
+}
+
 /// Those that were announced; `None`: none was.
-pub(super) fn passing(mut trailers: HeaderMap, announced: &[HeaderName]) -> Option<HeaderMap> {
+fn passing(mut trailers: HeaderMap, announced: &[HeaderName]) -> Option<HeaderMap> {
     let others: Vec<HeaderName> = trailers.keys().filter(|name| !announced.contains(name)).cloned().collect();
     others.iter().for_each(|name| drop(trailers.remove(name)));
     (!trailers.is_empty()).then_some(trailers)
 }
 
-/// Whether an upstream takes more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
-    There,
-    Never,
-}
-
-/// Waits for room for an octet: then the next frame may wait in the stream's queue until there is room for the rest of it.
-fn poll_room(to: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<Room> {
-    if to.poll_reset(cx).is_ready() {
-        return Poll::Ready(Room::Never);
+/// Waits for room, and how much there is.
+///
+/// # Errors
+/// There will be none.
+fn poll_room(to: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<Result<usize, h2::Error>> {
+    if let Poll::Ready(reset) = to.poll_reset(cx) {
+        return Poll::Ready(Err(reset.map_or_else(|error| error, h2::Error::from)));
     }
     if to.capacity() > 0 {
-        return Poll::Ready(Room::There);
+        return Poll::Ready(Ok(to.capacity()));
     }
-    to.reserve_capacity(1);
     loop {
-        match to.poll_capacity(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Some(Ok(0))) => {}
-            Poll::Ready(Some(Ok(_))) => return Poll::Ready(Room::There),
-            Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Room::Never),
+        match ready!(to.poll_capacity(cx)) {
+            Some(Ok(0)) => {}
+            Some(room) => return Poll::Ready(room),
+            None => return Poll::Ready(Err(Reason::STREAM_CLOSED.into())),
         }
     }
 }
