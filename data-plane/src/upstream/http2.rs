@@ -79,9 +79,14 @@ pub(super) async fn exchange(
     stream.answered();
     let (head, receiving) = response.into_parts();
     let has_none = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let body = match has_none {
-        true => UpstreamBody::nothing(receiving),
-        false => UpstreamBody::new(receiving, &head.headers),
+    let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let body = match has_none || length == Some(0) || receiving.is_end_stream() {
+        true => {
+            // The end may come behind the head. To throw away what comes till then would be to cancel the request.
+            stream.ends_with(receiving, idle);
+            UpstreamBody::nothing()
+        }
+        false => UpstreamBody::new(receiving, length),
     };
     let head = ResponseParts { status: head.status, headers: head.headers.into() };
     Ok(Response { head, body: Incoming::Upstream(body) })

@@ -2,9 +2,11 @@
 
 use super::address::Capacity;
 use super::http2::{Rest, Sender, Use};
+use h2::RecvStream;
 use std::cell::RefCell;
 use std::rc::Rc;
-use tokio::time::Instant;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// The connections to one address that take several requests at a time.
 #[derive(Default)]
@@ -20,12 +22,20 @@ pub(super) struct Stream {
     is_waiting: bool,
     /// What is still being sent.
     rest: Option<Rest>,
+    /// An answer that is over but for its end, and how long that may take.
+    ending: Option<(RecvStream, Duration)>,
 }
 
 impl Stream {
     fn begin(use_of_it: &Rc<Use>, capacity: &Rc<Capacity>) -> Self {
         use_of_it.streams.set(use_of_it.streams.get() + 1);
-        Self { use_of_it: Rc::clone(use_of_it), capacity: Rc::clone(capacity), is_waiting: false, rest: None }
+        Self {
+            use_of_it: Rc::clone(use_of_it),
+            capacity: Rc::clone(capacity),
+            is_waiting: false,
+            rest: None,
+            ending: None,
+        }
     }
 
     /// Notes that it is on its way.
@@ -43,11 +53,28 @@ impl Stream {
         self.is_waiting = false;
     }
 
-    /// Ends it when all of the request has been sent, or nothing more of it will be: its answer has ended.
+    /// Keeps an answer of which only the end is to come, which may take so long.
+    pub(super) fn ends_with(&mut self, receiving: RecvStream, limit: Duration) {
+        if !receiving.is_end_stream() {
+            self.ending = Some((receiving, limit));
+        }
+    }
+
+    /// Ends it when both sides have, or nothing more will come of them: all of its answer has been passed on.
     pub(super) fn finish(mut self) {
-        let Some(mut rest) = self.rest.take().filter(|rest| !rest.is_over()) else { return };
+        let (rest, ending) = (self.rest.take().filter(|rest| !rest.is_over()), self.ending.take());
+        if rest.is_none() && ending.is_none() {
+            return;
+        }
         tokio::task::spawn_local(async move {
-            rest.ended().await;
+            if let Some((mut receiving, limit)) = ending {
+                let end = async { while let Some(Ok(_)) = receiving.data().await {} };
+                // One that does not end is reset.
+                let _ = timeout(limit, end).await;
+            }
+            if let Some(mut rest) = rest {
+                rest.ended().await;
+            }
             drop(self);
         });
     }

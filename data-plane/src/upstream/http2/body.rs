@@ -4,8 +4,6 @@ use crate::limits::H2_FRAME_BYTES_MAX;
 use crate::memory::{Held, Part};
 use bytes::Bytes;
 use h2::RecvStream;
-use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,7 +12,8 @@ use std::task::{Context, Poll, ready};
 /// comes, and not that this was all (RFC 9113 section 8.1).
 #[derive(Debug)]
 pub(crate) struct UpstreamBody {
-    receiving: RecvStream,
+    /// `None`: nothing comes.
+    receiving: Option<RecvStream>,
     state: State,
     /// Bytes that are to come, if the head says so.
     left: Option<u64>,
@@ -30,20 +29,16 @@ enum State {
 }
 
 impl UpstreamBody {
-    pub(super) fn new(receiving: RecvStream, headers: &HeaderMap) -> Self {
-        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let (state, left) = match receiving.is_end_stream() || length == Some(0) {
-            true => (State::Over, Some(0)),
-            false => (State::Data, length),
-        };
-        let is_large = left.is_none_or(|bytes| bytes > H2_FRAME_BYTES_MAX.into());
+    /// That of an answer that has not ended with its head.
+    pub(super) fn new(receiving: RecvStream, length: Option<u64>) -> Self {
+        let is_large = length.is_none_or(|bytes| bytes > H2_FRAME_BYTES_MAX.into());
         let held = is_large.then(|| Held::new(Part::Http2UpstreamBody));
-        Self { receiving, state, left, _held: held }
+        Self { receiving: Some(receiving), state: State::Data, left: length, _held: held }
     }
 
-    /// That of an answer that has none, whatever length its head states.
-    pub(super) fn nothing(receiving: RecvStream) -> Self {
-        Self { receiving, state: State::Over, left: Some(0), _held: None }
+    /// That of an answer that has none.
+    pub(super) fn nothing() -> Self {
+        Self { receiving: None, state: State::Over, left: Some(0), _held: None }
     }
 }
 
@@ -51,32 +46,34 @@ impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = h2::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if self.state == State::Data {
-            match ready!(self.receiving.poll_data(cx)) {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        let this = self.get_mut();
+        let Some(receiving) = &mut this.receiving else { return Poll::Ready(None) };
+        if this.state == State::Data {
+            match ready!(receiving.poll_data(cx)) {
                 Some(Ok(data)) => {
                     // What is passed on makes room for more. A stream that is over needs none.
-                    let _ = self.receiving.flow_control().release_capacity(data.len());
-                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+                    let _ = receiving.flow_control().release_capacity(data.len());
+                    this.left = this.left.map(|left| left.saturating_sub(data.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Some(Err(error)) => {
-                    self.state = State::Over;
+                    this.state = State::Over;
                     return Poll::Ready(Some(Err(error)));
                 }
-                None => self.state = State::Trailers,
+                None => this.state = State::Trailers,
             }
         }
-        if self.state == State::Trailers {
-            let trailers = ready!(self.receiving.poll_trailers(cx));
-            self.state = State::Over;
+        if this.state == State::Trailers {
+            let trailers = ready!(receiving.poll_trailers(cx));
+            this.state = State::Over;
             return Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)));
         }
         Poll::Ready(None)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.state == State::Over || self.receiving.is_end_stream()
+        self.state == State::Over || self.receiving.as_ref().is_none_or(RecvStream::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {

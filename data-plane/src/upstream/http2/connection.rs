@@ -168,6 +168,8 @@ async fn silence(ping: Option<PingPong>, used: &Use) {
         if used.streams.get() == 0 || used.reads.get() != before {
             continue;
         }
+        // An answer that came too late is none to a question that was not asked yet.
+        is_asked = is_asked && poll_fn(|cx| Poll::Ready(ping.poll_pong(cx).is_pending())).await;
         if !is_asked && ping.send_ping(Ping::opaque()).is_err() {
             // It ends anyway.
             return std::future::pending().await;

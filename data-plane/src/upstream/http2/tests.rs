@@ -1,23 +1,23 @@
 //! Requests on a connection whose other side is the library's server, which does what it is told.
 
 use super::*;
-use crate::body::{BodyError, Progress};
 use crate::limits::{H2_PING_INTERVAL_MS, H2_PING_TIMEOUT_MS};
 use crate::outgoing::OutgoingBody;
 use crate::upstream::shared::SharedConnections;
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
-use http::header::{CONTENT_LENGTH, HOST, TRAILER};
-use http::{HeaderMap, HeaderValue, Request};
-use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody};
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Request};
+use http_body_util::BodyExt as _;
 use penstock_model::header_list::HeaderList;
 use std::pin::Pin;
 use std::rc::Rc;
 use tokio::io::DuplexStream;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
+
+mod bodies;
 
 const IDLE: Duration = Duration::from_secs(7);
 /// Far above what anything here takes.
@@ -150,138 +150,6 @@ async fn an_answer_that_has_no_body_has_none_whatever_length_it_states() {
             let body = &response.body;
             assert_eq!(http_body::Body::size_hint(body).exact(), Some(0));
             assert!(http_body::Body::is_end_stream(body) && response.head.headers.contains(CONTENT_LENGTH));
-        }
-    })
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_body_for_which_there_is_no_room_ends_with_its_request_and_with_time() {
-    local(async {
-        let mut pair = pair().await;
-        // More than the window of a stream: much more, and so little that all of the rest would fit into a queue.
-        for (bytes, gives_up) in [(4 << 20, true), (4 << 20, false), (200 << 10, true), (200 << 10, false)] {
-            let mut stream = pair.stream();
-            let (asking, (mut taken, mut respond)) =
-                pair.asked(request(Method::POST, vec![b'x'; bytes], &[]), &mut stream).await;
-            respond.send_response(answer(&[]), true).unwrap();
-            drop(head_of(pair.until(asking).await));
-            let begun = Instant::now();
-            match gives_up {
-                true => drop(stream),
-                false => stream.finish(),
-            }
-            // What its window let through, and then the reset.
-            let reset = async {
-                loop {
-                    match taken.body_mut().data().await {
-                        Some(Ok(_)) => {}
-                        Some(Err(error)) => return error,
-                        None => panic!("it looks whole"),
-                    }
-                }
-            };
-            assert_eq!(pair.until(reset).await.reason(), Some(Reason::CANCEL));
-            let waited = begun.elapsed();
-            assert!(if gives_up { waited < IDLE } else { waited >= IDLE && waited < 2 * IDLE }, "{waited:?}");
-            assert_eq!(pair.sender.use_of_it.streams.get(), 0);
-        }
-    })
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_body_that_is_taken_slowly_takes_its_time() {
-    const BYTES: usize = 256 << 10;
-    local(async {
-        let mut pair = pair().await;
-        let mut stream = pair.stream();
-        let (asking, (mut taken, mut respond)) =
-            pair.asked(request(Method::POST, vec![b'x'; BYTES], &[]), &mut stream).await;
-        let _answering = respond.send_response(answer(&[]), false).unwrap();
-        let _response = head_of(pair.until(asking).await);
-        let begun = Instant::now();
-        let whole = async {
-            let (mut bytes, mut owed) = (0, 0);
-            while bytes < BYTES {
-                let more = timeout(IDLE / 2, taken.body_mut().data()).await;
-                match more.map(|data| data.expect("there is more").expect("nothing has failed")) {
-                    Ok(data) => {
-                        bytes += data.len();
-                        owed += data.len();
-                    }
-                    Err(_) => {
-                        let given = owed.min(40_000);
-                        owed -= given;
-                        taken.body_mut().flow_control().release_capacity(given).unwrap();
-                    }
-                }
-            }
-            assert!(taken.body_mut().data().await.is_none() && bytes == BYTES);
-        };
-        pair.until(whole).await;
-        assert!(begun.elapsed() > 2 * IDLE, "{:?}", begun.elapsed());
-    })
-    .await;
-}
-
-/// A body of these frames whose length nobody knows.
-fn staged(frames: Vec<Frame<Bytes>>) -> OutgoingBody {
-    let frames = futures_util::stream::iter(frames.into_iter().map(Ok::<_, BodyError>));
-    OutgoingBody::Staged(Box::pin(StreamBody::new(frames)), Progress::new())
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_end_needs_no_room_and_only_what_is_announced_passes_as_a_trailer() {
-    // What the window of a stream is to begin with (RFC 9113 section 6.9.2).
-    const WINDOW: usize = 65_535;
-    let trailers = |names: &[&'static str]| -> HeaderMap {
-        names.iter().map(|name| (http::HeaderName::from_static(name), HeaderValue::from_static("1"))).collect()
-    };
-    local(async {
-        let mut pair = pair().await;
-        for (sent, expected) in [
-            (None, None),
-            (Some(trailers(&["authorization"])), None),
-            (Some(trailers(&["x-sum", "authorization"])), Some(trailers(&["x-sum"]))),
-        ] {
-            let mut frames = vec![Frame::data(Bytes::from(vec![b'x'; WINDOW]))];
-            frames.extend(sent.map(Frame::trailers));
-            let mut asked = request(Method::POST, "", &[(TRAILER, "x-more , x-sum")]);
-            asked.body = staged(frames);
-            let mut stream = pair.stream();
-            let (_asking, (mut taken, _respond)) = pair.asked(asked, &mut stream).await;
-            assert!(!taken.headers().contains_key(CONTENT_LENGTH));
-            let begun = Instant::now();
-            let came = async {
-                let mut bytes = 0;
-                while let Some(data) = taken.body_mut().data().await {
-                    bytes += data.expect("nothing has failed").len();
-                }
-                (bytes, taken.body_mut().trailers().await.expect("nothing has failed"))
-            };
-            assert_eq!(pair.until(came).await, (WINDOW, expected));
-            assert!(begun.elapsed() < IDLE);
-            // The connection has a window of its own.
-            taken.body_mut().flow_control().release_capacity(WINDOW).unwrap();
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_length_that_is_known_is_stated() {
-    local(async {
-        let mut pair = pair().await;
-        for (method, body, length) in [
-            (Method::POST, "hello", Some("5")),
-            (Method::PUT, "", Some("0")),
-            (Method::GET, "", None),
-            (Method::DELETE, "", None),
-        ] {
-            let mut stream = pair.stream();
-            let (_asking, (taken, _respond)) = pair.asked(request(method, body, &[]), &mut stream).await;
-            assert_eq!(taken.headers().get(CONTENT_LENGTH).map(|value| value.to_str().unwrap()), length);
         }
     })
     .await;
