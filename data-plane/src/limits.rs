@@ -8,6 +8,9 @@ pub(crate) use http2::*;
 /// Largest head of an upstream's answer, in bytes, and the buffer between hyper and a socket on connections that are its.
 pub(crate) const STREAM_BUFFER_BYTES: usize = 80 * 1024;
 
+/// Lines in the head of an upstream's answer over HTTP/1.1 in clear text.
+pub(crate) const ANSWER_HEADERS_MAX: usize = 100;
+
 /// Reads from an upstream, in bytes. hyper keeps one such buffer for each upstream connection.
 pub(crate) const UPSTREAM_READ_BYTES: usize = 64 * 1024;
 

@@ -3,16 +3,13 @@
 use super::head::keeps_alive;
 use super::names::with_names;
 use super::transport::Receiving;
+use crate::limits::{ANSWER_HEADERS_MAX, STREAM_BUFFER_BYTES};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use penstock_model::header_list::HeaderList;
 use std::mem::MaybeUninit;
 
-/// Largest head of an answer, in bytes.
-const ANSWER_HEAD_BYTES_MAX: usize = crate::limits::STREAM_BUFFER_BYTES;
-/// Header lines of an answer.
-const ANSWER_HEADERS_MAX: usize = 100;
 /// Those that the client's answer has besides as a rule: two ids, and a type where there was none.
 const ADDED_HEADERS: usize = 4;
 
@@ -47,7 +44,7 @@ impl Said {
 pub(crate) enum HeadError {
     #[error("the head of the answer cannot be read")]
     Grammar(#[from] httparse::Error),
-    #[error("the head of the answer is larger than {ANSWER_HEAD_BYTES_MAX} bytes")]
+    #[error("the head of the answer is larger than {STREAM_BUFFER_BYTES} bytes")]
     TooLarge,
     #[error("the head of the answer holds what no header can hold")]
     Header,
@@ -67,7 +64,7 @@ pub(crate) fn parse_answer(unread: &mut BytesMut) -> Result<Option<AnswerHead>, 
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut answer, unread, &mut lines);
     let head_bytes = match parsed? {
         httparse::Status::Complete(bytes) => bytes,
-        httparse::Status::Partial if unread.len() >= ANSWER_HEAD_BYTES_MAX => return Err(HeadError::TooLarge),
+        httparse::Status::Partial if unread.len() >= STREAM_BUFFER_BYTES => return Err(HeadError::TooLarge),
         httparse::Status::Partial => return Ok(None),
     };
     let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(HeadError::Header)?;

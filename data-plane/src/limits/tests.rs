@@ -36,7 +36,7 @@ fn the_page_of_limits_has_the_numbers_of_the_program() {
     for (row, column, expected) in [
         ("time for a head, idle time before it included", 2, seconds(HEAD_READ_TIMEOUT_MS)),
         ("the same over HTTP/2: from the first frame of a head to its last", 2, seconds(HEAD_READ_TIMEOUT_MS)),
-        ("head of an answer: bytes, lines", 2, format!("{}, 100", kib(STREAM_BUFFER_BYTES as u64))),
+        ("head of an answer: bytes, lines", 2, format!("{}, {ANSWER_HEADERS_MAX}", kib(STREAM_BUFFER_BYTES as u64))),
         ("body: no progress at all", 2, seconds(BODY_IDLE_TIMEOUT_MS)),
         ("body: rate of a client", 2, format!("{BODY_RATE_MIN} bytes/s")),
         ("silence of an upstream whose answer is streamed by configuration", 2, seconds(STREAM_IDLE_TIMEOUT_MS)),
